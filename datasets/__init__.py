@@ -1,0 +1,26 @@
+"""What is measured: images, their symmetry variants, and their Fourier intensities.
+
+FashionMNIST → Variant → Measurement. Nothing in this package knows a solver or a score.
+"""
+
+from datasets.errors import DatasetError
+from datasets.fashion_mnist import DATASETS, SPLITS, ImageSet, load_images
+from datasets.forward import forward
+from datasets.measurement import Measurement, measure
+from datasets.variants import VARIANTS, Placement, Variant, place, placements
+
+__all__ = [
+    "DATASETS",
+    "SPLITS",
+    "VARIANTS",
+    "DatasetError",
+    "ImageSet",
+    "Measurement",
+    "Placement",
+    "Variant",
+    "forward",
+    "load_images",
+    "measure",
+    "place",
+    "placements",
+]

@@ -1,0 +1,222 @@
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017) from wherever this machine has it, verified before it is used.
+
+The places are tried in this order, and the one that was used is said:
+
+1. the folder the user names (`--data-dir` or $PHASEBENCH_DATA), where a missing file is an error;
+2. the Debian package dataset-fashion-mnist;
+3. the user's cache;
+4. a download into that cache (unless $PHASEBENCH_OFFLINE is set);
+5. the sample in this package: the first 1 000 test and 2 000 training images.
+
+Every file's decompressed content is checked against its SHA-256, so a truncated, damaged or swapped file is
+named and refused whatever its source.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.errors import DatasetError
+
+SPLITS = ("train", "test")
+DATASETS: dict[str, str] = {
+    "fashion_mnist": "60 000 training and 10 000 test images of 28×28 (where it cannot be had: the sample)",
+    "sample": "the first 2 000 training and 1 000 test images of Fashion-MNIST, part of this package",
+}
+
+DATA_VARIABLE = "PHASEBENCH_DATA"
+OFFLINE_VARIABLE = "PHASEBENCH_OFFLINE"
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+SAMPLE_FOLDER = Path(__file__).parent / "sample"
+HOSTS = (
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+)
+
+_IMAGE_MAGIC, _LABEL_MAGIC = 2051, 2049  # unsigned bytes in three and in one dimensions
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    content: str  # SHA-256 of the decompressed file
+    archive: str | None = None  # SHA-256 of the official .gz
+
+    @property
+    def gz(self) -> str:
+        return f"{self.name}.gz"
+
+
+_FULL = {
+    "train": (
+        _File(
+            "train-images-idx3-ubyte",
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        ),
+        _File(
+            "train-labels-idx1-ubyte",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        ),
+    ),
+    "test": (
+        _File(
+            "t10k-images-idx3-ubyte",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        ),
+        _File(
+            "t10k-labels-idx1-ubyte",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+    ),
+}
+_SAMPLE = {
+    "train": (
+        _File("train-images-idx3-ubyte", "71a9f8cec24060d6752b3e4940ce6d6fd729334afa47b735dd553481aa83b53e"),
+        _File("train-labels-idx1-ubyte", "8983259dfbc9f185f92698916f7daf361704b43ba7d19568cc7bcdeefdc1bece"),
+    ),
+    "test": (
+        _File("t10k-images-idx3-ubyte", "7a6d8e07ea021ec5bc73135ebd0a5770799557ec6f8242d8749c4f32a3cf4643"),
+        _File("t10k-labels-idx1-ubyte", "b40abac7ec8228f434940f579deb7cf7b6e3103b5274cb91d1545771f5ef1c8b"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """One split of a data set.
+
+    Attributes:
+        name: the data set that was really read ("sample" after a fallback).
+        split: "train" or "test".
+        images: uint8 (N, 28, 28).
+        labels: uint8 (N,), 0 to 9.
+        source: the folder, or how it was reached, in words.
+        digest: SHA-256 of the image file's content.
+    """
+
+    name: str
+    split: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    source: str
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def tiles(self, indices: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
+        """The chosen images as float32 in [0, 1]."""
+        return self.images[indices].astype(np.float32) / np.float32(255)
+
+
+def load_images(name: str = "fashion_mnist", split: str = "test", data_dir: str | Path | None = None) -> ImageSet:
+    """Read one split of `fashion_mnist` or of the embedded `sample`.
+
+    Raises:
+        DatasetError: unknown name or split; a file that is missing in a folder the user named; a file whose
+            content is not what its name promises.
+    """
+    if name not in DATASETS:
+        raise DatasetError(f"unknown dataset '{name}': choose from {', '.join(DATASETS)}")
+    if split not in SPLITS:
+        raise DatasetError(f"unknown split '{split}': choose from {', '.join(SPLITS)}")
+    if name == "sample":
+        return _read(SAMPLE_FOLDER, _SAMPLE[split], "sample", split, "the embedded sample")
+    named = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE)
+    if named is not None:
+        folder = Path(named)
+        if not folder.is_dir():
+            raise DatasetError(f"data folder '{folder}' does not exist")
+        return _read(folder, _FULL[split], "fashion_mnist", split, str(folder))
+    for folder, source in _folders(_FULL[split]):
+        if all(_find(folder, file) for file in _FULL[split]):
+            return _read(folder, _FULL[split], "fashion_mnist", split, source)
+    sample = load_images("sample", split)
+    return replace(sample, source=f"{sample.source}: Fashion-MNIST itself was not found and could not be downloaded")
+
+
+def cache_folder() -> Path:
+    """The user's cache of downloaded files."""
+    import pooch
+
+    return Path(pooch.os_cache("phasebench"))
+
+
+def _folders(files: tuple[_File, ...]) -> Iterator[tuple[Path, str]]:
+    yield DEBIAN_FOLDER, "the Debian package dataset-fashion-mnist"
+    cache = cache_folder()
+    yield cache, f"the cache {cache}"
+    if not os.environ.get(OFFLINE_VARIABLE) and _download(cache, files):
+        yield cache, f"downloaded to {cache}"
+
+
+def _download(cache: Path, files: tuple[_File, ...]) -> bool:
+    """Fetch the files into the cache from the first host that has them; False where none can be reached."""
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("ERROR")
+    fetch = pooch.HTTPDownloader(timeout=10)
+    for host in HOSTS:
+        try:
+            for file in files:
+                pooch.retrieve(
+                    host + file.gz, known_hash=f"sha256:{file.archive}", fname=file.gz, path=cache, downloader=fetch
+                )
+            return True
+        except (requests.RequestException, OSError, ValueError):
+            continue  # unreachable, or not the file it should be: pooch has kept nothing of it
+    return False
+
+
+def _find(folder: Path, file: _File) -> Path | None:
+    return next((path for path in (folder / file.gz, folder / file.name) if path.is_file()), None)
+
+
+def _read(folder: Path, files: tuple[_File, ...], name: str, split: str, source: str) -> ImageSet:
+    images, labels = (_content(folder, file) for file in files)
+    return ImageSet(
+        name=name,
+        split=split,
+        images=_parse(images, _IMAGE_MAGIC),
+        labels=_parse(labels, _LABEL_MAGIC),
+        source=source,
+        digest=files[0].content,
+    )
+
+
+def _content(folder: Path, file: _File) -> bytes:
+    path = _find(folder, file)
+    if path is None:
+        raise DatasetError(f"{folder / file.gz} is missing")
+    try:
+        raw = path.read_bytes()
+        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.content:
+        raise DatasetError(f"{path} is not the file it should be: SHA-256 {found[:16]}…, expected {file.content[:16]}…")
+    return content
+
+
+def _parse(content: bytes, magic: int) -> NDArray[np.uint8]:
+    """An IDX file of unsigned bytes: magic number, one big-endian size for each dimension, then the values."""
+    dimensions = magic & 0xFF
+    found, *shape = struct.unpack_from(f">{1 + dimensions}I", content)
+    assert found == magic, "the content matched its hash"
+    return np.frombuffer(content, dtype=np.uint8, offset=4 * (1 + dimensions)).reshape(shape)

@@ -1,0 +1,63 @@
+"""The measurement of Fourier phase retrieval, Y = |F X Fᵀ|² (Tayal et al., eq. 1.1)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+
+def check_shapes(object_shape: tuple[int, int], grid: tuple[int, int]) -> None:
+    """Refuse a grid smaller than the object; warn where the intensities do not determine it.
+
+    Below 2n − 1 samples along an axis the autocorrelation aliases, and the forward map is no longer
+    generically injective up to its symmetries (section 1 of the paper).
+    """
+    for n, m in zip(object_shape, grid, strict=True):
+        if n < 1 or m < n:
+            raise ValueError(f"cannot measure {n} samples on a grid of {m}: need 1 <= n <= m")
+    if any(m < 2 * n - 1 for n, m in zip(object_shape, grid, strict=True)):
+        warnings.warn(
+            f"grid {grid} is below 2n - 1 = {tuple(2 * n - 1 for n in object_shape)}: "
+            "the intensities do not determine the object",
+            stacklevel=3,
+        )
+
+
+def forward(objects: NDArray, grid: tuple[int, int], *, workers: int = 1) -> NDArray[np.float64]:
+    """Oversampled Fourier intensities |F X Fᵀ|² with the zero frequency at [..., 0, 0].
+
+    Args:
+        objects: real or complex array (..., n1, n2).
+        grid: (m1, m2), the number of samples in the Fourier plane.
+        workers: threads for the transforms.
+
+    Returns:
+        float64 array (..., m1, m2), unnormalised: Y[..., 0, 0] = |sum of X|².
+
+    Raises:
+        ValueError: the grid is smaller than the object. A grid below 2n − 1 only warns.
+    """
+    objects = np.asarray(objects)
+    n1, n2 = objects.shape[-2:]
+    check_shapes((n1, n2), grid)
+    if np.iscomplexobj(objects):
+        return _squared_modulus(scipy.fft.fft2(objects.astype(np.complex128), s=grid, workers=workers))
+    half = _squared_modulus(scipy.fft.rfft2(objects.astype(np.float64), s=grid, workers=workers))
+    return expand_half_plane(half, grid[1])
+
+
+def expand_half_plane(half: NDArray, m2: int) -> NDArray:
+    """Whole plane (..., m1, m2) of a centrosymmetric array given its columns 0 … m2 // 2.
+
+    The intensities of a real image satisfy Y[-k, -l] = Y[k, l].
+    """
+    mirrored = half[..., 1 : (m2 + 1) // 2]
+    mirrored = np.roll(mirrored[..., ::-1, ::-1], 1, axis=-2)
+    return np.concatenate([half, mirrored], axis=-1)
+
+
+def _squared_modulus(z: NDArray) -> NDArray[np.float64]:
+    return z.real**2 + z.imag**2
