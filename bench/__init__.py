@@ -1,0 +1,1 @@
+"""What is run, timed, scored, compared and reported."""

@@ -1,0 +1,170 @@
+"""The command line. Heavy imports happen inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import Exit, RequestError
+
+try:  # typer brings its own copy of click
+    from typer._click.exceptions import ClickException
+except ImportError:  # or, in its older versions, uses the package
+    from click.exceptions import ClickException  # type: ignore[assignment]
+
+app = typer.Typer(
+    name="bench",
+    help="Benchmark of Fourier phase retrieval: recover X from Y = |F X Fᵀ|².",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.command(
+    epilog="Examples:  python -m bench run --solvers alm,unet_a --variants shift_flip --output runs/first   ·   "
+    "python -m bench run --solvers 'rrr[nonneg=true,starts=5]' --images 1000 --photons 1e6 --output runs/noise"
+)
+def run(
+    output: Annotated[Path, typer.Option(help="Folder for the results; a run that was stopped there goes on.")],
+    solvers: Annotated[
+        str | None, typer.Option(help="Labels, comma-separated: name or name[parameter=value,…].")
+    ] = None,
+    variants: Annotated[str | None, typer.Option(help="Comma-separated: none, flip, shift, shift_flip.")] = None,
+    images: Annotated[int | None, typer.Option(help="How many images of the split, from the first on.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Seed or seeds, comma-separated.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
+    split: Annotated[str | None, typer.Option(help="train or test.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder with the four Fashion-MNIST files.")] = None,
+    photons: Annotated[float | None, typer.Option(help="Poisson noise: photons per image. None if absent.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    backend: Annotated[str | None, typer.Option(help="auto, numpy, torch or cupy.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Blocks of images solved side by side.")] = None,
+    shard: Annotated[int | None, typer.Option(help="Images per shard: bounds the memory.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with these options; the command line wins.")] = None,
+    figures: Annotated[bool, typer.Option(help="Draw galleries and convergence curves.")] = True,
+    debug: Debug = False,
+) -> None:
+    """Run solvers on the same measurements; write rows, tables, timings, figures and a manifest."""
+    from bench.run import run_sweep
+    from bench.sweep import request
+    from solvers.registry import split_labels
+
+    sweep = request(
+        config,
+        solvers=None if solvers is None else tuple(split_labels(solvers)),
+        variants=None if variants is None else _words(variants),
+        images=images,
+        seeds=None if seed is None else _words(seed),
+        dataset=dataset,
+        split=split,
+        data_dir=data_dir,
+        photons=photons,
+        device=device,
+        backend=backend,
+        precision=precision,
+        threads=threads,
+        shard=shard,
+    )
+    result = run_sweep(sweep, output, figures=figures)
+    raise typer.Exit(result.status)
+
+
+@app.command(
+    epilog="Examples:  python -m bench train --solver unet_a --variant shift_flip   ·   "
+    "python -m bench train --solver unet_b --variant none --images 2000 --epochs 1 --output runs/try"
+)
+def train(
+    solver: Annotated[str, typer.Option(help="unet_a or unet_b.")],
+    variant: Annotated[str, typer.Option(help="Symmetries of the training data: none, flip, shift or shift_flip.")],
+    output: Annotated[Path, typer.Option(help="Folder of the weights and the checkpoint.")] = Path("runs/train"),
+    images: Annotated[int, typer.Option(help="Training images; 0 for all but those held out for validation.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Passes over the images; fixes the learning-rate schedule.")] = 10,
+    preset: Annotated[str, typer.Option(help="default, or paper.")] = "default",
+    seed: Annotated[int, typer.Option(help="Seed of initialisation, order and placements.")] = 0,
+    batch: Annotated[int, typer.Option(help="Images in a step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 1e-3,
+    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in the output folder.")] = True,
+    precision: Annotated[str, typer.Option(help="auto, 32-true or bf16-mixed.")] = "auto",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[str, typer.Option(help="auto, or how many.")] = "auto",
+    threads: Annotated[int, typer.Option(help="On a CPU; 0 for every processor.")] = 0,
+    dataset: Annotated[str, typer.Option(help="See: bench list datasets.")] = "fashion_mnist",
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with the four Fashion-MNIST files.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Train a learned solver on the training images; a training that was stopped goes on where it was."""
+    from bench.train_command import train_command
+
+    weights = train_command(
+        solver,
+        variant,
+        images=images,
+        epochs=epochs,
+        preset=preset,
+        seed=seed,
+        batch=batch,
+        learning_rate=learning_rate,
+        output=output,
+        resume=resume,
+        precision=precision,
+        accelerator=accelerator,
+        devices=devices,
+        threads=threads,
+        dataset=dataset,
+        data_dir=data_dir,
+    )
+    typer.echo(str(weights))
+
+
+@app.command("list", epilog="Example:  python -m bench list solvers")
+def list_(
+    what: Annotated[str, typer.Argument(help="solvers, variants or datasets.")],
+    debug: Debug = False,
+) -> None:
+    """Show what there is: solvers with their parameters and the information they use, variants, data sets."""
+    from bench.listing import show
+
+    show(what)
+
+
+def main() -> None:
+    """Run the command line: every expected error is one line and an exit status, never a traceback."""
+    debug = "--debug" in sys.argv
+    try:
+        status = app(standalone_mode=False)
+    except ClickException as error:
+        if error.format_message():  # empty where the help was shown instead
+            _say(error.format_message())
+        sys.exit(Exit.USAGE)
+    except (ValueError, OSError) as error:
+        if debug or not _expected(error):
+            raise
+        _say(str(error))
+        sys.exit(Exit.USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        _say("stopped; the same command goes on where it was")
+        sys.exit(130)
+    sys.exit(status or 0)
+
+
+def _expected(error: Exception) -> bool:
+    """Whether an error tells the user what to change, instead of telling us."""
+    from datasets.errors import DatasetError
+    from solvers.errors import SolverError
+
+    return isinstance(error, RequestError | DatasetError | SolverError | OSError)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _say(message: str) -> None:
+    print("bench: " + " ".join(message.split()), file=sys.stderr)

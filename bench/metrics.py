@@ -1,0 +1,182 @@
+"""How good a reconstruction is, up to the symmetries of the problem (Tayal et al., appendix A.2)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from functools import cache
+
+import numpy as np
+import scipy.fft
+import torch
+from numpy.typing import NDArray
+
+SUCCESS = 1e-2  # adjusted error below which an image counts as recovered
+STRICT_SUCCESS = 1e-4
+
+BLOCK = 16  # images scored at once
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where in each reconstruction the truth was found. Arrays of shape (B,).
+
+    Attributes:
+        mse: min over position, orientation, phase θ and scale η ≥ 0 of ‖A − η B e^{iθ}‖² / ‖A‖², in [0, 1].
+        row, column: corner of the best window B in the reconstruction.
+        flipped: the best match is to the conjugate flip of the truth A.
+        factor: η e^{iθ}, real for real images; zero where nothing of the truth was found.
+    """
+
+    mse: NDArray[np.float64]
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    flipped: NDArray[np.bool_]
+    factor: NDArray
+
+
+def adjusted_mse(truth: NDArray, reconstruction: NDArray, *, circular: bool = True) -> NDArray[np.float64]:
+    """The paper's error of each reconstruction, unchanged by shift, conjugate flip, global phase and scale.
+
+    Args:
+        truth: real or complex (B, n1, n2).
+        reconstruction: real or complex (B, m1, m2), m ≥ n.
+        circular: a window may wrap around the border, as the measurement does; False scans as A.2 is written.
+
+    Returns:
+        float64 (B,), relative to ‖A‖²: the numbers that the paper prints as "MSE" are only possible as relative
+        errors, since the zero image has a mean square error of 0.09 per pixel on this data. An all-zero truth has
+        the error 0 against zero and 1 against anything else; a reconstruction that is not finite has the error 1.
+    """
+    return register(truth, reconstruction, circular=circular).mse
+
+
+def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, threads: int = 1) -> Registration:
+    """Find the window, orientation and factor that bring a reconstruction nearest to the truth.
+
+    For a window B the optimum of A.3 is ‖A‖² − |⟨A, B⟩|² / ‖B‖² (A.6, whose printed form lacks the square). All
+    ⟨A, B⟩ at once are a cross-correlation. All ‖B‖² are products with 0/1 band matrices: sums of nonnegative
+    numbers, so that an empty window has no energy instead of a rounding error, which would turn the quotient into
+    anything. The winning window is then evaluated in float64 by itself.
+
+    The images are taken in blocks that stay in the cache, `threads` blocks at a time.
+    """
+    truth, reconstruction = np.asarray(truth), np.asarray(reconstruction)
+    batch, n1, n2 = truth.shape
+    if (
+        reconstruction.ndim != 3
+        or len(reconstruction) != batch
+        or reconstruction.shape[1] < n1
+        or reconstruction.shape[2] < n2
+    ):
+        raise ValueError(f"a reconstruction of shape {reconstruction.shape} cannot hold a truth of {truth.shape}")
+    blocks = [slice(first, first + BLOCK) for first in range(0, batch, BLOCK)]
+
+    def one(block: slice) -> Registration:
+        return _register(truth[block], reconstruction[block], circular)
+
+    with _one_thread_each():
+        if threads == 1 or len(blocks) < 2:
+            found = [one(block) for block in blocks]
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                found = list(pool.map(one, blocks))
+    return Registration(*(np.concatenate([getattr(part, f.name) for part in found]) for f in fields(Registration)))
+
+
+def _register(truth: NDArray, reconstruction: NDArray, circular: bool) -> Registration:
+    finite = np.isfinite(reconstruction).all(axis=(1, 2))
+    usable = reconstruction if finite.all() else np.where(finite[:, None, None], reconstruction, 0)
+    upright, turned = (e.reshape(len(truth), -1) for e in _explained_energy(truth, usable, circular))
+    (best, at), (best_turned, at_turned) = ((e.max(1).values, e.argmax(1)) for e in (upright, turned))
+    flipped = (best_turned > best).numpy()
+    row, column = np.divmod(np.where(flipped, at_turned.numpy(), at.numpy()), reconstruction.shape[2])
+    return _evaluate(truth, usable, finite, row, column, flipped)
+
+
+def magnitude_residual(images: NDArray, intensities: NDArray) -> NDArray[np.float64]:
+    """‖|F X| − √Y‖ / ‖√Y‖ of images (B, m1, m2) against measured intensities (B, m1, m2): float64 (B,)."""
+    root = np.sqrt(intensities)
+    misfit = np.abs(scipy.fft.fft2(images)) - root
+    return np.linalg.norm(misfit, axis=(1, 2)) / np.linalg.norm(root, axis=(1, 2))
+
+
+def success_rate(mse: NDArray, threshold: float = SUCCESS) -> float:
+    """The part of the images with an error below the threshold."""
+    return float(np.mean(np.asarray(mse) < threshold))
+
+
+def _explained_energy(truth: NDArray, reconstruction: NDArray, circular: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """|⟨A, B⟩|² / ‖B‖² for all windows, (B, m1, m2), zero where there is nothing: for A upright, and for its flip."""
+    n1, n2 = truth.shape[1:]
+    m1, m2 = reconstruction.shape[1:]
+    b = torch.from_numpy(np.ascontiguousarray(reconstruction))
+    a = torch.from_numpy(truth.astype(np.result_type(truth.dtype, reconstruction.dtype)))
+    if torch.is_complex(a) or torch.is_complex(b):
+        a_hat, b_hat = torch.fft.fft2(a, s=(m1, m2)), torch.fft.fft2(b)
+        inverse, square = torch.fft.ifft2, lambda z: z.abs().square_()
+        density = b.abs().square()
+    else:
+        a_hat, b_hat = torch.fft.rfft2(a, s=(m1, m2)), torch.fft.rfft2(b)
+        inverse, square = torch.fft.irfft2, lambda z: z.square_()
+        density = b.square()
+    energy = _band(m1, n1, density.dtype) @ density @ _band(m2, n2, density.dtype).T
+    # Below this the correlations are rounding errors of the fuller windows' energy.
+    floor = torch.finfo(density.dtype).eps * density.sum((1, 2), keepdim=True)
+    scale = torch.where(energy > floor, 1 / energy, 0)
+    if not circular:
+        scale[:, m1 - n1 + 1 :] = -1
+        scale[:, :, m2 - n2 + 1 :] = -1
+    upright = square(inverse(a_hat.conj() * b_hat, s=(m1, m2))).mul_(scale)
+    # ⟨flip(A), B⟩ is a convolution of A and B, whose origin lies at the far corner of the window.
+    turned = square(inverse(a_hat * b_hat, s=(m1, m2))).roll((1 - n1, 1 - n2), (1, 2)).mul_(scale)
+    return upright, turned
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@cache
+def _band(m: int, n: int, dtype: torch.dtype) -> torch.Tensor:
+    """(m, m) with ones at (i, i), (i, i + 1), …, (i, i + n − 1), around the end: sums over windows of n."""
+    offset = (torch.arange(m)[None, :] - torch.arange(m)[:, None]) % m
+    return (offset < n).to(dtype)
+
+
+def _evaluate(
+    truth: NDArray,
+    reconstruction: NDArray,
+    finite: NDArray[np.bool_],
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    flipped: NDArray[np.bool_],
+) -> Registration:
+    a = np.where(flipped[:, None, None], np.conj(truth[:, ::-1, ::-1]), truth)
+    a = a.astype(np.result_type(a.dtype, np.float64))
+    b = cut(reconstruction, row, column, truth.shape[1:]).astype(np.result_type(reconstruction.dtype, np.float64))
+    a_energy, b_energy = (np.sum(np.abs(v) ** 2, axis=(1, 2)) for v in (a, b))
+    inner = np.sum(np.conj(b) * a, axis=(1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = np.where(b_energy > 0, inner / b_energy, 0)
+        # The difference itself, not A.6: near zero the two terms of A.6 cancel.
+        error = np.sum(np.abs(a - factor[:, None, None] * b) ** 2, axis=(1, 2)) / a_energy
+    nothing = np.where((b_energy == 0) & finite, 0.0, 1.0)
+    mse = np.where(a_energy > 0, np.clip(error, 0, 1), nothing)
+    return Registration(np.where(finite, mse, 1.0), row, column, flipped, factor)
+
+
+def cut(images: NDArray, row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray:
+    """The window of this shape at (row, column) of each image (B, m1, m2), around the border where need be."""
+    _, m1, m2 = images.shape
+    rows = (row[:, None] + np.arange(shape[0])) % m1
+    columns = (column[:, None] + np.arange(shape[1])) % m2
+    return images[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]

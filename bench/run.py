@@ -1,0 +1,123 @@
+"""A sweep from beginning to end: shards, then everything that is computed from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bench.errors import Exit, RequestError
+from bench.manifest import manifest
+from bench.report import print_summary
+from bench.shard import FAILED, Outcome, Shard, Worker
+from bench.store import Store, write_csv, write_parquet
+from bench.sweep import Sweep
+from bench.tables import summarise, table1, table2
+from bench.timing import timing_table
+from datasets import DatasetError, ImageSet, load_images
+from solvers import Backend
+from solvers.compiled import library
+from solvers.files import write_text
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished sweep."""
+
+    rows: pd.DataFrame
+    summary: pd.DataFrame
+    status: Exit
+
+
+def run_sweep(sweep: Sweep, output: Path, *, figures: bool = True, console: Console | None = None) -> Result:
+    """Run what is missing of a sweep, and write its tables, figures and manifest to `output`.
+
+    Raises:
+        RequestError: bad data or an unusable folder. A solver that fails does not raise: its images become rows
+            with the status "failed", and the result's exit status says so.
+    """
+    console = console or Console(stderr=True)
+    backend = sweep.select_backend()
+    images = read_images(sweep)
+    if backend.device == "cpu" and library() is None:
+        console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
+    store = Store(output, sweep, images.digest)
+    store.open(sweep)
+    console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
+    outcomes = _run_shards(list(shards(sweep)), Worker(images, backend), store, console)
+    rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
+    summary = summarise(rows)
+    write_parquet(output / "per_image.parquet", rows)
+    write_csv(output / "summary.csv", summary)
+    write_csv(output / "table1.csv", table1(summary))
+    write_csv(output / "table2.csv", table2(summary))
+    write_csv(output / "timing.csv", timing_table(outcomes, backend))
+    if figures:
+        _draw(sweep, images, backend, rows, output / "figures", console)
+    write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
+    print_summary(summary, console)
+    failed = rows[rows["status"] == FAILED]
+    for (solver, reason), group in failed.groupby(["solver", "reason"], sort=False):
+        console.print(f"[red]{escape(solver)} failed on {len(group)} images:[/red] {escape(reason)}", highlight=False)
+    console.print(f"results in {output}", highlight=False, markup=False)
+    return Result(rows, summary, Exit.SOLVER if len(failed) else Exit.FINE)
+
+
+def read_images(sweep: Sweep) -> ImageSet:
+    """The images of a sweep, of which there must be enough."""
+    try:
+        images = load_images(sweep.dataset, sweep.split, sweep.data_dir)
+    except DatasetError as error:
+        raise RequestError(str(error)) from error
+    if sweep.images > len(images):
+        raise RequestError(f"--images {sweep.images}: there are {len(images)} ({images.source})")
+    return images
+
+
+def shards(sweep: Sweep) -> Iterator[Shard]:
+    """The pieces of a sweep, in the order in which they are run and reported."""
+    for variant in sweep.variants:
+        for solver in sweep.solvers:
+            for seed in sweep.seeds:
+                for first in range(0, sweep.images, sweep.shard):
+                    count = min(sweep.shard, sweep.images - first)
+                    yield Shard(solver, variant, seed, first, count, sweep.split, sweep.photons)
+
+
+def _run_shards(plan: list[Shard], worker: Worker, store: Store, console: Console) -> list[Outcome]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    outcomes = []
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=sum(shard.count for shard in plan))
+        for shard in plan:
+            progress.update(task, description=f"{shard.variant:<10} {shard.solver}".replace("[", r"\["))
+            outcome = store.load(shard)
+            if outcome is None:
+                outcome = worker.run(shard)
+                if not outcome.error:  # a failure is tried again the next time
+                    store.save(outcome)
+            outcomes.append(outcome)
+            progress.advance(task, shard.count)
+    return outcomes
+
+
+def _draw(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame, folder: Path, console: Console) -> None:
+    from bench.figures import draw_figures  # matplotlib takes a second to import
+
+    failed = set(rows.loc[rows["status"] == FAILED, "solver"])
+    working = [label for label in sweep.solvers if label not in failed]
+    with console.status("drawing figures"):
+        draw_figures(sweep, working, images, backend, folder)

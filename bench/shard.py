@@ -1,0 +1,183 @@
+"""One shard of a sweep: one solver on one block of images, measured, solved, scored and timed."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.metrics import register
+from datasets import ImageSet, Measurement, measure, place, placements
+from solvers import Backend, Reconstruction, Solver, Streams, create
+
+FAILED = "failed"  # the status of an image whose solver raised an error
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Images first … first + count − 1 of a data set, as one solver sees them."""
+
+    solver: str
+    variant: str
+    seed: int
+    first: int
+    count: int
+    split: str
+    photons: float | None
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        return np.arange(self.first, self.first + self.count)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall-clock seconds of one shard. Solving is timed by itself, with the device synchronised."""
+
+    setup: float
+    solve: float
+    score: float
+    measure: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rows of a shard, one per image, and what they cost."""
+
+    shard: Shard
+    rows: pd.DataFrame
+    timing: Timing
+    error: str = ""  # the traceback of a solver that failed
+
+
+def observe(images: ImageSet, shard: Shard) -> tuple[NDArray, Measurement]:
+    """The true objects (count, 42, 42), which stay in the runner, and their measurement, which goes to the solver."""
+    where = placements(shard.variant, seed=shard.seed, split=shard.split, indices=shard.indices)
+    objects = place(images.tiles(shard.indices), where)
+    return objects, measure(objects, indices=shard.indices, photons=shard.photons, seed=shard.seed, split=shard.split)
+
+
+class Worker:
+    """Runs shards one after the other; a solver is prepared once for each variant."""
+
+    def __init__(self, images: ImageSet, backend: Backend) -> None:
+        self.images, self.backend = images, backend
+        self._prepared: dict[tuple[str, str], Solver] = {}
+
+    def run(self, shard: Shard) -> Outcome:
+        """Measure, prepare, solve and score. An error of the solver becomes rows that say so."""
+        clock = time.perf_counter
+        began = clock()
+        truth, measurement = observe(self.images, shard)
+        measured = prepared = clock()
+        found, error, reason = None, "", ""
+        try:
+            solver = self._prepare(shard)
+            prepared = clock()
+            found = solver.solve(measurement, Streams(shard.seed))
+            self.backend.synchronize()
+            _check(found, measurement)
+        except (Exception, SystemExit) as failure:  # a solver may raise anything; the sweep must go on without it
+            error = traceback.format_exc()
+            reason = " ".join("".join(traceback.format_exception_only(failure)).split())
+        solved = clock()
+        if error or found is None:
+            rows = _failed_rows(shard, measurement, reason)
+        else:
+            rows = _scored_rows(shard, truth, measurement, found, solver, self.backend.threads)
+        timing = Timing(prepared - measured, solved - prepared, clock() - solved, measured - began)
+        return Outcome(shard, rows, timing, error)
+
+    def _prepare(self, shard: Shard) -> Solver:
+        key = (shard.solver, shard.variant)
+        if key not in self._prepared:
+            solver = create(shard.solver)
+            solver.prepare(self.backend, shard.variant)
+            self.backend.synchronize()
+            self._prepared[key] = solver
+        return self._prepared[key]
+
+
+def _check(found: Reconstruction, measurement: Measurement) -> None:
+    """Refuse a reconstruction that is not what the interface promises, before it is scored as if it were."""
+    expected = (len(measurement), *measurement.grid)
+    if np.shape(found.images) != expected:
+        raise ValueError(f"the solver returned images of shape {np.shape(found.images)} instead of {expected}")
+    for name in ("residual", "iterations", "starts", "transforms", "status"):
+        if len(getattr(found, name)) != len(measurement):
+            raise ValueError(f"the solver returned {len(getattr(found, name))} values of '{name}'")
+
+
+def _identity(shard: Shard, measurement: Measurement) -> dict[str, Any]:
+    return {
+        "variant": shard.variant,
+        "solver": shard.solver,
+        "seed": shard.seed,
+        "image": shard.indices,
+        "measurement": measurement.digests(),
+    }
+
+
+def _scored_rows(
+    shard: Shard, truth: NDArray, measurement: Measurement, found: Reconstruction, solver: Solver, threads: int
+) -> pd.DataFrame:
+    match = register(truth, found.images, threads=threads)
+    energy = np.sum(np.abs(truth.astype(np.result_type(truth.dtype, np.float64))) ** 2, axis=(1, 2))
+    return pd.DataFrame(
+        {
+            **_identity(shard, measurement),
+            "status": [str(status) for status in found.status],
+            "reason": "",
+            "mse": match.mse,
+            "pixel_mse": match.mse * energy / truth[0].size,
+            "residual": found.residual,
+            "iterations": found.iterations,
+            "starts": found.starts,
+            "transforms": found.transforms,
+            "row": match.row,
+            "column": match.column,
+            "flipped": match.flipped,
+            "weights": solver.weights_digest(),
+        }
+    )
+
+
+def _failed_rows(shard: Shard, measurement: Measurement, reason: str) -> pd.DataFrame:
+    """An image without a reconstruction scores 1, as an empty one does: a failure must not improve a mean."""
+    return pd.DataFrame(
+        {
+            **_identity(shard, measurement),
+            "status": FAILED,
+            "reason": reason,
+            "mse": 1.0,
+            "pixel_mse": np.nan,
+            "residual": np.nan,
+            "iterations": 0,
+            "starts": 0,
+            "transforms": 0,
+            "row": -1,
+            "column": -1,
+            "flipped": False,
+            "weights": "",
+        }
+    )
+
+
+def timing_row(outcome: Outcome) -> dict[str, Any]:
+    """One line about what a shard cost."""
+    shard = outcome.shard
+    return {
+        "variant": shard.variant,
+        "solver": shard.solver,
+        "seed": shard.seed,
+        "first": shard.first,
+        "images": shard.count,
+        **asdict(outcome.timing),
+        "iterations": int(outcome.rows["iterations"].sum()),
+        "transforms": int(outcome.rows["transforms"].sum()),
+    }

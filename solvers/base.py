@@ -1,0 +1,124 @@
+"""The Solver interface: how every method, iterative or learned, is configured, prepared and called."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from datasets import Measurement
+from datasets.streams import START
+from solvers.backend import Backend
+
+
+class Status(StrEnum):
+    """How a solver left an image."""
+
+    SOLVED = "solved"  # the magnitude residual reached the tolerance
+    STOPPED = "stopped"  # the budget is used up, or the method has a single pass
+    DIVERGED = "diverged"  # the iterate is no longer finite
+    INVALID = "invalid"  # the measurement is not finite, is negative, or is zero everywhere
+
+
+@dataclass(frozen=True)
+class Information:
+    """What a solver uses besides the intensities: a comparison is only fair when this is said."""
+
+    support: str = "none"
+    real: bool = False
+    nonnegative: bool = False
+    training_data: str = "none"
+
+    def __str__(self) -> str:
+        words = [f"support: {self.support}"] if self.support != "none" else []
+        words += ["real"] if self.real else []
+        words += ["nonnegative"] if self.nonnegative else []
+        words += [f"trained on {self.training_data}"] if self.training_data != "none" else []
+        return ", ".join(words) or "nothing"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Random numbers for the starts of a run, keyed by (seed, image, start) alone.
+
+    An image therefore starts from the same point whatever batch, order, process or array library it is solved in.
+    """
+
+    seed: int = 0
+
+    def generator(self, index: int, start: int = 0) -> np.random.Generator:
+        """The stream of the image with this index in its data set, for its start number `start`."""
+        return np.random.default_rng([self.seed, int(index), start, START])
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a solver gives back for a batch. All arrays are on the host.
+
+    Attributes:
+        images: (batch, m1, m2), real or complex; defined up to shift, conjugate flip and global phase.
+        residual: (batch,) ‖|FX| − √Y‖ / ‖√Y‖ of these images.
+        iterations: (batch,) iterations spent on an image, all its starts together.
+        starts: (batch,) starts used.
+        transforms: (batch,) Fourier transforms of a whole image spent: a cost that knows no hardware.
+        status: (batch,) how each image was left.
+    """
+
+    images: NDArray
+    residual: NDArray[np.float64]
+    iterations: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    transforms: NDArray[np.int64]
+    status: list[Status]
+
+
+class Solver(BaseModel, ABC):
+    """A method with its parameters. Parameters are fixed and validated when the solver is made.
+
+    A solver is a file with one subclass: it sets `name` and `summary`, declares its parameters as fields, and
+    implements `information`, `solve` and, where there is something to set up, `prepare`. It sees a
+    `Measurement` and nothing else.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    _backend: Backend | None = PrivateAttr(default=None)
+
+    @abstractmethod
+    def information(self) -> Information:
+        """What this solver uses besides the intensities, with its present parameters."""
+
+    def prepare(self, backend: Backend, variant: str | None = None) -> None:
+        """Load weights, build plans: all that is timed as setup. Called once before `solve`.
+
+        Args:
+            backend: where to compute.
+            variant: the symmetry variant of the data, which says nothing of a single image; a learned solver
+                takes the weights trained on it.
+
+        Raises:
+            UnavailableError: something that this solver needs is not here.
+        """
+        self._backend = backend
+
+    @abstractmethod
+    def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
+        """Reconstruct every image of the batch; the result of an image does not depend on the others."""
+
+    @property
+    def backend(self) -> Backend:
+        if self._backend is None:
+            raise RuntimeError(f"{self.name}.prepare() was not called before solve()")
+        return self._backend
+
+    def weights_digest(self) -> str:
+        """SHA-256 of the trained weights in use; empty for a method that has none."""
+        return ""

@@ -1,0 +1,169 @@
+"""What the two learned solvers share: their parameters, their weights, and one pass through the network."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+
+from datasets import Measurement, Variant
+from solvers import weights as weight_files
+from solvers.backend import Backend
+from solvers.base import Information, Reconstruction, Solver, Status, Streams
+from solvers.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from solvers.retrieval import RetrievalModel
+
+Preset = Literal["default", "paper"]
+
+CHUNK = 64  # images in one pass; the last chunk is filled up, so that no image's result depends on its neighbours
+
+
+class LearnedSolver(Solver):
+    """A trained network, applied once. It runs in torch, on the device of the backend, whatever the array library."""
+
+    preset: Preset = Field("default", description="default: the best known; paper: as the paper describes it")
+    weights: str = Field("", description="weight file (.safetensors) to use instead of the one in this package")
+
+    transforms_per_image: ClassVar[int]
+
+    _model: Any = PrivateAttr(default=None)
+    _card: weight_files.Card | None = PrivateAttr(default=None)
+
+    @classmethod
+    @abstractmethod
+    def model(cls, preset: Preset) -> RetrievalModel:
+        """The untrained network of a preset, with its loss."""
+
+    @classmethod
+    @abstractmethod
+    def equivalent(cls, variant: Variant) -> tuple[Variant, ...]:
+        """The variants that give this solver the same training data as this one, in the paper's order."""
+
+    @classmethod
+    @abstractmethod
+    def objects(
+        cls,
+        tiles: NDArray[np.uint8],
+        indices: NDArray[np.int64],
+        variant: Variant,
+        preset: Preset,
+        seed: int,
+        epoch: int,
+    ) -> NDArray[np.uint8]:
+        """What is to be predicted (N, h, w) for these training images (N, 28, 28) in one epoch."""
+
+    @classmethod
+    def fresh_each_epoch(cls, variant: Variant) -> bool:
+        """`objects` differ from epoch to epoch."""
+        return False
+
+    @classmethod
+    def file_name(cls, preset: Preset, variant: Variant) -> str:
+        return f"{cls.name}-{preset}-{cls.equivalent(variant)[0]}.safetensors"
+
+    def information(self) -> Information:
+        return Information(real=True, training_data="fashion_mnist")
+
+    def weights_digest(self) -> str:
+        return self._card.sha256 if self._card else ""
+
+    def prepare(self, backend: Backend, variant: str | None = None) -> None:
+        """Load the weights of this variant (of the hardest, shift_flip, if none is named).
+
+        Raises:
+            UnavailableError: there are none for this preset and variant; the message has the command that makes them.
+            WeightsError: they are damaged, or made for something else.
+        """
+        super().prepare(backend, variant)
+        chosen = Variant(variant) if variant else Variant.SHIFT_FLIP
+        path = Path(self.weights) if self.weights else weight_files.FOLDER / self.file_name(self.preset, chosen)
+        if not path.is_file():
+            raise UnavailableError(
+                f"{self.name} has no weights {path}: train them with "
+                f"python -m bench train --solver {self.name} --variant {chosen} --preset {self.preset} "
+                f"--output {path.parent}"
+            )
+        model = self.model(self.preset)
+        tensors, card = weight_files.load(
+            path, solver=self.name, preset=self.preset, variant=chosen, architecture=asdict(model.architecture)
+        )
+        model.load_state_dict(tensors)
+        self._card = card
+        self._model = model.eval().to(backend.device)
+
+    def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
+        """One pass; nothing in it is random, so `rng` is not used. An invalid measurement gives a zero image.
+
+        Raises:
+            UnavailableError: the measurement is of a complex object, or on another grid than the network's.
+        """
+        import torch
+
+        if self._model is None:
+            raise RuntimeError(f"{self.name}.prepare() was not called before solve()")
+        if measurement.grid != self._model.grid:
+            raise UnavailableError(f"{self.name} was trained on a grid of {self._model.grid}, not {measurement.grid}")
+        if not measurement.real:
+            raise UnavailableError(f"{self.name} was trained on real objects: it cannot reconstruct complex ones")
+        valid = measurement.valid()
+        images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
+        residual = np.full(len(measurement), np.nan)
+        with torch.inference_mode(), _threads(self.backend.threads):
+            for chunk in np.split(np.flatnonzero(valid), range(CHUNK, int(valid.sum()), CHUNK)):
+                images[chunk] = self._reconstruct(measurement.intensities[chunk])
+                residual[chunk] = _residual(images[chunk], measurement.intensities[chunk])
+        once = valid.astype(np.int64)
+        return Reconstruction(
+            images=images,
+            residual=residual,
+            iterations=once,
+            starts=once,
+            transforms=self.transforms_per_image * once,
+            status=[Status.STOPPED if ok else Status.INVALID for ok in valid],
+        )
+
+    def _reconstruct(self, intensities: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(n, m1, m2) for up to CHUNK valid measurements.
+
+        The object is real, so Y[-k] and Y[k] are two measurements of one number: their mean is used, which matters
+        where there is noise. Dividing by the largest intensity keeps float32 in range whatever the units.
+        """
+        import torch
+
+        scale = intensities.max(axis=(1, 2), keepdims=True)
+        opposite = np.roll(intensities[:, ::-1, ::-1], (1, 1), axis=(1, 2))
+        columns = intensities.shape[2] // 2 + 1
+        half = np.ones((CHUNK, intensities.shape[1], columns), dtype=np.float32)
+        half[: len(intensities)] = ((intensities + opposite) / (2 * scale))[:, :, :columns]
+        images = self._model.reconstruct(torch.from_numpy(half).to(self.backend.device)).cpu().numpy()
+        return images[: len(intensities)] * np.sqrt(scale).astype(np.float32)
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """This many threads for each operation of the network."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _residual(images: NDArray[np.float32], intensities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """‖|FX| − √Y‖ / ‖√Y‖ (n,) by its definition, in float64 and with the intensities as they were measured."""
+    magnitudes = np.sqrt(intensities)
+    difference = np.abs(scipy.fft.fft2(images.astype(np.float64))) - magnitudes
+    return np.linalg.norm(difference, axis=(1, 2)) / np.linalg.norm(magnitudes, axis=(1, 2))

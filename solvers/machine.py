@@ -1,0 +1,42 @@
+"""What a training should know, and say, of the machine and the code it runs on."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+
+def bf16_is_fast(device: str) -> bool:
+    """True on recent GPUs and on CPUs with AMX; with AVX-512 alone, bf16 convolutions are slower than float32 ones."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", None)  # no public name for it yet
+    return bool(amx and amx())
+
+
+def describe(device: torch.device, count: int) -> str:
+    """The class of a machine in words, without its name."""
+    if device.type == "cuda":
+        return f"{count} × {torch.cuda.get_device_name(device)}"
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()} CPU with {instructions}, {torch.get_num_threads()} threads"
+
+
+def commit() -> str:
+    """The git commit of this code, "unknown" outside a checkout; "+" after it if files differ from it."""
+    folder = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no", "--", str(folder)],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")

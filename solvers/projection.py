@@ -1,0 +1,59 @@
+"""What the projection solvers share: the state is one image, an iteration is one application of a published map."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers import compiled
+from solvers.backend import Array
+from solvers.block import Block
+from solvers.iterative import CHECK_EVERY, IterativeSolver, State
+
+
+class ProjectionSolver(IterativeSolver):
+    """A fixed-point iteration x ← T(x) of the projections P_M (magnitudes) and P_S (support, nonnegativity)."""
+
+    @abstractmethod
+    def step(self, x: Array, block: Block) -> Array:
+        """One application of the map to images (B, m1, m2)."""
+
+    def solution(self, x: Array, block: Block) -> Array:
+        """The image that an iterate stands for; for most maps a fixed point x* gives the solution P_M x*."""
+        if block.compiled and block.box is not None:
+            return self._compiled("er", x, block, 1)
+        return block.project_object(block.project_magnitude(x))
+
+    def begin(self, guess: Array, block: Block) -> State:
+        return (guess,)
+
+    def advance(self, state: State, block: Block, count: int) -> State:
+        (x,) = state
+        if self.has_kernel() and block.compiled and block.box is not None:
+            return (self._compiled(self.name, x, block, count),)
+        for _ in range(count):
+            x = self.step(x, block)
+        return (x,)
+
+    def has_kernel(self) -> bool:
+        """Whether the compiled kernel knows this map with these parameters."""
+        return self.name in compiled.MAPS
+
+    def estimate(self, state: State, block: Block) -> Array:
+        (x,) = state
+        return self.solution(x, block)
+
+    def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
+        checks = -(-iterations // CHECK_EVERY)
+        return 2 * iterations + 3 * checks  # a check projects once and transforms the estimate
+
+    def _compiled(self, name: str, x: Array, block: Block, count: int) -> Array:
+        """`count` iterations of a map by the compiled kernel; the argument is left as it is."""
+        assert block.box is not None
+        images = block.backend.to_numpy(x).copy()
+        magnitude = block.backend.to_numpy(block.magnitude)
+        beta = getattr(self, "beta", 0.0)
+        compiled.iterate(name, images, magnitude, block.box, nonnegative=block.nonnegative, beta=beta, count=count)
+        return block.backend.asarray(images)

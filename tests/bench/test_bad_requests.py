@@ -1,0 +1,197 @@
+"""Bad usage and bad input: one line that names the value, exit status 2, and nothing written or changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.errors import Exit
+from datasets.fashion_mnist import SAMPLE_FOLDER
+
+GOOD = {"--dataset": "sample", "--solvers": "er[iterations=1]", "--variants": "none", "--images": 1, "--threads": 1}
+
+
+def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Everything under a folder: when it was changed, and what is in it."""
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def run_arguments(output: Path, changes: dict[str, object]) -> list[object]:
+    options = GOOD | {"--output": output} | changes
+    return ["run", "--no-figures", *(part for option in options.items() for part in option if part is not None)]
+
+
+@pytest.fixture
+def refused(bench, tmp_path):
+    """Run a command, and check that it is refused as it should be; returns its one line."""
+
+    def call(*arguments: object) -> str:
+        before = tree(tmp_path)
+        done = bench(*arguments)
+        assert done.status == Exit.USAGE == 2
+        assert done.out == ""
+        assert done.err.startswith("bench: ")
+        assert done.err.count("\n") == 1, done.err
+        assert "Traceback" not in done.err
+        assert tree(tmp_path) == before
+        return done.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"--solvers": "rrrr"}, ["'rrrr'", "choose from", "difference_map"]),
+        ({"--solvers": "er,rrr[gamma=1]"}, ["'gamma'", "choose from", "beta"]),
+        ({"--solvers": "rrr[beta=7]"}, ["beta", "7"]),
+        ({"--solvers": "rrr[iterations=none]"}, ["iterations", "none"]),
+        ({"--solvers": "rrr[beta=0.5"}, ["rrr[beta=0.5"]),
+        ({"--solvers": "er,er"}, ["--solvers", "'er' stands twice"]),
+        ({"--solvers": ""}, ["--solvers", "at least one"]),
+        ({"--variants": "mirror"}, ["'mirror'", "none, flip, shift, shift_flip"]),
+        ({"--variants": "none,none"}, ["--variants", "'none' stands twice"]),
+        ({"--variants": ","}, ["--variants", "at least one"]),
+        ({"--images": 0}, ["--images", "0"]),
+        ({"--images": -3}, ["--images", "-3"]),
+        ({"--images": "many"}, ["--images"]),
+        ({"--images": 1001}, ["--images 1001", "there are 1000"]),
+        ({"--seed": -1}, ["--seed", "-1"]),
+        ({"--seed": "x"}, ["--seed", "x"]),
+        ({"--seed": "1,1"}, ["--seed", "1"]),
+        ({"--seed": 2**70}, ["--seed", str(2**70)]),
+        ({"--dataset": "mnist"}, ["'mnist'", "fashion_mnist, sample"]),
+        ({"--split": "validation"}, ["'validation'", "train, test"]),
+        ({"--photons": 0}, ["--photons", "0"]),
+        ({"--photons": "-1e5"}, ["--photons", "-100000"]),
+        ({"--photons": "nan"}, ["--photons", "nan"]),
+        ({"--photons": "inf"}, ["--photons", "inf"]),
+        ({"--photons": "1e30"}, ["--photons", "1e+30"]),
+        ({"--device": "tpu"}, ["'tpu'", "cpu, cuda"]),
+        ({"--backend": "jax"}, ["'jax'", "numpy, torch, cupy"]),
+        ({"--backend": "numpy", "--device": "cuda"}, ["numpy", "cuda"]),
+        ({"--precision": "float16"}, ["'float16'", "float32, float64"]),
+        ({"--threads": 0}, ["--threads", "0"]),
+        ({"--shard": 0}, ["--shard", "0"]),
+        ({"--data-dir": "/nowhere/at/all", "--dataset": "fashion_mnist"}, ["/nowhere/at/all", "does not exist"]),
+        ({"--colour": "red"}, ["--colour"]),
+        ({"--output": None}, []),
+    ],
+    ids=lambda value: " ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_a_bad_option_is_refused_in_one_line(refused, tmp_path, changes, words):
+    line = refused(*run_arguments(tmp_path / "out", changes))
+    for word in words:
+        assert word in line
+
+
+def test_a_gpu_that_is_not_there_is_refused(refused, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    line = refused(*run_arguments(tmp_path / "out", {"--device": "cuda", "--backend": "torch"}))
+    assert "cuda" in line
+    assert "--device cpu" in line
+
+
+def test_an_output_that_is_a_file_is_refused_and_kept(refused, tmp_path):
+    (tmp_path / "out").write_text("precious")
+    assert "not a folder" in refused(*run_arguments(tmp_path / "out", {}))
+
+
+def test_an_output_below_a_file_is_refused(refused, tmp_path):
+    (tmp_path / "file").write_text("precious")
+    assert "cannot be written" in refused(*run_arguments(tmp_path / "file" / "out", {}))
+
+
+def test_a_folder_with_something_else_in_it_is_refused_and_kept(refused, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("precious")
+    assert "not empty" in refused(*run_arguments(tmp_path / "out", {}))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]"])
+def test_a_damaged_run_folder_is_refused_and_kept(refused, tmp_path, content):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sweep.json").write_text(content)
+    line = refused(*run_arguments(tmp_path / "out", {}))
+    assert str(tmp_path / "out") in line
+
+
+@pytest.mark.parametrize(
+    "changes", [{"--seed": 1}, {"--photons": "1e5"}, {"--precision": "float64"}, {"--split": "train"}]
+)
+def test_a_run_of_another_kind_is_refused_and_kept(bench, refused, tmp_path, changes):
+    assert bench(*run_arguments(tmp_path / "out", {})).status == 0
+    assert "another" in refused(*run_arguments(tmp_path / "out", changes))
+
+
+def test_a_result_that_cannot_be_written_is_one_line(bench, tmp_path):
+    assert bench(*run_arguments(tmp_path / "out", {})).status == 0
+    (tmp_path / "out" / "summary.csv").unlink()
+    (tmp_path / "out" / "summary.csv").mkdir()
+    done = bench(*run_arguments(tmp_path / "out", {}))
+    assert done.status == 2
+    assert "summary.csv" in done.err.splitlines()[-1]
+    assert "Traceback" not in done.err
+
+
+def test_a_damaged_data_file_is_named(refused, tmp_path):
+    data = shutil.copytree(SAMPLE_FOLDER, tmp_path / "data")
+    (data / "t10k-images-idx3-ubyte.gz").write_bytes(b"nothing of the kind")
+    line = refused(*run_arguments(tmp_path / "out", {"--dataset": "fashion_mnist", "--data-dir": data}))
+    assert str(data / "t10k-images-idx3-ubyte.gz") in line
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("images = ", ["not TOML"]),
+        (b"\xff\xfe", ["cannot be read"]),
+        ('colour = "red"', ["colour", "choose from", "solvers"]),
+        ("images = 0", ["--images", "0"]),
+        ('images = "many"', ["--images", "many"]),
+        ('solvers = ["rrrr"]', ["'rrrr'"]),
+        ('solvers = "er"', ["--solvers", "er"]),
+        ("seed = -4", ["--seed", "-4"]),
+    ],
+)
+def test_a_bad_config_is_named(refused, tmp_path, content, words):
+    config = tmp_path / "sweep.toml"
+    config.write_bytes(content if isinstance(content, bytes) else content.encode())
+    line = refused("run", "--config", config, "--output", tmp_path / "out")
+    for word in words:
+        assert word in line
+
+
+def test_a_config_that_is_not_there_is_named(refused, tmp_path):
+    assert "nowhere.toml" in refused("run", "--config", tmp_path / "nowhere.toml", "--output", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"), [(["frobnicate"], "frobnicate"), (["list", "colours"], "colours"), (["list"], "")]
+)
+def test_a_bad_command_is_refused(refused, arguments, word):
+    assert word in refused(*arguments)
+
+
+def test_debug_shows_where_an_error_came_from(monkeypatch, tmp_path):
+    from bench.cli import main
+    from bench.errors import RequestError
+
+    arguments = run_arguments(tmp_path / "out", {"--solvers": "rrrr"})
+    monkeypatch.setattr("sys.argv", ["bench", *map(str, arguments), "--debug"])
+    with pytest.raises(RequestError):
+        main()
+
+
+def test_without_a_command_the_help_is_shown(bench):
+    done = bench()
+    assert done.status == 2
+    assert "Usage" in done.out + done.err
+    assert "Traceback" not in done.err

@@ -1,0 +1,95 @@
+"""What all tests share: a hypothesis profile, one thread, small objects, and the command line in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from numpy.typing import NDArray
+
+from datasets import Measurement, load_images, measure
+from solvers import Backend
+
+ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("local", deadline=None, max_examples=40)
+settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_world(monkeypatch, tmp_path_factory):
+    """No test reads the user's settings or reaches the network."""
+    monkeypatch.delenv("PHASEBENCH_DATA", raising=False)
+    monkeypatch.setenv("PHASEBENCH_OFFLINE", "1")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture(scope="session")
+def tiles() -> NDArray[np.float32]:
+    """The first 32 test images, (32, 28, 28)."""
+    return load_images("sample").tiles(slice(32))
+
+
+@pytest.fixture(scope="session")
+def small_objects() -> NDArray[np.float64]:
+    """Twenty-four nonnegative objects (24, 6, 7), some of whose pixels are zero."""
+    rng = np.random.default_rng(7)
+    return rng.random((24, 6, 7)) * (rng.random((24, 6, 7)) < 0.7)
+
+
+@pytest.fixture(scope="session")
+def small(small_objects) -> Measurement:
+    """Their measurement on an oversampled grid of even and odd length."""
+    return measure(small_objects, grid=(14, 15))
+
+
+@pytest.fixture(scope="session")
+def numpy64() -> Backend:
+    return Backend("numpy", precision="float64")
+
+
+@pytest.fixture(scope="session")
+def torch64() -> Backend:
+    return Backend("torch", precision="float64")
+
+
+@pytest.fixture(scope="session")
+def torch32() -> Backend:
+    return Backend("torch", precision="float32")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys) -> Callable[..., Finished]:
+    """`python -m bench …` in this process."""
+    from bench.cli import main
+
+    def call(*arguments: object) -> Finished:
+        monkeypatch.setattr("sys.argv", ["bench", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return Finished(int(end.value.code or 0), captured.out, captured.err)
+
+    return call

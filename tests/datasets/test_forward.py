@@ -1,0 +1,105 @@
+"""Y = |F X Fᵀ|² (eq. 1.1) against the literal partial Fourier matrices, and its three symmetries."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import conjugate_flip, embed, literal_intensities
+
+from datasets import forward
+from datasets.forward import expand_half_plane
+
+undersampled = pytest.mark.filterwarnings("ignore:grid .* is below 2n - 1")
+
+
+@st.composite
+def objects(draw, *, oversampled: bool = False):
+    """A few random objects (B, n1, n2), real or complex, and a grid that holds them."""
+    n1, n2 = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    least = (2 * n1 - 1, 2 * n2 - 1) if oversampled else (n1, n2)
+    grid = tuple(n + draw(st.integers(0, 7)) for n in least)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x = rng.standard_normal((2, n1, n2))
+    return (x + 1j * rng.standard_normal(x.shape) if draw(st.booleans()) else x), grid
+
+
+@undersampled
+@given(objects())
+def test_intensities_are_those_of_the_partial_fourier_matrices(case):
+    x, grid = case
+    expected = np.stack([literal_intensities(image, grid) for image in x])
+    np.testing.assert_allclose(forward(x, grid), expected, rtol=1e-10, atol=1e-10 * expected.max())
+
+
+@given(objects(oversampled=True), st.integers(0, 6), st.integers(0, 6))
+def test_a_shifted_object_has_the_same_intensities(case, down, right):
+    x, (m1, m2) = case
+    grid = (m1 + down, m2 + right)
+    shifted = np.pad(x, ((0, 0), (down, 0), (right, 0)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the shifted object's frame is larger, its content is not
+        np.testing.assert_allclose(forward(shifted, grid), forward(x, grid), atol=1e-9)
+
+
+@given(objects(oversampled=True))
+def test_a_conjugate_flipped_object_has_the_same_intensities(case):
+    x, grid = case
+    np.testing.assert_allclose(forward(conjugate_flip(x), grid), forward(x, grid), atol=1e-9)
+
+
+@given(objects(oversampled=True), st.floats(-np.pi, np.pi))
+def test_a_global_phase_leaves_no_trace_in_the_intensities(case, theta):
+    x, grid = case
+    np.testing.assert_allclose(forward(x * np.exp(1j * theta), grid), forward(x, grid), atol=1e-9)
+
+
+def test_a_flip_without_conjugation_changes_a_complex_objects_intensities(rng):
+    x = rng.standard_normal((1, 4, 4)) + 1j * rng.standard_normal((1, 4, 4))
+    assert not np.allclose(forward(x[:, ::-1, ::-1], (8, 8)), forward(x, (8, 8)))
+
+
+def test_the_zero_frequency_comes_first_and_nothing_is_normalised(rng):
+    x = rng.random((3, 5, 4))
+    y = forward(x, (11, 9))
+    np.testing.assert_allclose(y[:, 0, 0], x.sum((1, 2)) ** 2)
+    np.testing.assert_allclose(y.sum((1, 2)), 11 * 9 * (x**2).sum((1, 2)))  # Parseval
+
+
+@pytest.mark.parametrize("m2", [1, 2, 7, 8])
+def test_the_half_plane_of_a_real_image_determines_the_whole(rng, m2):
+    whole = np.abs(np.fft.fft2(rng.standard_normal((2, 5, m2)))) ** 2
+    np.testing.assert_allclose(expand_half_plane(whole[..., : m2 // 2 + 1], m2), whole, atol=1e-12)
+
+
+def test_a_single_precision_image_is_measured_in_double_precision(rng):
+    x = rng.random((1, 6, 6)).astype(np.float32)
+    assert forward(x, (12, 12)).dtype == np.float64
+    np.testing.assert_array_equal(forward(x, (12, 12)), forward(x.astype(np.float64), (12, 12)))
+
+
+@pytest.mark.parametrize("grid", [(4, 12), (12, 4), (4, 4)])
+def test_a_grid_smaller_than_the_object_is_refused(grid):
+    with pytest.raises(ValueError, match="cannot measure 5 samples on a grid of 4"):
+        forward(np.ones((1, 5, 5)), grid)
+
+
+@pytest.mark.parametrize("grid", [(8, 9), (9, 8), (5, 5)])
+def test_a_grid_below_2n_minus_1_is_warned_of(grid):
+    with pytest.warns(UserWarning, match=r"below 2n - 1 = \(9, 9\)"):
+        forward(np.ones((1, 5, 5)), grid)
+
+
+def test_a_grid_of_2n_minus_1_is_enough():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        forward(np.ones((1, 5, 5)), (9, 9))
+
+
+def test_the_frame_may_lie_anywhere_on_the_periodic_grid(rng):
+    x = rng.random((1, 4, 5))
+    wrapped = embed(x, (9, 10), corner=(7, 8))  # around both borders
+    np.testing.assert_allclose(np.abs(np.fft.fft2(wrapped)) ** 2, forward(x, (9, 10)), atol=1e-10)

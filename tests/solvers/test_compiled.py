@@ -1,0 +1,92 @@
+"""The compiled kernels compute what the readable code says, to the rounding of float32."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from solvers import compiled, create
+from solvers.backend import Backend
+from solvers.block import Block
+from solvers.lbfgs import History, two_loop
+
+pytestmark = pytest.mark.skipif(compiled.library() is None, reason="the compiled kernels were not built")
+
+GRIDS = [((96, 96), (42, 42)), ((64, 90), (20, 31)), ((30, 75), (12, 30)), ((8, 4), (3, 2))]
+FLOAT32, FLOAT64 = Backend("torch", "cpu", "float32"), Backend("torch", "cpu", "float64")
+
+
+def random_block(backend, grid, box, batch, nonnegative, seed=0):
+    rng = np.random.default_rng(seed)
+    objects = np.zeros((batch, *grid))
+    objects[:, : box[0], : box[1]] = rng.random((batch, *box))
+    support = np.zeros((batch, *grid), dtype=bool)
+    support[:, : box[0], : box[1]] = True
+    magnitude = np.abs(np.fft.rfft2(objects))
+    block = Block(backend, backend.asarray(magnitude), backend.asarray(support), True, nonnegative, box)
+    return block, rng.standard_normal((batch, *grid))
+
+
+@pytest.mark.parametrize(("grid", "box"), GRIDS)
+@pytest.mark.parametrize("nonnegative", [False, True])
+@pytest.mark.parametrize("name", compiled.MAPS)
+def test_an_iteration_is_that_of_the_reference_map(name, nonnegative, grid, box):
+    solver = create(name)
+    exact, start = random_block(FLOAT64, grid, box, 3, nonnegative)
+    expected = solver.step(solver.step(FLOAT64.asarray(start), exact), exact).numpy()
+    fast, _ = random_block(FLOAT32, grid, box, 3, nonnegative)
+    assert fast.compiled
+    (found,) = solver.advance((FLOAT32.asarray(start),), fast, 2)
+    np.testing.assert_allclose(found.numpy(), expected, atol=3e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("batch", [1, 2, 15, 16, 17, 40])
+def test_an_image_does_not_notice_its_neighbours(batch):
+    block, start = random_block(FLOAT32, (96, 96), (42, 42), batch, True)
+    solver = create("rrr")
+    (together,) = solver.advance((FLOAT32.asarray(start),), block, 5)
+    for i in {0, batch // 2, batch - 1}:
+        row = FLOAT32.asarray(np.array([i]))
+        (alone,) = solver.advance((FLOAT32.asarray(start[i : i + 1]),), block.take(row), 5)
+        np.testing.assert_array_equal(alone[0].numpy(), together[i].numpy())
+
+
+@pytest.mark.parametrize(("grid", "box"), GRIDS)
+def test_the_residual_is_that_of_the_whole_plane(grid, box):
+    block, x = random_block(FLOAT32, grid, box, 5, False)
+    exact, _ = random_block(FLOAT64, grid, box, 5, False)
+    measured = np.zeros((5, *grid))
+    measured[:, : box[0], : box[1]] = np.random.default_rng(0).random((5, *box))
+    root = np.abs(np.fft.fft2(measured))
+    literal = np.linalg.norm(np.abs(np.fft.fft2(x)) - root, axis=(1, 2)) / np.linalg.norm(root, axis=(1, 2))
+    np.testing.assert_allclose(exact.residual(FLOAT64.asarray(x)).numpy(), literal, rtol=1e-10)
+    np.testing.assert_allclose(block.residual(FLOAT32.asarray(x)).numpy(), literal, rtol=1e-5)
+
+
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_a_step_of_alm_is_that_of_the_reference(nonnegative):
+    solver = create("alm[memory=3]")
+    exact, start = random_block(FLOAT64, (30, 24), (13, 10), 4, nonnegative)
+    fast, _ = random_block(FLOAT32, (30, 24), (13, 10), 4, nonnegative)
+    expected = solver.advance(solver.begin(FLOAT64.asarray(start), exact), exact, 7)
+    found = solver.advance(solver.begin(FLOAT32.asarray(start), fast), fast, 7)
+    scale = np.abs(expected[0].numpy()).max()
+    np.testing.assert_allclose(found[0].numpy(), expected[0].numpy(), atol=2e-3 * scale)
+
+
+def test_the_direction_is_that_of_the_two_loop_recursion():
+    rng = np.random.default_rng(1)
+    gradient, *pairs = (FLOAT64.asarray(rng.standard_normal((4, 6, 8))) for _ in range(7))
+    steps, changes = tuple(pairs[:3]), tuple(s + 0.1 * y for s, y in zip(pairs[:3], pairs[3:], strict=True))
+    expected = two_loop(FLOAT64.xp, gradient, History(steps, changes)).numpy()
+    as_float = lambda arrays: [a.numpy().astype(np.float32) for a in arrays]  # noqa: E731
+    found, slope = compiled.direction(as_float([gradient])[0], as_float(steps), as_float(changes))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(slope, np.sum(gradient.numpy() * expected, axis=(1, 2)), rtol=1e-4)
+
+
+def test_lengths_with_other_prime_factors_go_the_portable_way():
+    assert not compiled.supports((14, 16))
+    assert not compiled.supports((16, 22))
+    assert not compiled.supports((15, 16)), "rows are transformed in pairs"
+    assert compiled.supports((96, 96))

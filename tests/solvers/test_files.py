@@ -1,0 +1,58 @@
+"""A file is the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from solvers.files import replace_atomically, write_text
+
+
+def test_a_file_is_made_and_replaced(tmp_path):
+    path = tmp_path / "table.csv"
+    write_text(path, "old")
+    write_text(path, "né")
+    assert path.read_bytes() == "né".encode()
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_a_failure_half_way_keeps_the_old_file_and_leaves_no_other(tmp_path, error):
+    path = tmp_path / "table.csv"
+    write_text(path, "old")
+
+    def half(stream):
+        stream.write(b"ne")
+        raise error
+
+    with pytest.raises(type(error)):
+        replace_atomically(path, half)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_to_rename_leaves_nothing_behind(tmp_path):
+    (tmp_path / "table.csv").mkdir()
+    with pytest.raises(OSError, match="table"):
+        write_text(tmp_path / "table.csv", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_nobody_sees_the_new_content_before_it_is_on_the_disk(tmp_path, monkeypatch):
+    path, synced = tmp_path / "table.csv", []
+    write_text(path, "old")
+    fsync = os.fsync
+
+    def watch(descriptor):
+        synced.append(path.read_text())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    write_text(path, "new")
+    assert synced == ["old", "new"]  # the content before the rename, the folder after it
+
+
+def test_others_may_read_what_was_written(tmp_path):
+    write_text(tmp_path / "a", "x")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644

@@ -1,0 +1,337 @@
+"""The loop around all iterative solvers: an image's result is its own, and the truth has no part in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import oracles
+import pytest
+from doubles import Exploding, Still
+
+from bench.metrics import adjusted_mse
+from datasets import Measurement, measure, place, placements
+from solvers import Backend, Status, Streams, create
+from solvers.errors import ParameterError
+from solvers.iterative import CHECK_EVERY
+
+SOLVERS = ["er", "hio", "raar", "difference_map", "rrr", "alm"]
+BACKENDS = {"numpy": Backend("numpy", precision="float64"), "torch": Backend("torch")}
+
+
+def solve(label, measurement, backend=BACKENDS["torch"], streams=Streams(), observer=None):  # noqa: B008
+    solver = create(label) if isinstance(label, str) else label
+    solver.prepare(backend)
+    return solver.solve(measurement, streams) if observer is None else solver.solve(measurement, streams, observer)
+
+
+def assert_same(one, two):
+    """Two reconstructions agree in every bit."""
+    for field in ("images", "residual", "iterations", "starts", "transforms"):
+        np.testing.assert_array_equal(getattr(one, field), getattr(two, field), err_msg=field)
+    assert one.status == two.status
+
+
+def joined(parts):
+    return replace(
+        parts[0],
+        **{
+            field: np.concatenate([getattr(part, field) for part in parts])
+            for field in ("images", "residual", "iterations", "starts", "transforms")
+        },
+        status=[status for part in parts for status in part.status],
+    )
+
+
+@pytest.fixture(scope="module")
+def paper(tiles) -> Measurement:
+    """Eighteen images of the paper's hardest variant: more than one block."""
+    indices = np.arange(18)
+    return measure(place(tiles[:18], placements("shift_flip", seed=0, split="test", indices=indices)))
+
+
+# ---- it works
+
+
+def test_rrr_with_nonnegativity_recovers_fashion_mnist(tiles):
+    objects = place(tiles[:8], placements("shift_flip", seed=0, split="test", indices=np.arange(8)))
+    found = solve("rrr[nonneg=true,beta=0.5,starts=8]", measure(objects))
+    assert (adjusted_mse(objects, found.images) < 1e-2).all()
+    assert set(found.status) == {Status.SOLVED}
+    assert (found.residual <= 1e-3).all()
+
+
+def test_a_complex_object_is_recovered_from_its_box(rng):
+    x = rng.standard_normal((4, 5, 4)) + 1j * rng.standard_normal((4, 5, 4))
+    found = solve("rrr[real=false,starts=8]", measure(x, grid=(12, 11)))
+    assert found.images.dtype.kind == "c"
+    assert (adjusted_mse(x, found.images) < 1e-2).all()
+
+
+# ---- budgets
+
+
+@pytest.mark.parametrize("asked", [1, 19, 20, 21, 100, 130])
+def test_as_many_iterations_are_run_as_were_asked_for(small, asked):
+    Still.counts.clear()
+    found = solve(Still(iterations=asked, tolerance=0), small[:3])
+    assert sum(Still.counts) == asked
+    assert found.iterations.tolist() == [asked] * 3
+    assert found.starts.tolist() == [1] * 3
+    assert found.status == [Status.STOPPED] * 3
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_spends_its_iterations_in_all_its_starts(small, name):
+    found = solve(f"{name}[iterations=25,starts=3,tolerance=0]", small[:2])
+    assert found.iterations.tolist() == [75, 75]
+    assert found.starts.tolist() == [3, 3]
+
+
+def test_an_image_is_finished_at_the_first_check_within_the_tolerance(paper):
+    history: dict[int, list[tuple[int, float]]] = {i: [] for i in range(len(paper))}
+
+    def watch(snapshot):
+        for image, age, residual in zip(snapshot.images, snapshot.iterations, snapshot.residual, strict=True):
+            history[int(image)].append((int(age), float(residual)))
+
+    found = solve("rrr[nonneg=true,tolerance=0.02,iterations=300]", paper, observer=watch)
+    assert Status.SOLVED in found.status
+    for i, seen in history.items():
+        ages, residuals = zip(*seen, strict=True)
+        assert ages == tuple(range(CHECK_EVERY, ages[-1] + 1, CHECK_EVERY))
+        assert found.iterations[i] == ages[-1]
+        assert all(r > 0.02 for r in residuals[:-1])
+        solved = residuals[-1] <= 0.02
+        assert found.status[i] == (Status.SOLVED if solved else Status.STOPPED)
+        assert solved or ages[-1] == 300
+        assert found.residual[i] == min(residuals)
+
+
+def test_an_image_that_is_solved_takes_no_further_start(small):
+    found = solve("rrr[nonneg=true,tolerance=10,starts=5]", small[:3])
+    assert found.starts.tolist() == [1, 1, 1]
+    assert found.iterations.tolist() == [CHECK_EVERY] * 3
+
+
+# ---- the choice by residual
+
+
+@dataclass(frozen=True)
+class OnlyStart(Streams):
+    """Streams in which the first start is another one."""
+
+    start: int = 0
+
+    def generator(self, index, start=0):
+        assert start == 0
+        return super().generator(index, self.start)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_of_several_starts_the_one_with_the_smallest_residual_is_kept(small, name):
+    label = f"{name}[iterations=40,tolerance=0"
+    each = [solve(f"{label}]", small, BACKENDS["numpy"], OnlyStart(0, s)) for s in range(3)]
+    found = solve(f"{label},starts=3]", small, BACKENDS["numpy"])
+    best = np.argmin([r.residual for r in each], axis=0)
+    assert len(set(best)) > 1
+    np.testing.assert_array_equal(found.residual, [each[b].residual[i] for i, b in enumerate(best)])
+    np.testing.assert_array_equal(found.images, [each[b].images[i] for i, b in enumerate(best)])
+    assert (found.residual <= each[0].residual).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("kind", ["real", "complex"])
+def test_the_residual_is_that_of_the_images_given_back(small, rng, backend, name, kind):
+    x = rng.random((3, 6, 5)) + (1j * rng.random((3, 6, 5)) if kind == "complex" else 0)
+    m = measure(x, grid=(12, 11))
+    found = solve(f"{name}[iterations=30]", m, backend)
+    assert found.images.shape == (3, 12, 11)
+    assert found.images.dtype.kind == ("c" if kind == "complex" else "f")
+    np.testing.assert_allclose(found.residual, oracles.residual(found.images, m.intensities), rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_reconstruction_lies_in_the_support_and_is_nonnegative_where_that_is_used(small, name):
+    n1, n2 = small.object_shape
+    for nonneg in (False, True):
+        images = solve(f"{name}[iterations=40,nonneg={str(nonneg).lower()}]", small[:6]).images
+        assert (images[:, n1:] == 0).all()
+        assert (images[:, :, n2:] == 0).all()
+        assert (images < 0).any() != nonneg
+
+
+# ---- an image's result is its own
+
+# Budgets that are and are not a multiple of the distance of two checks.
+LABELS = [
+    "rrr[nonneg=true,iterations=50]",
+    "hio[nonneg=true,iterations=70,starts=2]",
+    "difference_map[nonneg=true,iterations=40,support=shrinkwrap]",
+    "raar[nonneg=true,iterations=50,support=shrinkwrap]",
+    "alm[nonneg=true,iterations=50]",
+    "er[nonneg=true,iterations=30,starts=3]",
+]
+
+
+def staggered(label, measurement):
+    """The label with a tolerance that half of the images meet at their first check: waiting ones take their places."""
+    first = solve(f"{label.partition('[')[0]}[nonneg=true,iterations={CHECK_EVERY},tolerance=0]", measurement)
+    return f"{label[:-1]},tolerance={np.median(first.residual)}]"
+
+
+def assert_independent(label, measurement, backend, sizes):
+    """Batches of any of these sizes give what one batch of all images gives."""
+    whole = solve(label, measurement, backend)
+    assert len(measurement) > 16
+    assert len(set(whole.iterations)) > 1
+    for size in sizes:
+        parts = [measurement[i : i + size] for i in range(0, len(measurement), size)]
+        assert_same(whole, joined([solve(label, part, backend) for part in parts]))
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+@pytest.mark.parametrize("label", LABELS)
+def test_an_image_alone_gets_the_same_result_as_in_a_batch(small, backend, label):
+    assert_independent(staggered(label, small), small, backend, sizes=(1,))
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+@pytest.mark.parametrize("label", LABELS[:2])
+def test_shards_of_any_size_do_not_matter(small, backend, label):
+    assert_independent(staggered(label, small), small, backend, sizes=(2, 5, 7, 16, 23))
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+@pytest.mark.parametrize("label", LABELS[:2])
+def test_order_does_not_matter(small, rng, backend, label):
+    label, order = staggered(label, small), rng.permutation(len(small))
+    shuffled, back = solve(label, small[order], backend), np.argsort(order)
+    whole = solve(label, small, backend)
+    np.testing.assert_array_equal(shuffled.images[back], whole.images)
+    np.testing.assert_array_equal(shuffled.residual[back], whole.residual)
+    assert [shuffled.status[i] for i in back] == whole.status
+
+
+@pytest.mark.parametrize(
+    "label", ["rrr[nonneg=true,iterations=60]", "rrr[nonneg=true,iterations=30,support=shrinkwrap]"]
+)
+def test_at_the_papers_size_a_batch_does_not_matter_either(paper, label):
+    assert_independent(staggered(label, paper), paper, BACKENDS["torch"], sizes=(6, 1))
+
+
+def test_nor_does_it_for_alm_at_the_papers_size(paper):
+    label = "alm[iterations=20,tolerance=0]"
+    whole = solve(label, paper)
+    assert_same(whole, joined([solve(label, paper[:1]), solve(label, paper[1:7]), solve(label, paper[7:])]))
+
+
+def test_nor_does_it_for_complex_objects(rng):
+    m = measure(rng.random((18, 6, 5)) + 1j * rng.random((18, 6, 5)), grid=(12, 12))
+    whole = solve("hio[iterations=30]", m)
+    assert_same(whole, joined([solve("hio[iterations=30]", m[i : i + 1]) for i in range(18)]))
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_threads_share_the_work_and_change_nothing(small, label):
+    label = staggered(label, small)
+    assert_same(solve(label, small), solve(label, small, replace(BACKENDS["torch"], threads=3)))
+
+
+def test_being_watched_changes_nothing(small):
+    snapshots = []
+    label = staggered(LABELS[1], small)
+    assert_same(solve(label, small, observer=snapshots.append), solve(label, small))
+    seconds = [snapshot.seconds for snapshot in snapshots]
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0
+
+
+def test_an_observer_takes_no_time_from_the_clock(small):
+    import time
+
+    seconds = []
+
+    def slow(snapshot):
+        seconds.append(snapshot.seconds)
+        time.sleep(0.2)
+
+    solve("er[iterations=100,tolerance=0]", small[:2], observer=slow)
+    assert len(seconds) == 5
+    assert seconds[-1] - seconds[0] < 0.4  # it slept twice as long
+
+
+def test_seeds_and_images_start_from_different_points(small):
+    same = Measurement(np.repeat(small.intensities[:1], 2, axis=0), small.object_shape, np.array([0, 1]))
+    found = solve("er[iterations=1]", same)
+    assert not np.array_equal(found.images[0], found.images[1])
+    again = solve("er[iterations=1]", same)
+    other = solve("er[iterations=1]", same, streams=Streams(1))
+    np.testing.assert_array_equal(again.images, found.images)
+    assert not np.array_equal(other.images, found.images)
+
+
+def test_streams_are_keyed_by_seed_image_and_start():
+    keys = [(seed, index, start) for seed in (0, 1) for index in (0, 1) for start in (0, 1)]
+    draws = {key: Streams(key[0]).generator(*key[1:]).random() for key in keys}
+    assert len(set(draws.values())) == len(keys)
+    assert draws[1, 0, 1] == Streams(1).generator(0, 1).random()
+
+
+# ---- what cannot be solved
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+def test_an_image_that_cannot_be_measured_is_left_out_and_the_others_are_not_touched(small, backend, name):
+    y = small.intensities[:6].copy()
+    y[1, 3, 4] = np.nan
+    y[2] = 0
+    y[4, 0, 1] = -1
+    y[5, 2, 2] = np.inf
+    label = f"{name}[nonneg=true,iterations=40]"
+    found = solve(label, replace(small[:6], intensities=y), backend)
+    clean = solve(label, small[:6], backend)
+    for i in (1, 2, 4, 5):
+        assert found.status[i] == Status.INVALID
+        assert (found.images[i] == 0).all()
+        assert np.isnan(found.residual[i])
+        assert found.iterations[i] == found.starts[i] == found.transforms[i] == 0
+    for i in (0, 3):
+        np.testing.assert_array_equal(found.images[i], clean.images[i])
+        assert found.status[i] == clean.status[i]
+
+
+def test_a_batch_of_nothing_has_a_reconstruction(small):
+    found = solve("rrr", small[:0])
+    assert found.images.shape == (0, *small.grid)
+    dark = solve("rrr", replace(small[:2], intensities=0 * small.intensities[:2]))
+    assert dark.status == [Status.INVALID] * 2
+
+
+def test_an_iterate_that_is_no_longer_finite_has_diverged(small):
+    found = solve(Exploding(iterations=100, starts=2), small[:3])
+    assert found.status == [Status.DIVERGED] * 3
+    assert (found.images == 0).all()
+    assert np.isnan(found.residual).all()
+    assert found.starts.tolist() == [2, 2, 2]
+    assert found.iterations.tolist() == [2 * CHECK_EVERY] * 3
+
+
+def test_nonnegativity_is_not_used_where_it_does_not_hold(rng):
+    with pytest.raises(ParameterError, match="not known to be nonnegative"):
+        solve("rrr[nonneg=true]", measure(rng.standard_normal((1, 3, 3)), grid=(6, 6)))
+
+
+def test_a_solver_must_be_prepared(small):
+    with pytest.raises(RuntimeError, match="prepare"):
+        create("rrr").solve(small, Streams())
+
+
+def test_preparing_leaves_the_threads_of_torch_as_they_were(small):
+    import torch
+
+    before = torch.get_num_threads()
+    solve("er[iterations=1]", small[:1])
+    assert torch.get_num_threads() == before

@@ -1,0 +1,57 @@
+"""The house has one staircase: bench → solvers → datasets."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+STOREYS = {"bench": {"bench", "solvers", "datasets"}, "solvers": {"solvers", "datasets"}, "datasets": {"datasets"}}
+HEAVY = ("torch", "pandas", "matplotlib", "pydantic", "scipy", "numpy", "pyarrow")
+
+
+def files() -> list[Path]:
+    return [path for package in STOREYS for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imported(source: str, package: str) -> set[str]:
+    """The top-level packages that a module imports, wherever in the file it does so."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(package if node.level else (node.module or "").split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_never_point_upstairs(path):
+    package = path.relative_to(ROOT).parts[0]
+    upstairs = (imported(path.read_text(encoding="utf-8"), package) & STOREYS.keys()) - STOREYS[package]
+    assert not upstairs, f"{package} must not import {upstairs}"
+
+
+def test_an_import_inside_a_function_is_seen():
+    assert imported("def f():\n    from bench.metrics import register\n", "solvers") == {"bench"}
+
+
+def test_no_package_imports_the_tests():
+    assert not [p for p in files() if imported(p.read_text(encoding="utf-8"), "") & {"tests", "oracles", "doubles"}]
+
+
+def test_help_answers_without_a_heavy_import():
+    program = (
+        "import sys; sys.argv = ['bench', '--help']\n"
+        "from bench.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print('status', end.code)\n"
+        f"print('heavy', sorted(set(sys.modules) & set({HEAVY!r})))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["status 0", "heavy []"]
