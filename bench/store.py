@@ -89,11 +89,11 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 @cache
 def source_digest() -> str:
-    """SHA-256 of the code that makes a shard: a changed solver must not be served from an old run."""
+    """SHA-256 of the code and the weights that make a shard: nothing they change may be served from an old run."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for package in ("bench", "solvers", "datasets"):
-        for path in sorted(p for p in (root / package).rglob("*") if p.suffix in (".py", ".cpp")):
+        for path in sorted(p for p in (root / package).rglob("*") if p.suffix in (".py", ".cpp", ".safetensors")):
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

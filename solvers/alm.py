@@ -12,7 +12,7 @@ from solvers import compiled
 from solvers.backend import Array
 from solvers.block import Block
 from solvers.iterative import CHECK_EVERY, IterativeSolver, State
-from solvers.lbfgs import History, direction
+from solvers.lbfgs import History, inner_product, two_loop
 
 ARMIJO = 1e-4  # sufficient decrease, Nocedal and Wright, section 3.1
 BACKTRACKS = 8  # halvings of a step before it is given up
@@ -81,6 +81,8 @@ class AugmentedLagrangian(IterativeSolver):
     def advance(self, state: State, block: Block, count: int) -> State:
         size = len(_Iterate._fields)
         iterate, history = _Iterate(*state[:size]), History.of(state[size:])
+        if block.compiled and block.box is not None:
+            return self._advance_compiled(iterate, history, block, count)
         for _ in range(count):
             iterate, history = self.step(iterate, history, block)
             iterate = self.update_multipliers(iterate, block)
@@ -95,18 +97,6 @@ class AugmentedLagrangian(IterativeSolver):
 
     def lagrangian(self, z: Array, it: _Iterate, block: Block) -> tuple[Array, Array, Array]:
         """L (B,) and its gradient (B, m1, m2) at z, with the multipliers and penalties of `it`; and z − P_M z."""
-        if block.compiled and block.box is not None:
-            as_numpy = block.backend.to_numpy
-            found = compiled.lagrangian(
-                as_numpy(z),
-                as_numpy(block.magnitude),
-                as_numpy(it.multiplier),
-                as_numpy(it.rho),
-                block.box,
-                nonnegative=block.nonnegative,
-            )
-            value, gradient, misfit = (block.backend.asarray(a) for a in found)
-            return value, gradient, misfit
         misfit = z - block.project_magnitude(z)
         value, gradient = self.penalised(z, misfit, it.multiplier, it.rho, block)
         return value, gradient, misfit
@@ -123,7 +113,8 @@ class AugmentedLagrangian(IterativeSolver):
     def step(self, it: _Iterate, history: History, block: Block) -> tuple[_Iterate, History]:
         """One L-BFGS step on the subproblem, each image with its own backtracking line search."""
         xp = block.backend.xp
-        d, slope = direction(block, it.gradient, history)
+        d = two_loop(xp, it.gradient, history)
+        slope = inner_product(xp, it.gradient, d)
         length = xp.ones_like(slope)
         pending = xp.ones_like(slope)  # 1 while an image's line search goes on
         evaluations = it.evaluations
@@ -164,3 +155,27 @@ class AugmentedLagrangian(IterativeSolver):
             violation=xp.where(due, violation, it.violation),
             inner=xp.where(due, xp.zeros_like(it.inner), it.inner),
         )
+
+    def _advance_compiled(self, it: _Iterate, history: History, block: Block, count: int) -> State:
+        """`count` iterations by the compiled kernel, on copies of the arrays."""
+        assert block.box is not None
+        to_numpy, asarray = block.backend.to_numpy, block.backend.asarray
+        state = [to_numpy(a).copy() for a in it]
+        steps, changes = compiled.alm(
+            state,
+            [to_numpy(a).copy() for a in history.steps],
+            [to_numpy(a).copy() for a in history.changes],
+            to_numpy(block.magnitude),
+            block.box,
+            nonnegative=block.nonnegative,
+            parameters={
+                "inner": self.inner,
+                "shrink": self.shrink,
+                "growth": self.growth,
+                "rho_max": max(self.rho_max, self.rho),
+                "armijo": ARMIJO,
+                "backtracks": BACKTRACKS,
+            },
+            count=count,
+        )
+        return tuple(asarray(a) for a in (*state, *steps, *changes))

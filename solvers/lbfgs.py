@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from solvers import compiled
 from solvers.backend import Array
-from solvers.block import Block
 
 
 @dataclass(frozen=True)
@@ -48,25 +46,11 @@ def inner_product(xp, a: Array, b: Array) -> Array:
     return xp.sum(a * b, axis=(1, 2))
 
 
-def direction(block: Block, gradient: Array, history: History) -> tuple[Array, Array]:
-    """The quasi-Newton descent direction d = −Hg of each problem (B, m1, m2), and the slope ⟨g, d⟩ (B,).
+def two_loop(xp, gradient: Array, history: History) -> Array:
+    """The quasi-Newton descent direction −Hg of each problem, (B, m1, m2), by the two-loop recursion.
 
     Pairs without positive curvature are passed over, image by image, so that H stays positive definite.
     """
-    if block.compiled:
-        as_numpy = block.backend.to_numpy
-        found = compiled.direction(
-            as_numpy(gradient), [as_numpy(a) for a in history.steps], [as_numpy(a) for a in history.changes]
-        )
-        d, slope = (block.backend.asarray(a) for a in found)
-        return d, slope
-    xp = block.backend.xp
-    d = two_loop(xp, gradient, history)
-    return d, inner_product(xp, gradient, d)
-
-
-def two_loop(xp, gradient: Array, history: History) -> Array:
-    """−Hg by the two-loop recursion."""
     q = gradient
     pairs = []
     scale = None

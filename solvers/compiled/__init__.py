@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,27 @@ _FLOATS = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
 _INT = ctypes.c_int
 
 
+class _AlmProblem(ctypes.Structure):
+    """`Problem` of lagrangian.cpp."""
+
+    _fields_ = (
+        ("magnitude", ctypes.c_void_p),
+        *((name, _INT) for name in ("batch", "m1", "m2", "n1", "n2", "nonnegative", "memory", "inner")),
+        *((name, ctypes.c_float) for name in ("shrink", "growth", "rho_max", "armijo")),
+        ("backtracks", _INT),
+    )
+
+
+class _AlmState(ctypes.Structure):
+    """`State` of lagrangian.cpp."""
+
+    _fields_ = (
+        *((f"array{i}", ctypes.c_void_p) for i in range(9)),
+        ("steps", ctypes.POINTER(ctypes.c_void_p)),
+        ("changes", ctypes.POINTER(ctypes.c_void_p)),
+    )
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The shared library; None where it was not built or is not wanted."""
@@ -35,11 +57,7 @@ def library() -> ctypes.CDLL | None:
     kernel.phasebench_supports.argtypes = [_INT]
     kernel.phasebench_iterate.argtypes = [_FLOATS, _FLOATS, *[_INT] * 7, ctypes.c_float, _INT]
     kernel.phasebench_residual.argtypes = [_FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS]
-    pointers = ctypes.POINTER(ctypes.c_void_p)
-    kernel.phasebench_direction.argtypes = [_FLOATS, pointers, pointers, _INT, _INT, ctypes.c_size_t, _FLOATS, _FLOATS]
-    kernel.phasebench_direction.restype = None
-    kernel.phasebench_lagrangian.argtypes = [_FLOATS, _FLOATS, _FLOATS, _FLOATS, *[_INT] * 6, *[_FLOATS] * 3]
-    kernel.phasebench_lagrangian.restype = None
+    kernel.phasebench_alm.argtypes = [ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState), _INT]
     return kernel
 
 
@@ -89,39 +107,39 @@ def residual(x: NDArray[np.float32], magnitude: NDArray[np.float32]) -> NDArray[
     return out
 
 
-def project_magnitude(x: NDArray[np.float32], magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
-    """P_M x for images (B, m1, m2): error reduction with all of the grid for a support."""
-    out = x.copy()
-    iterate("er", out, magnitude, (x.shape[1], x.shape[2]), nonnegative=False, beta=0.0, count=1)
-    return out
-
-
-def direction(
-    gradient: NDArray[np.float32], steps: list[NDArray[np.float32]], changes: list[NDArray[np.float32]]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The L-BFGS direction (B, m1, m2) and its slope (B,), from pairs (B, m1, m2), oldest first."""
-    kernel = library()
-    assert kernel is not None
-    out, slope = np.empty_like(gradient), np.empty(len(gradient), np.float32)
-    table = ctypes.c_void_p * max(len(steps), 1)
-    s, y = (table(*(a.ctypes.data for a in arrays)) for arrays in (steps, changes))
-    kernel.phasebench_direction(gradient, s, y, len(steps), len(gradient), gradient[0].size, out, slope)
-    return out, slope
-
-
-def lagrangian(
-    z: NDArray[np.float32],
+def alm(
+    state: list[NDArray[np.float32]],
+    steps: list[NDArray[np.float32]],
+    changes: list[NDArray[np.float32]],
     magnitude: NDArray[np.float32],
-    multiplier: NDArray[np.float32],
-    rho: NDArray[np.float32],
     box: tuple[int, int],
     *,
     nonnegative: bool,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Value (B,) and gradient of the augmented Lagrangian at z, and z − P_M z (B, m1, m2)."""
+    parameters: Mapping[str, float],
+    count: int,
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """`count` ALM iterations on B images, in place; returns the curvature pairs in their new order, oldest first.
+
+    Args:
+        state: the arrays of an ALM iterate, (B, m1, m2) or (B,), in the order of the kernel's `State`.
+        steps, changes: curvature pairs, each (B, m1, m2), oldest first.
+        magnitude: (B, m1, m2 // 2 + 1).
+        box: (n1, n2), the support.
+        parameters: inner, shrink, growth, rho_max, armijo and backtracks.
+    """
     kernel = library()
     assert kernel is not None
-    projected = project_magnitude(z, magnitude)
-    misfit, gradient, value = np.empty_like(z), np.empty_like(z), np.empty(len(z), np.float32)
-    kernel.phasebench_lagrangian(z, projected, multiplier, rho, *z.shape, *box, nonnegative, misfit, gradient, value)
-    return value, gradient, misfit
+    batch, m1, m2 = state[0].shape
+    for first in range(0, batch, LANES):
+        part = slice(first, first + LANES)
+        count_here = len(state[0][part])
+        problem = _AlmProblem(
+            magnitude[part].ctypes.data, count_here, m1, m2, *box, nonnegative, len(steps), **parameters
+        )
+        pointers = ctypes.c_void_p * max(len(steps), 1)
+        tables = [pointers(*(a[part].ctypes.data for a in arrays)) for arrays in (steps, changes)]
+        arrays = _AlmState(*(a[part].ctypes.data for a in state), *tables)
+        if kernel.phasebench_alm(problem, arrays, count):
+            raise MemoryError("no memory for a block of images")
+    turned = count % len(steps) if steps else 0
+    return steps[turned:] + steps[:turned], changes[turned:] + changes[:turned]

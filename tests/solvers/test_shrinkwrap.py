@@ -81,21 +81,22 @@ def test_an_object_across_the_border_keeps_its_support_around_the_border():
     np.testing.assert_array_equal(across, np.roll(inside, (-12, -14), (1, 2)))
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("name", ["er", "hio", "raar", "difference_map", "rrr", "alm"])
-def test_a_reconstruction_with_shrink_wrap_stays_in_the_box(rng, torch64, name):
+def test_a_reconstruction_with_shrink_wrap_stays_in_the_box(rng, name, precision):
     x = np.zeros((4, 20, 18))
     x[:, 4:10, 6:11] = 0.2 + rng.random((4, 6, 5))
     m = measure(x, grid=(40, 36))
     found = {}
     for support in ("box", "shrinkwrap"):
         solver = create(f"{name}[support={support},iterations=60,tolerance=0]")
-        solver.prepare(torch64)
+        solver.prepare(Backend("torch", precision=precision))
         found[support] = solver.solve(m, Streams())
     wrapped = found["shrinkwrap"]
     assert not np.array_equal(wrapped.images, found["box"].images)
     assert (wrapped.images[:, 20:] == 0).all()
     assert (wrapped.images[:, :, 18:] == 0).all()
-    np.testing.assert_allclose(wrapped.residual, oracles.residual(wrapped.images, m.intensities), rtol=1e-6)
+    np.testing.assert_allclose(wrapped.residual, oracles.residual(wrapped.images, m.intensities), rtol=1e-4)
 
 
 def test_it_tells_that_it_used_the_box_and_its_own_estimate():
