@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import ValidationError
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from bench.errors import RequestError
@@ -16,7 +19,11 @@ from solvers.registry import names, parameters, solver_class
 
 def show(what: str) -> None:
     """Print the solvers, the variants or the data sets."""
-    tables = {"solvers": _solvers, "variants": lambda: _described(VARIANTS), "datasets": lambda: _described(DATASETS)}
+    tables: dict[str, Callable[[], RenderableType]] = {
+        "solvers": _solvers,
+        "variants": lambda: _described(VARIANTS),
+        "datasets": lambda: _described(DATASETS),
+    }
     if what not in tables:
         raise RequestError(f"cannot list '{what}': choose from {', '.join(tables)}")
     Console().print(tables[what]())
@@ -31,17 +38,21 @@ def _described(entries: dict[str, str]) -> Table:
     return table
 
 
-def _solvers() -> Table:
-    table = Table("name", "what it is, and the information it uses", "parameters and defaults", show_lines=True)
+def _solvers() -> Group:
+    parts: list[RenderableType] = []
     for name in names():
         try:
             kind = solver_class(name)
         except SolverError as error:
-            table.add_row(name, f"[red]{escape(str(error))}[/red]", "")
+            parts.append(f"[bold]{escape(name)}[/bold]  [red]{escape(str(error))}[/red]\n")
             continue
-        lines = [f"{p.name} = {_shown(p.default)}  [dim]{escape(p.description)}[/dim]" for p in parameters(kind)]
-        table.add_row(name, f"{escape(kind.summary)}\n[dim]{escape(_information(kind))}[/dim]", "\n".join(lines))
-    return table
+        parts.append(f"[bold]{escape(name)}[/bold]  {escape(kind.summary)}")
+        parts.append(Padding(f"uses {escape(_information(kind))}", (0, 0, 0, 2)))
+        table = Table.grid(padding=(0, 2))
+        for p in parameters(kind):
+            table.add_row(f"{p.name} = {_shown(p.default)}", f"[dim]{escape(p.description)}[/dim]")
+        parts += [Padding(table, (0, 0, 0, 4)), ""]
+    return Group(*parts)
 
 
 def _information(kind: type[Solver]) -> str:

@@ -45,10 +45,10 @@ def run_sweep(sweep: Sweep, output: Path, *, figures: bool = True, console: Cons
     console = console or Console(stderr=True)
     backend = sweep.select_backend()
     images = read_images(sweep)
-    if backend.device == "cpu" and library() is None:
-        console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
     store = Store(output, sweep, images.digest)
     store.open(sweep)
+    if backend.device == "cpu" and library() is None:
+        console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
     console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
     outcomes = _run_shards(list(shards(sweep)), Worker(images, backend), store, console)
     rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from doubles import Blank, register_solvers
 
-from bench.shard import Shard, Worker, observe
+import bench.shard
+from bench.shard import Shard, Timing, Worker, observe
 from datasets import Measurement, load_images
 from solvers import Backend
+
+
+class Clock:
+    """Time that passes only where it is told to."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def slow(self, seconds: float, function):
+        def wrapper(*arguments, **options):
+            self.now += seconds
+            return function(*arguments, **options)
+
+        return wrapper
 
 
 class Traced(Backend):
@@ -23,48 +39,45 @@ class Traced(Backend):
         self.events.append("synchronised")
 
 
-class Slow(Blank):
-    """Takes its time, and notes what it is given."""
+class Noting(Blank):
+    """Notes what it is given, and when."""
 
-    name = "slow"
-    summary = "takes its time"
+    name = "noting"
+    summary = "notes what it is given"
     given: ClassVar[list[object]] = []
 
     def prepare(self, backend, variant=None):
         super().prepare(backend, variant)
         Traced.events.append(f"prepared for {variant}")
-        time.sleep(0.05)
 
     def solve(self, measurement, rng):
         Traced.events.append("solved")
-        Slow.given.append((measurement, rng))
-        time.sleep(0.1)
+        Noting.given.append((measurement, rng))
         return super().solve(measurement, rng)
 
 
 @pytest.fixture
 def worker(monkeypatch) -> Worker:
-    register_solvers(monkeypatch, Slow)
+    register_solvers(monkeypatch, Noting)
     Traced.events.clear()
-    Slow.given.clear()
+    Noting.given.clear()
     return Worker(load_images("sample"), Traced())
 
 
 def shard(variant: str = "none", first: int = 0) -> Shard:
-    return Shard("slow", variant, 3, first, 2, "test", None)
+    return Shard("noting", variant, 3, first, 2, "test", None)
 
 
-def test_setup_is_timed_apart_from_solving_and_happens_once_for_each_variant(worker):
-    first, second = worker.run(shard()).timing, worker.run(shard(first=2)).timing
-    assert 0.05 <= first.setup < 0.1
-    assert second.setup < 0.04
-    for timing in (first, second):
-        assert 0.1 <= timing.solve < 0.15
-    worker.run(shard("flip"))
-    assert [event for event in Traced.events if event.startswith("prepared")] == [
-        "prepared for none",
-        "prepared for flip",
-    ]
+def test_measuring_setup_solving_and_scoring_are_timed_apart(worker, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(bench.shard, "time", clock)
+    monkeypatch.setattr(bench.shard, "measure", clock.slow(1, bench.shard.measure))
+    monkeypatch.setattr(Noting, "prepare", clock.slow(20, Noting.prepare))
+    monkeypatch.setattr(Noting, "solve", clock.slow(300, Noting.solve))
+    monkeypatch.setattr(bench.shard, "register", clock.slow(4000, bench.shard.register))
+    assert worker.run(shard()).timing == Timing(setup=20, solve=300, score=4000, measure=1)
+    assert worker.run(shard(first=2)).timing == Timing(setup=0, solve=300, score=4000, measure=1)
+    assert worker.run(shard("flip")).timing.setup == 20  # once for each variant
 
 
 def test_the_clock_is_read_when_the_device_has_finished(worker):
@@ -75,7 +88,7 @@ def test_the_clock_is_read_when_the_device_has_finished(worker):
 def test_a_solver_never_sees_the_truth(worker):
     worker.run(shard("shift_flip"))
     truth, _ = observe(worker.images, shard("shift_flip"))
-    ((measurement, streams),) = Slow.given
+    ((measurement, streams),) = Noting.given
     assert type(measurement) is Measurement
     arrays = [value for value in vars(measurement).values() if isinstance(value, np.ndarray)]
     assert sorted(array.shape for array in arrays) == [(2,), (2, 96, 96)]
@@ -84,7 +97,16 @@ def test_a_solver_never_sees_the_truth(worker):
 
 
 def test_a_part_of_a_split_is_measured_as_the_whole(worker):
-    whole = observe(worker.images, Shard("slow", "shift_flip", 3, 0, 6, "test", 1e5))
-    part = observe(worker.images, Shard("slow", "shift_flip", 3, 4, 2, "test", 1e5))
+    whole = observe(worker.images, Shard("noting", "shift_flip", 3, 0, 6, "test", 1e5))
+    part = observe(worker.images, Shard("noting", "shift_flip", 3, 4, 2, "test", 1e5))
     np.testing.assert_array_equal(part[0], whole[0][4:])
     assert part[1].digests() == whole[1].digests()[4:]
+
+
+def test_another_seed_has_other_places_and_other_photons(worker):
+    def intensities(variant: str, seed: int) -> np.ndarray:
+        return observe(worker.images, Shard("noting", variant, seed, 0, 4, "test", 1e4))[1].intensities
+
+    assert not np.array_equal(intensities("none", 0), intensities("none", 1))
+    placed = [observe(worker.images, Shard("noting", "shift", seed, 0, 4, "test", None))[0] for seed in (0, 1)]
+    assert not np.array_equal(*placed)
