@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+import sys
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,7 @@ from bench.shard import Outcome, Shard, Timing
 from bench.sweep import Sweep
 from solvers.compiled import library
 from solvers.files import replace_atomically, write_text
+from solvers.registry import solver_class
 
 _TIMING = b"phasebench.timing"
 _UNIMPORTANT = {"threads", "solvers", "variants", "images", "shard"}  # may differ between runs that share a folder
@@ -57,7 +60,8 @@ class Store:
 
     def path(self, shard: Shard) -> Path:
         """Where a shard belongs: its name covers everything that can change its numbers."""
-        key = hashlib.sha256((self._salt + json.dumps(asdict(shard), sort_keys=True)).encode()).hexdigest()
+        code = plugin_digest(shard.solver)
+        key = hashlib.sha256((self._salt + code + json.dumps(asdict(shard), sort_keys=True)).encode()).hexdigest()
         return self.shards / f"{key[:32]}.parquet"
 
     def save(self, outcome: Outcome) -> None:
@@ -96,6 +100,18 @@ def source_digest() -> str:
         for path in sorted(p for p in (root / package).rglob("*") if p.suffix in (".py", ".cpp", ".safetensors")):
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def plugin_digest(label: str) -> str:
+    """SHA-256 of the code of the module or package that brings a solver; empty for one of this source tree."""
+    kind = solver_class(label.partition("[")[0].strip())
+    package = kind.__module__.partition(".")[0]
+    if package == "solvers":
+        return ""
+    found = getattr(sys.modules[package], "__file__", None) or inspect.getfile(kind)
+    path = Path(found)
+    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _identity(sweep: Sweep) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import doubles
 import numpy as np
@@ -15,6 +16,7 @@ from bench.errors import Exit
 from bench.metrics import adjusted_mse
 from datasets import load_images, measure, place, placements
 from solvers import Backend, Streams, create
+from solvers.registry import BUILT_IN
 
 LABELS = ["rrr[nonneg=true,iterations=40]", "er[iterations=20]"]
 ROWS = ["variant", "solver", "seed", "image", "measurement", "status", "reason", "mse", "pixel_mse", "residual"]
@@ -230,6 +232,27 @@ def test_another_solver_or_variant_joins_a_run_without_repeating_it(run, rows, m
     run(solvers="blank,er[iterations=1]", variants="none,flip")
     assert Blank.asked == [(0, 1), (2,)] * 2
     assert len(rows()) == 12
+
+
+@pytest.mark.parametrize("changed", ["solver_of_another.py", "solver_of_another/helper.py"])
+def test_a_plug_in_whose_code_has_changed_is_run_again(run, tmp_path, monkeypatch, changed):
+    source = "from doubles import Blank\nclass Foreign(Blank):\n    name = 'foreign'\n"
+    site = tmp_path / "site"
+    main = site / (changed if "/" not in changed else "solver_of_another/__init__.py")
+    main.parent.mkdir(parents=True)
+    main.write_text(source)
+    (site / changed).touch()
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "solver_of_another", raising=False)
+    monkeypatch.setitem(BUILT_IN, "foreign", "solver_of_another:Foreign")
+    Blank.asked.clear()
+    for expected in (1, 1, 2):
+        if expected == 2:
+            with (site / changed).open("a") as stream:
+                stream.write("# another version\n")
+        assert run(solvers="foreign", variants="none", images=1).status == 0
+        assert len(Blank.asked) == expected
+    sys.modules.pop("solver_of_another")
 
 
 def test_a_damaged_shard_is_made_again(run, rows, tmp_path, monkeypatch):
