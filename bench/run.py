@@ -120,4 +120,7 @@ def _draw(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame, 
     failed = set(rows.loc[rows["status"] == FAILED, "solver"])
     working = [label for label in sweep.solvers if label not in failed]
     with console.status("drawing figures"):
-        draw_figures(sweep, working, images, backend, folder)
+        try:
+            draw_figures(sweep, working, images, backend, folder)
+        except Exception as error:  # the solvers run again for the pictures: the tables must not depend on that
+            console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)

@@ -54,6 +54,8 @@ def library() -> ctypes.CDLL | None:
     if not built:
         return None
     kernel = ctypes.CDLL(str(built[0]))
+    if not hasattr(kernel, "phasebench_alm"):
+        return None  # built from an older source: as good as not built, until the package is installed again
     kernel.phasebench_supports.argtypes = [_INT]
     kernel.phasebench_iterate.argtypes = [_FLOATS, _FLOATS, *[_INT] * 7, ctypes.c_float, _INT]
     kernel.phasebench_residual.argtypes = [_FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS]
