@@ -13,7 +13,7 @@ from bench.errors import Exit, RequestError
 try:  # typer brings its own copy of click
     from typer._click.exceptions import ClickException
 except ImportError:  # or, in its older versions, uses the package
-    from click.exceptions import ClickException  # type: ignore[assignment]
+    from click.exceptions import ClickException  # type: ignore[assignment,no-redef]
 
 app = typer.Typer(
     name="bench",
