@@ -11,21 +11,24 @@ from bench.tables import paper_mse
 
 
 def print_summary(summary: pd.DataFrame, console: Console) -> None:
-    """Mean error and share of recovered images of every solver on every variant, the paper's figure beside ours."""
-    console.print("\nmean adjusted error, share of images below 1e-2; in brackets what the paper reports")
+    """Mean error and share of recovered images of every solver on every variant, and what the paper reports."""
+    console.print("\nmean adjusted error, and share of images below 1e-2")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("solver", overflow="fold")
+    table.add_column("solver", no_wrap=True)
     variants = [str(variant) for variant in summary["variant"].unique()]
     for variant in variants:
         table.add_column(variant, justify="right", no_wrap=True)
-    for solver in summary["solver"].unique():
+    solvers = [str(solver) for solver in summary["solver"].unique()]
+    for solver in solvers:
         lines = summary[summary["solver"] == solver].set_index("variant")
-        name = f"{escape(str(solver))}\n  [dim]{lines['information'].iloc[0]}[/dim]"
-        table.add_row(name, *(_cell(lines.loc[variant], str(solver), variant) for variant in variants))
+        table.add_row(escape(solver), *(_cell(lines.loc[variant]) for variant in variants))
     console.print(table)
+    for solver in solvers:
+        used = summary.loc[summary["solver"] == solver, "information"].iloc[0]
+        reported = [f"{mse:.3f} on {v}" for v in variants if (mse := paper_mse(solver, v)) is not None]
+        paper = f"; the paper reports {', '.join(reported)}" if reported else ""
+        console.print(f"[dim]{escape(solver)} used {used}{paper}[/dim]", highlight=False)
 
 
-def _cell(line: pd.Series, solver: str, variant: str) -> str:
-    reported = paper_mse(solver, variant)
-    beside = "" if reported is None else f" ({reported:.3f})"
-    return f"{line['mse']:.4f}{beside}  {line['success_rate']:>4.0%}"
+def _cell(line: pd.Series) -> str:
+    return f"{line['mse']:.4f} {line['success_rate']:>4.0%}"
