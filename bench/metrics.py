@@ -90,7 +90,7 @@ def _register(truth: NDArray, reconstruction: NDArray, circular: bool) -> Regist
     finite = np.isfinite(reconstruction).all(axis=(1, 2))
     usable = reconstruction if finite.all() else np.where(finite[:, None, None], reconstruction, 0)
     upright, turned = (e.reshape(len(truth), -1) for e in _explained_energy(truth, usable, circular))
-    (best, at), (best_turned, at_turned) = ((e.max(1).values, e.argmax(1)) for e in (upright, turned))
+    (best, at), (best_turned, at_turned) = upright.max(1), turned.max(1)
     flipped = (best_turned > best).numpy()
     row, column = np.divmod(np.where(flipped, at_turned.numpy(), at.numpy()), reconstruction.shape[2])
     return _evaluate(truth, usable, finite, row, column, flipped)

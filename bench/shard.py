@@ -74,6 +74,7 @@ class Worker:
         clock = time.perf_counter
         began = clock()
         truth, measurement = observe(self.images, shard)
+        identity = _identity(shard, measurement)
         measured = prepared = clock()
         found, error, reason = None, "", ""
         try:
@@ -87,9 +88,9 @@ class Worker:
             reason = " ".join("".join(traceback.format_exception_only(failure)).split())
         solved = clock()
         if error or found is None:
-            rows = _failed_rows(shard, measurement, reason)
+            rows = _failed_rows(identity, reason)
         else:
-            rows = _scored_rows(shard, truth, measurement, found, solver, self.backend.threads)
+            rows = _scored_rows(identity, truth, found, solver, self.backend.threads)
         timing = Timing(prepared - measured, solved - prepared, clock() - solved, measured - began)
         return Outcome(shard, rows, timing, error)
 
@@ -124,13 +125,13 @@ def _identity(shard: Shard, measurement: Measurement) -> dict[str, Any]:
 
 
 def _scored_rows(
-    shard: Shard, truth: NDArray, measurement: Measurement, found: Reconstruction, solver: Solver, threads: int
+    identity: dict[str, Any], truth: NDArray, found: Reconstruction, solver: Solver, threads: int
 ) -> pd.DataFrame:
     match = register(truth, found.images, threads=threads)
     energy = np.sum(np.abs(truth.astype(np.result_type(truth.dtype, np.float64))) ** 2, axis=(1, 2))
     return pd.DataFrame(
         {
-            **_identity(shard, measurement),
+            **identity,
             "status": [str(status) for status in found.status],
             "reason": "",
             "mse": match.mse,
@@ -147,11 +148,11 @@ def _scored_rows(
     )
 
 
-def _failed_rows(shard: Shard, measurement: Measurement, reason: str) -> pd.DataFrame:
+def _failed_rows(identity: dict[str, Any], reason: str) -> pd.DataFrame:
     """An image without a reconstruction scores 1, as an empty one does: a failure must not improve a mean."""
     return pd.DataFrame(
         {
-            **_identity(shard, measurement),
+            **identity,
             "status": FAILED,
             "reason": reason,
             "mse": 1.0,
