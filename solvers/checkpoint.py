@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,17 @@ def save(
     path: Path,
     model: nn.Module,
     average: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     identity: dict[str, Any],
     progress: dict[str, Any],
 ) -> None:
-    """Write weights, their average and the optimizer's moments; what the training is and where it stands go in the
+    """Write weights, their average and the optimizers' moments; what the training is and where it stands go in the
     file's header, as JSON."""
     tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
     tensors |= {f"average.{name}": t for name, t in average.items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(t) for name, t in state.items()}
+    for which, optimizer in enumerate(optimizers):
+        for number, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{which}.{number}.{name}": torch.as_tensor(t) for name, t in state.items()}
     header = {"identity": json.dumps(identity), "progress": json.dumps(progress)}
     content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     write_atomically(path, serialise(content, metadata=header))
@@ -63,7 +65,9 @@ def require_same(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> No
         raise CheckpointError(f"{path} is of another training: {', '.join(differing)}")
 
 
-def restore(path: Path, model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+def restore(
+    path: Path, model: nn.Module, average: dict[str, Tensor], optimizers: Sequence[torch.optim.Optimizer]
+) -> None:
     """Put the tensors of a checkpoint back where they came from.
 
     Moments get the memory layout of their weights: a fused optimizer walks through both as they lie in memory.
@@ -73,9 +77,14 @@ def restore(path: Path, model: nn.Module, average: dict[str, Tensor], optimizer:
     model.load_state_dict(_under("model.", tensors))
     for name, t in _under("average.", tensors).items():
         average[name].copy_(t)
+    for which, optimizer in enumerate(optimizers):
+        _restore_moments(optimizer, _under(f"optimizer.{which}.", tensors))
+
+
+def _restore_moments(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
-    for name, t in _under("optimizer.", tensors).items():
+    for name, t in tensors.items():
         number, _, quantity = name.partition(".")
         p = parameters[int(number)]
         state.setdefault(int(number), {})[quantity] = (

@@ -25,6 +25,7 @@ from datasets import ImageSet, Variant, load_images, place, placements
 from solvers import checkpoint, machine, weights
 from solvers.interruption import Interruption
 from solvers.learned import LearnedSolver, Preset
+from solvers.muon import Muon, hidden_weights
 from solvers.retrieval import intensities
 
 HELD_OUT = 2_000  # the last images of the training set: never trained on, they measure progress
@@ -43,6 +44,7 @@ class TrainingConfig:
         epochs: passes over them; the learning rate falls to zero at the end of the last.
         batch: images in a step, over all devices. On a CPU 32 stay in the cache.
         learning_rate: at its highest, after the warm-up.
+        muon_rate: learning rate of the hidden weights, relative to that of the others.
         warm_up: fraction of the steps in which it rises.
         average_over: steps of the moving average of the weights, which is what is validated and kept.
         output: folder of the weights and of the checkpoint.
@@ -58,6 +60,7 @@ class TrainingConfig:
     epochs: int = 10
     batch: int = 32
     learning_rate: float = 1e-3
+    muon_rate: float = 3.0
     weight_decay: float = 0.01
     warm_up: float = 0.05
     average_over: int = 1000
@@ -139,13 +142,16 @@ class _Training:
         self.fabric.launch()
         torch.manual_seed(config.seed)
         self.model = config.solver.model(config.preset)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
-        )
+        hidden, others = hidden_weights(self.model)
+        self.optimizers: list[torch.optim.Optimizer] = [
+            Muon(hidden, weight_decay=config.weight_decay),
+            torch.optim.AdamW(others, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True),
+        ]
+        self.relative_rates = (config.muon_rate, 1.0)
         self.average = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
         if config.resume and self.checkpoint.is_file():
             self._resume()
-        self.parallel, self.stepper = self.fabric.setup(self.model, self.optimizer)
+        self.parallel, *self.steppers = self.fabric.setup(self.model, *self.optimizers)
         self.parallel.mark_forward_method("loss")
         self.average = {name: t.to(self.fabric.device) for name, t in self.average.items()}
 
@@ -179,13 +185,14 @@ class _Training:
         self._report(loss, self.config.batch / elapsed)
 
     def _optimise(self, objects: Tensor) -> float:
-        for group in self.stepper.param_groups:
-            group["lr"] = self._learning_rate()
         loss = self.parallel.loss(objects)
-        self.stepper.zero_grad()
+        self.model.zero_grad()
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.parallel, self.stepper, max_norm=1.0)
-        self.stepper.step()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=1.0)
+        for stepper, relative in zip(self.steppers, self.relative_rates, strict=True):
+            for group in stepper.param_groups:
+                group["lr"] = relative * self._learning_rate()
+            stepper.step()
         self._update_average()
         return float(loss.detach())
 
@@ -246,12 +253,14 @@ class _Training:
     def _save(self) -> None:
         if self.fabric.is_global_zero:
             progress = {"step": self.step, "seconds": self.seconds, "validation": self.validation}
-            checkpoint.save(self.checkpoint, self.model, self.average, self.optimizer, self.config.identity(), progress)
+            checkpoint.save(
+                self.checkpoint, self.model, self.average, self.optimizers, self.config.identity(), progress
+            )
 
     def _resume(self) -> None:
         identity, progress = checkpoint.read_header(self.checkpoint)
         checkpoint.require_same(self.checkpoint, identity, self.config.identity())
-        checkpoint.restore(self.checkpoint, self.model, self.average, self.optimizer)
+        checkpoint.restore(self.checkpoint, self.model, self.average, self.optimizers)
         self.step, self.seconds, self.validation = progress["step"], progress["seconds"], progress["validation"]
 
     def _finish(self) -> Path:
