@@ -89,10 +89,11 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
 def _register(truth: NDArray, reconstruction: NDArray, circular: bool) -> Registration:
     finite = np.isfinite(reconstruction).all(axis=(1, 2))
     usable = reconstruction if finite.all() else np.where(finite[:, None, None], reconstruction, 0)
-    upright, turned = (e.reshape(len(truth), -1) for e in _explained_energy(truth, usable, circular))
-    (best, at), (best_turned, at_turned) = upright.max(1), turned.max(1)
-    flipped = (best_turned > best).numpy()
-    row, column = np.divmod(np.where(flipped, at_turned.numpy(), at.numpy()), reconstruction.shape[2])
+    upright, turned = (e.reshape(len(truth), -1).numpy() for e in _explained_energy(truth, usable, circular))
+    at, at_turned = upright.argmax(1), turned.argmax(1)
+    each = np.arange(len(truth))
+    flipped = turned[each, at_turned] > upright[each, at]
+    row, column = np.divmod(np.where(flipped, at_turned, at), reconstruction.shape[2])
     return _evaluate(truth, usable, finite, row, column, flipped)
 
 
@@ -109,7 +110,7 @@ def success_rate(mse: NDArray, threshold: float = SUCCESS) -> float:
 
 
 def _explained_energy(truth: NDArray, reconstruction: NDArray, circular: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """|⟨A, B⟩|² / ‖B‖² for all windows, (B, m1, m2), zero where there is nothing: for A upright, and for its flip."""
+    """|⟨A, B⟩|² / ‖B‖² for all windows, (B, m1, m2), near zero where there is nothing: for A upright, and flipped."""
     n1, n2 = truth.shape[1:]
     m1, m2 = reconstruction.shape[1:]
     b = torch.from_numpy(np.ascontiguousarray(reconstruction))
@@ -123,15 +124,16 @@ def _explained_energy(truth: NDArray, reconstruction: NDArray, circular: bool) -
         inverse, square = torch.fft.irfft2, lambda z: z.square_()
         density = b.square()
     energy = _band(m1, n1, density.dtype) @ density @ _band(m2, n2, density.dtype).T
-    # Below this the correlations are rounding errors of the fuller windows' energy.
-    floor = torch.finfo(density.dtype).eps * density.sum((1, 2), keepdim=True)
-    scale = torch.where(energy > floor, 1 / energy, 0)
+    # Below this the correlations are rounding errors of the fuller windows' energy. An empty image has only zeros.
+    limits = torch.finfo(density.dtype)
+    floor = (limits.eps * density.sum((1, 2), keepdim=True)).clamp_(min=limits.tiny)
+    torch.maximum(energy, floor, out=energy)
     if not circular:
-        scale[:, m1 - n1 + 1 :] = -1
-        scale[:, :, m2 - n2 + 1 :] = -1
-    upright = square(inverse(a_hat.conj() * b_hat, s=(m1, m2))).mul_(scale)
+        energy[:, m1 - n1 + 1 :] = -1
+        energy[:, :, m2 - n2 + 1 :] = -1
     # ⟨flip(A), B⟩ is a convolution of A and B, whose origin lies at the far corner of the window.
-    turned = square(inverse(a_hat * b_hat, s=(m1, m2))).roll((1 - n1, 1 - n2), (1, 2)).mul_(scale)
+    turned = square(inverse(a_hat * b_hat, s=(m1, m2))).roll((1 - n1, 1 - n2), (1, 2)).div_(energy)
+    upright = square(inverse(a_hat.conj_physical_().mul_(b_hat), s=(m1, m2))).div_(energy)
     return upright, turned
 
 
@@ -163,12 +165,13 @@ def _evaluate(
     a = np.where(flipped[:, None, None], np.conj(truth[:, ::-1, ::-1]), truth)
     a = a.astype(np.result_type(a.dtype, np.float64))
     b = cut(reconstruction, row, column, truth.shape[1:]).astype(np.result_type(reconstruction.dtype, np.float64))
-    a_energy, b_energy = (np.sum(np.abs(v) ** 2, axis=(1, 2)) for v in (a, b))
-    inner = np.sum(np.conj(b) * a, axis=(1, 2))
+    a_energy, b_energy, inner = (np.einsum("bij,bij->b", np.conj(v), w) for v, w in ((a, a), (b, b), (b, a)))
+    a_energy, b_energy = a_energy.real, b_energy.real
     with np.errstate(invalid="ignore", divide="ignore"):
         factor = np.where(b_energy > 0, inner / b_energy, 0)
         # The difference itself, not A.6: near zero the two terms of A.6 cancel.
-        error = np.sum(np.abs(a - factor[:, None, None] * b) ** 2, axis=(1, 2)) / a_energy
+        difference = a - factor[:, None, None] * b
+        error = np.einsum("bij,bij->b", np.conj(difference), difference).real / a_energy
     nothing = np.where((b_energy == 0) & finite, 0.0, 1.0)
     mse = np.where(a_energy > 0, np.clip(error, 0, 1), nothing)
     return Registration(np.where(finite, mse, 1.0), row, column, flipped, factor)
