@@ -128,6 +128,7 @@ class _Training:
 
     def __init__(self, config: TrainingConfig, score: Score, report: Callable[[Progress], None]) -> None:
         self.config, self.score, self.report = config, score, report
+        self.commit = machine.commit()  # now: the files may be others by the time the training ends
         self.data = config.data or load_images("fashion_mnist", "train")
         self.held_out = min(HELD_OUT, len(self.data) // 10)
         available = len(self.data) - self.held_out
@@ -281,7 +282,7 @@ class _Training:
             variants=tuple(config.solver.equivalent(config.variant)),
             architecture=asdict(self.model.architecture),
             sha256="",
-            commit=machine.commit(),
+            commit=self.commit,
             dataset=self.data.name,
             split=self.data.split,
             data_sha256=self.data.digest,
