@@ -4,14 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/quick
 
-.PHONY: help install run tables test lint clean
+.PHONY: help install run tables test bench gpu-check lint clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/.installed  ## create .venv and install pinned dependencies
 
-$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard solvers/compiled/*.cpp)
+$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard solvers/compiled/*.cpp solvers/compiled/*.h)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
@@ -31,6 +31,18 @@ tables: install  ## the tables and figures under results/, from the first 1 000 
 
 test: $(VENV)/.installed-test  ## the whole test suite
 	$(BIN)/python -m pytest
+
+$(VENV)/.installed-benchmark: $(VENV)/.installed-test
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
+	touch $@
+
+bench: $(VENV)/.installed-benchmark  ## time this machine against its own FFTs and the best peer; best when idle
+	mkdir -p runs
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-json=runs/benchmarks.json
+	$(BIN)/python tests/benchmarks/ratios.py runs/benchmarks.json
+
+gpu-check:       ## check and time the CUDA kernels on this machine's GPU: results/gpu/<device>.csv
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m bench.gpu_check --output results/gpu
 
 lint: $(VENV)/.installed-test  ## style, types
 	$(BIN)/ruff check .

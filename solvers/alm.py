@@ -64,7 +64,7 @@ class AugmentedLagrangian(IterativeSolver):
         xp = block.backend.xp
         scalar = xp.zeros_like(xp.sum(xp.abs(guess), axis=(1, 2)))
         iterate = _Iterate(
-            z=guess,
+            z=guess + 0,  # an array of its own: the kernel overwrites it
             misfit=guess,
             value=scalar,
             gradient=guess,
@@ -157,14 +157,13 @@ class AugmentedLagrangian(IterativeSolver):
         )
 
     def _advance_compiled(self, it: _Iterate, history: History, block: Block, count: int) -> State:
-        """`count` iterations by the compiled kernel, on copies of the arrays."""
+        """`count` iterations by the compiled kernel, in place: copies would take as long as several iterations."""
         assert block.box is not None
-        to_numpy, asarray = block.backend.to_numpy, block.backend.asarray
-        state = [to_numpy(a).copy() for a in it]
-        steps, changes = compiled.alm(
-            state,
-            [to_numpy(a).copy() for a in history.steps],
-            [to_numpy(a).copy() for a in history.changes],
+        to_numpy = block.backend.to_numpy
+        compiled.alm(
+            [to_numpy(a) for a in it],
+            [to_numpy(a) for a in history.steps],
+            [to_numpy(a) for a in history.changes],
             to_numpy(block.magnitude),
             block.box,
             nonnegative=block.nonnegative,
@@ -178,4 +177,4 @@ class AugmentedLagrangian(IterativeSolver):
             },
             count=count,
         )
-        return tuple(asarray(a) for a in (*state, *steps, *changes))
+        return (*it, *history.arrays())

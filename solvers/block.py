@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from datasets import Measurement
-from solvers import compiled
+from solvers import compiled, cuda
 from solvers.backend import Array, Backend
 
 
@@ -36,6 +36,11 @@ class Block:
         """Whether the compiled kernel may take this block."""
         backend = (self.backend.name, self.backend.device, self.backend.precision)
         return backend == ("torch", "cpu", "float32") and self.real and compiled.supports(self.grid)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the CUDA kernels may take this block."""
+        return self.real and self.box is not None and cuda.serves(self.backend)
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -68,7 +68,7 @@ class IterativeSolver(Solver):
 
     @abstractmethod
     def advance(self, state: State, block: Block, count: int) -> State:
-        """`count` iterations."""
+        """`count` iterations. The arrays of `state` may be overwritten: only what is returned is the state."""
 
     @abstractmethod
     def estimate(self, state: State, block: Block) -> Array:
@@ -77,6 +77,12 @@ class IterativeSolver(Solver):
     @abstractmethod
     def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
         """(B,) Fourier transforms that a start has cost after these iterations."""
+
+    def advance_and_check(self, state: State, block: Block, count: int) -> tuple[State, Array, Array]:
+        """`count` iterations; then the images (B, m1, m2) that the new state stands for, and their residual (B,)."""
+        state = self.advance(state, block, count)
+        estimate = self.estimate(state, block)
+        return state, estimate, block.residual(estimate)
 
     def information(self) -> Information:
         return Information(support=self.support, real=self.real, nonnegative=self.nonneg)
@@ -245,9 +251,7 @@ class _Run:
         age = slots.age + count
         due = (age % CHECK_EVERY == 0) | (age >= solver.iterations)
         checked = self.backend.asarray(due)
-        state = solver.advance(slots.state, slots.block, count)
-        estimate = solver.estimate(state, slots.block)
-        residual = slots.block.residual(estimate)
+        state, estimate, residual = solver.advance_and_check(slots.state, slots.block, count)
         better = checked & (residual < slots.best_residual)
         slots = replace(
             slots,

@@ -22,7 +22,7 @@ class History:
 
     @classmethod
     def empty(cls, like: Array, memory: int) -> History:
-        return cls((like * 0,) * memory, (like * 0,) * memory)
+        return cls(tuple(like * 0 for _ in range(memory)), tuple(like * 0 for _ in range(memory)))
 
     @classmethod
     def of(cls, arrays: tuple[Array, ...]) -> History:

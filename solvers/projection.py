@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers import compiled
+from solvers import compiled, cuda
 from solvers.backend import Array
 from solvers.block import Block
 from solvers.iterative import CHECK_EVERY, IterativeSolver, State
@@ -24,6 +25,8 @@ class ProjectionSolver(IterativeSolver):
         """The image that an iterate stands for; for most maps a fixed point x* gives the solution P_M x*."""
         if block.compiled and block.box is not None:
             return self._compiled("er", x, block, 1)
+        if block.on_gpu:
+            return cuda.iterate("er", x, block.magnitude, beta=0.0, count=1, **self._constraints(block))
         return block.project_object(block.project_magnitude(x))
 
     def begin(self, guess: Array, block: Block) -> State:
@@ -33,12 +36,29 @@ class ProjectionSolver(IterativeSolver):
         (x,) = state
         if self.has_kernel() and block.compiled and block.box is not None:
             return (self._compiled(self.name, x, block, count),)
+        if self.has_kernel() and block.on_gpu:
+            return (
+                cuda.iterate(
+                    self.name, x, block.magnitude, beta=self._relaxation(), count=count, **self._constraints(block)
+                ),
+            )
         for _ in range(count):
             x = self.step(x, block)
         return (x,)
 
+    def advance_and_check(self, state: State, block: Block, count: int) -> tuple[State, Array, Array]:
+        if self.has_kernel() and block.on_gpu:
+            (x,) = state
+            found = cuda.iterate_and_check(
+                self.name, x, block.magnitude, beta=self._relaxation(), count=count, **self._constraints(block)
+            )
+            if found is not None:
+                x, estimate, residual = found
+                return (x,), estimate, residual
+        return super().advance_and_check(state, block, count)
+
     def has_kernel(self) -> bool:
-        """Whether the compiled kernel knows this map with these parameters."""
+        """Whether the compiled kernels know this map with these parameters."""
         return self.name in compiled.MAPS
 
     def estimate(self, state: State, block: Block) -> Array:
@@ -54,6 +74,14 @@ class ProjectionSolver(IterativeSolver):
         assert block.box is not None
         images = block.backend.to_numpy(x).copy()
         magnitude = block.backend.to_numpy(block.magnitude)
-        beta = getattr(self, "beta", 0.0)
-        compiled.iterate(name, images, magnitude, block.box, nonnegative=block.nonnegative, beta=beta, count=count)
+        compiled.iterate(
+            name, images, magnitude, block.box, nonnegative=block.nonnegative, beta=self._relaxation(), count=count
+        )
         return block.backend.asarray(images)
+
+    def _relaxation(self) -> float:
+        return getattr(self, "beta", 0.0)
+
+    def _constraints(self, block: Block) -> dict[str, Any]:
+        """What the CUDA kernels are told of the object."""
+        return {"box": block.box, "nonnegative": block.nonnegative}

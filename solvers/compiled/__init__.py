@@ -25,7 +25,7 @@ _INT = ctypes.c_int
 
 
 class _AlmProblem(ctypes.Structure):
-    """`Problem` of lagrangian.cpp."""
+    """`AlmProblem` of lagrangian.cpp."""
 
     _fields_ = (
         ("magnitude", ctypes.c_void_p),
@@ -36,7 +36,7 @@ class _AlmProblem(ctypes.Structure):
 
 
 class _AlmState(ctypes.Structure):
-    """`State` of lagrangian.cpp."""
+    """`AlmState` of lagrangian.cpp."""
 
     _fields_ = (
         *((f"array{i}", ctypes.c_void_p) for i in range(9)),
@@ -54,12 +54,12 @@ def library() -> ctypes.CDLL | None:
     if not built:
         return None
     kernel = ctypes.CDLL(str(built[0]))
-    if not hasattr(kernel, "phasebench_alm"):
+    if not hasattr(kernel, "phasebench_lagrangian"):
         return None  # built from an older source: as good as not built, until the package is installed again
     kernel.phasebench_supports.argtypes = [_INT]
     kernel.phasebench_iterate.argtypes = [_FLOATS, _FLOATS, *[_INT] * 7, ctypes.c_float, _INT]
     kernel.phasebench_residual.argtypes = [_FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS]
-    kernel.phasebench_alm.argtypes = [ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState), _INT]
+    kernel.phasebench_lagrangian.argtypes = [ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState), _INT]
     return kernel
 
 
@@ -119,11 +119,11 @@ def alm(
     nonnegative: bool,
     parameters: Mapping[str, float],
     count: int,
-) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """`count` ALM iterations on B images, in place; returns the curvature pairs in their new order, oldest first.
+) -> None:
+    """`count` ALM iterations on B images, in place.
 
     Args:
-        state: the arrays of an ALM iterate, (B, m1, m2) or (B,), in the order of the kernel's `State`.
+        state: the arrays of an ALM iterate, (B, m1, m2) or (B,), in the order of the kernel's `AlmState`.
         steps, changes: curvature pairs, each (B, m1, m2), oldest first.
         magnitude: (B, m1, m2 // 2 + 1).
         box: (n1, n2), the support.
@@ -131,17 +131,9 @@ def alm(
     """
     kernel = library()
     assert kernel is not None
-    batch, m1, m2 = state[0].shape
-    for first in range(0, batch, LANES):
-        part = slice(first, first + LANES)
-        count_here = len(state[0][part])
-        problem = _AlmProblem(
-            magnitude[part].ctypes.data, count_here, m1, m2, *box, nonnegative, len(steps), **parameters
-        )
-        pointers = ctypes.c_void_p * max(len(steps), 1)
-        tables = [pointers(*(a[part].ctypes.data for a in arrays)) for arrays in (steps, changes)]
-        arrays = _AlmState(*(a[part].ctypes.data for a in state), *tables)
-        if kernel.phasebench_alm(problem, arrays, count):
-            raise MemoryError("no memory for a block of images")
-    turned = count % len(steps) if steps else 0
-    return steps[turned:] + steps[:turned], changes[turned:] + changes[:turned]
+    assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in (*state, *steps, *changes, magnitude))
+    problem = _AlmProblem(magnitude.ctypes.data, *state[0].shape, *box, nonnegative, len(steps), **parameters)
+    pointers = ctypes.c_void_p * max(len(steps), 1)
+    tables = [pointers(*(a.ctypes.data for a in arrays)) for arrays in (steps, changes)]
+    if kernel.phasebench_lagrangian(problem, _AlmState(*(a.ctypes.data for a in state), *tables), count):
+        raise MemoryError("no memory for an image")

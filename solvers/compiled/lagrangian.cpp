@@ -1,43 +1,18 @@
-/* Iterations of the augmented Lagrangian method on a block of images.
+/* Iterations of the augmented Lagrangian method, one image after the other.
  *
- * Everything but the projection onto the magnitudes works on one image after the other, so that an image's arrays
- * stay in the second-level cache. The reference is solvers/alm.py (`step`, `update_multipliers`) and solvers/lbfgs.py.
+ * An iterate with its curvature pairs is some 15 arrays: those of one image stay in the second-level cache for all the
+ * iterations of a call, those of a block of images would not. The reference is solvers/alm.py (`step`,
+ * `update_multipliers`) and solvers/lbfgs.py.
  */
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <cstring>
-#include <vector>
+#include "modulus.h"
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define DISPATCH __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define DISPATCH
-#endif
+#include <algorithm>
 
 constexpr int MAX_MEMORY = 20;
+constexpr size_t CHUNK = 64; /* vectors of one array that stay in the first-level cache beside those of others */
 
-DISPATCH static float dot(const float *a, const float *b, size_t n) {
-    float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
-
-DISPATCH static void add(float *__restrict y, float a, const float *__restrict x, size_t n) {
-    for (size_t i = 0; i < n; i++) y[i] += a * x[i];
-}
-
-DISPATCH static void scale(float *y, float a, size_t n) {
-    for (size_t i = 0; i < n; i++) y[i] *= a;
-}
-
-/* Projection iterations of projection.cpp: error reduction (map 0) with all of the grid for a support is P_M. */
-extern "C" int phasebench_iterate(float *x, const float *magnitude, int count, int m1, int m2, int n1, int n2, int map,
-                                  int nonnegative, float beta, int iterations);
-constexpr int LANES = 16;
-
-struct Problem {
+struct AlmProblem {
     const float *magnitude; /* (batch, m1, m2 / 2 + 1) */
     int batch, m1, m2, n1, n2, nonnegative;
     int memory, inner;               /* curvature pairs, steps per multiplier update */
@@ -47,168 +22,274 @@ struct Problem {
 };
 
 /* The fields of _Iterate in solvers/alm.py: (batch, m1, m2) or (batch), and the pairs, oldest first. */
-struct State {
+struct AlmState {
     float *z, *misfit, *value, *gradient, *multiplier, *rho, *violation, *inner, *evaluations;
     float **steps, **changes;
 };
 
-/* d = -H g by the two-loop recursion, for the pairs of one image at offset `at`; returns <g, d>. Pairs without
- * positive curvature are passed over. */
-static float direction(const float *g, float *const *steps, float *const *changes, size_t at, int memory, size_t size,
-                       float *d) {
-    float inverse[MAX_MEMORY], alpha[MAX_MEMORY], initial = 0;
-    for (size_t i = 0; i < size; i++) d[i] = -g[i];
-    for (int i = memory - 1; i >= 0; i--) {
-        const float *s = steps[i] + at, *y = changes[i] + at;
-        const float sy = dot(s, y, size), yy = dot(y, y, size);
-        inverse[i] = sy > 1e-10f * yy ? 1 / sy : 0;
-        if (inverse[i] == 0) continue;
-        alpha[i] = inverse[i] * dot(s, d, size);
-        add(d, -alpha[i], y, size);
-        if (initial == 0) initial = sy / yy; /* of the newest usable pair: Nocedal and Wright, eq. 7.20 */
-    }
-    if (initial > 0) scale(d, initial, size);
-    for (int i = 0; i < memory; i++)
-        if (inverse[i] != 0) add(d, alpha[i] - inverse[i] * dot(changes[i] + at, d, size), steps[i] + at, size);
-    return dot(g, d, size);
-}
-
-/* V - P_S V at one pixel, V = z + multiplier / rho. */
-template <bool nonnegative>
-static inline __attribute__((always_inline)) float outside(float z, float multiplier, float inverse_rho, bool inside) {
-    const float v = z + inverse_rho * multiplier;
-    return !inside ? v : nonnegative && v < 0 ? v : 0;
-}
-
-/* The gradient of L at z, whose distance vector to M is `misfit`; returns L. */
-template <bool nonnegative>
-static inline __attribute__((always_inline)) float penalised(const Problem *p, const float *z, const float *misfit,
-                                                             const float *multiplier, float rho, float *gradient) {
-    const float inverse = 1 / rho;
-    float sum = 0;
-    for (int row = 0; row < p->m1; row++) {
-        const int from = row * p->m2, inside = row < p->n1 ? p->n2 : 0;
-        for (int i = 0; i < p->m2; i++) {
-            const float o = outside<nonnegative>(z[from + i], multiplier[from + i], inverse, i < inside);
-            const float m = misfit[from + i];
-            gradient[from + i] = m + rho * o;
-            sum += m * m + rho * o * o;
-        }
-    }
-    return sum / 2;
-}
-
-/* multiplier <- rho (V - P_S V); returns ||z - P_S z||. */
-template <bool nonnegative>
-static inline __attribute__((always_inline)) float ascend(const Problem *p, const float *z, float *multiplier,
-                                                          float rho) {
-    const float inverse = 1 / rho;
-    float sum = 0;
-    for (int row = 0; row < p->m1; row++) {
-        const int from = row * p->m2, inside = row < p->n1 ? p->n2 : 0;
-        for (int i = 0; i < p->m2; i++) {
-            const float violation = outside<nonnegative>(z[from + i], 0, 0, i < inside);
-            multiplier[from + i] = rho * outside<nonnegative>(z[from + i], multiplier[from + i], inverse, i < inside);
-            sum += violation * violation;
-        }
-    }
-    return std::sqrt(sum);
-}
-
-DISPATCH static float penalised_any(const Problem *p, const float *z, const float *misfit, const float *multiplier,
-                                    float rho, float *gradient) {
-    return p->nonnegative ? penalised<true>(p, z, misfit, multiplier, rho, gradient)
-                          : penalised<false>(p, z, misfit, multiplier, rho, gradient);
-}
-
-DISPATCH static float ascend_any(const Problem *p, const float *z, float *multiplier, float rho) {
-    return p->nonnegative ? ascend<true>(p, z, multiplier, rho) : ascend<false>(p, z, multiplier, rho);
-}
-
-DISPATCH static void combine(float *out, const float *a, float factor, const float *b, size_t n) {
-    for (size_t i = 0; i < n; i++) out[i] = a[i] + factor * b[i];
-}
-
-struct Trial {
-    std::vector<float> direction, z, misfit, gradient, value, slope, length;
-    std::vector<char> enough;
-    Trial(int batch, size_t size)
-        : direction(batch * size), z(batch * size), misfit(batch * size), gradient(batch * size), value(batch),
-          slope(batch), length(batch), enough(batch) {}
+/* What the two-loop recursion needs to know of the pairs s, y and the gradient g: their scalar products. */
+struct Products {
+    double sy[MAX_MEMORY][MAX_MEMORY]; /* of a step and a change that is not older */
+    double yy[MAX_MEMORY][MAX_MEMORY], sg[MAX_MEMORY], yg[MAX_MEMORY], gg;
 };
 
-static void update_multipliers(const Problem *p, State *s, int image, size_t size) {
-    const size_t at = image * size;
-    const float violation = ascend_any(p, s->z + at, s->multiplier + at, s->rho[image]);
-    if (violation > p->shrink * s->violation[image]) {
-        const float grown = s->rho[image] * p->growth;
-        s->rho[image] = grown < p->rho_max ? grown : p->rho_max;
+/* The iterate of one image; arrays of `size` vectors with rows of whole vectors, zero beyond column m2. */
+struct Iterate {
+    vec *z, *misfit, *gradient, *multiplier;
+    vec *direction, *trial_gradient;
+    vec *steps[MAX_MEMORY], *changes[MAX_MEMORY];
+    float value, rho, violation, inner, evaluations;
+    Products products;
+};
+
+/* Work arrays that outlive a call: fresh pages would cost as much as an iteration. One for each thread. */
+struct AlmWorkspace {
+    int m1 = 0, m2 = 0, memory = 0;
+    size_t size = 0; /* vectors of an image */
+    vec *block = nullptr;
+    Modulus modulus;
+    Iterate iterate{};
+
+    /* Ready for this problem; false when there is no memory or no plan. */
+    bool prepare(const AlmProblem *p) {
+        if (m1 == p->m1 && m2 == p->m2 && memory == p->memory) return true;
+        release();
+        size = (size_t)p->m1 * Modulus::ceiling(p->m2);
+        const size_t all = (6 + 2 * p->memory) * size + Modulus::vectors(p->m1, p->m2);
+        block = static_cast<vec *>(std::aligned_alloc(sizeof(vec), all * sizeof(vec)));
+        if (!block) return false;
+        std::memset(static_cast<void *>(block), 0, all * sizeof(vec));
+        vec *next = block;
+        const auto take = [&] { return std::exchange(next, next + size); };
+        Iterate &it = iterate;
+        for (vec **array : {&it.z, &it.misfit, &it.gradient, &it.multiplier, &it.direction, &it.trial_gradient})
+            *array = take();
+        for (int i = 0; i < p->memory; i++) it.steps[i] = take(), it.changes[i] = take();
+        if (!modulus.prepare(p->m1, p->m2, next)) return release(), false;
+        m1 = p->m1, m2 = p->m2, memory = p->memory;
+        return true;
     }
-    s->violation[image] = violation;
-    s->inner[image] = 0;
-    s->value[image] = penalised_any(p, s->z + at, s->misfit + at, s->multiplier + at, s->rho[image], s->gradient + at);
+
+    void release() {
+        std::free(block);
+        block = nullptr, m1 = m2 = memory = 0;
+    }
+
+    ~AlmWorkspace() { release(); }
+};
+
+INLINE float total(vec x) {
+    float sum = 0;
+    for (int l = 0; l < LANES; l++) sum += x[l];
+    return sum;
 }
 
-/* One L-BFGS step on every image's subproblem, with its own backtracking line search. Returns 0, or -1 as
- * phasebench_iterate does. */
-static int step(const Problem *p, State *s, Trial *t) {
-    const size_t size = (size_t)p->m1 * p->m2;
-    for (int image = 0; image < p->batch; image++) {
-        const size_t at = image * size;
-        t->slope[image] = direction(s->gradient + at, s->steps, s->changes, at, p->memory, size, &t->direction[at]);
-        t->length[image] = 1;
-        t->enough[image] = 0;
+/* The products of the gradient with itself and with every pair, and those of change `n` with the pairs up to n. */
+INLINE void multiply(Iterate *it, int memory, int n, size_t size) {
+    vec sum[MAX_MEMORY][4] = {}, gg{};
+    const vec *g = it->gradient, *newest = memory ? it->changes[n] : g;
+    for (size_t from = 0; from < size; from += CHUNK) {
+        const size_t to = std::min(from + CHUNK, size);
+        for (size_t i = from; i < to; i++) gg += g[i] * g[i];
+        for (int j = 0; j < memory; j++) {
+            const vec *s = it->steps[j], *y = it->changes[j];
+            vec sg{}, yg{}, sy{}, yy{};
+            for (size_t i = from; i < to; i++) {
+                sg += s[i] * g[i];
+                yg += y[i] * g[i];
+                sy += s[i] * newest[i];
+                yy += y[i] * newest[i];
+            }
+            sum[j][0] += sg, sum[j][1] += yg, sum[j][2] += sy, sum[j][3] += yy;
+        }
     }
+    Products &of = it->products;
+    of.gg = total(gg);
+    for (int j = 0; j < memory; j++) {
+        of.sg[j] = total(sum[j][0]);
+        of.yg[j] = total(sum[j][1]);
+        if (j <= n) of.sy[j][n] = total(sum[j][2]);
+        of.yy[n][j] = of.yy[j][n] = total(sum[j][3]);
+    }
+}
+
+/* direction = -H g by the two-loop recursion, on the coefficients of its combination of g, s and y; returns its
+ * product with g. Pairs without positive curvature are passed over. */
+INLINE float descend(Iterate *it, int memory, size_t size) {
+    const Products &of = it->products;
+    double cg = -1, cs[MAX_MEMORY] = {}, cy[MAX_MEMORY] = {}, alpha[MAX_MEMORY], initial = 0;
+    const auto usable = [&](int i) { return of.sy[i][i] > 1e-10 * of.yy[i][i]; };
+    for (int i = memory - 1; i >= 0; i--) {
+        if (!usable(i)) continue;
+        double sd = cg * of.sg[i];
+        for (int j = i + 1; j < memory; j++) sd += cy[j] * of.sy[i][j];
+        alpha[i] = sd / of.sy[i][i];
+        cy[i] = -alpha[i];
+        if (initial == 0) initial = of.sy[i][i] / of.yy[i][i]; /* of the newest usable pair: eq. 7.20 */
+    }
+    if (initial > 0) {
+        cg *= initial;
+        for (int i = 0; i < memory; i++) cy[i] *= initial;
+    }
+    for (int i = 0; i < memory; i++) {
+        if (!usable(i)) continue;
+        double yd = cg * of.yg[i];
+        for (int j = 0; j < memory; j++) yd += cy[j] * of.yy[i][j];
+        for (int j = 0; j < i; j++) yd += cs[j] * of.sy[j][i];
+        cs[i] = alpha[i] - yd / of.sy[i][i];
+    }
+    double slope = cg * of.gg;
+    for (int i = 0; i < memory; i++) slope += cs[i] * of.sg[i] + cy[i] * of.yg[i];
+    const vec *g = it->gradient;
+    vec *d = it->direction;
+    for (size_t from = 0; from < size; from += CHUNK) {
+        const size_t to = std::min(from + CHUNK, size);
+        for (size_t i = from; i < to; i++) d[i] = (float)cg * g[i];
+        for (int j = 0; j < memory; j++) {
+            const vec *s = it->steps[j], *y = it->changes[j];
+            const float a = (float)cs[j], b = (float)cy[j];
+            for (size_t i = from; i < to; i++) d[i] += a * s[i] + b * y[i];
+        }
+    }
+    return (float)slope;
+}
+
+/* V - P_S V of a vector of pixels whose first `inside` lanes lie in the box. */
+template <bool nonnegative>
+INLINE vec outside(vec v, int inside) {
+    vec lane;
+    for (int l = 0; l < LANES; l++) lane[l] = (float)l;
+    const vec within = nonnegative ? (v < 0.0f ? v : vec{}) : vec{};
+    return lane < (float)inside ? within : v;
+}
+
+/* For each vector of pixels: its index, and how many of its first lanes lie in the box. */
+template <typename Action>
+INLINE void each(const AlmProblem *p, Action act) {
+    const int width = Modulus::ceiling(p->m2);
+    for (int row = 0; row < p->m1; row++)
+        for (int v = 0; v < width; v++) act((size_t)row * width + v, row < p->n1 ? p->n2 - v * LANES : 0);
+}
+
+/* L at z + length direction, with its gradient in `trial_gradient` and the distance vector to M in `misfit`. */
+template <bool nonnegative>
+INLINE float evaluate(const AlmProblem *p, const Modulus *modulus, Iterate *it, float length, size_t size) {
+    const vec *z = it->z, *d = it->direction, *multiplier = it->multiplier, *projected = modulus->image;
+    for (size_t i = 0; i < size; i++) modulus->image[i] = z[i] + length * d[i];
+    project(modulus);
+    const float rho = it->rho, inverse = 1 / rho;
+    vec sum{};
+    each(p, [&](size_t i, int inside) {
+        const vec trial = z[i] + length * d[i], m = trial - projected[i];
+        const vec o = outside<nonnegative>(trial + inverse * multiplier[i], inside);
+        it->misfit[i] = m;
+        it->trial_gradient[i] = m + rho * o;
+        sum += m * m + rho * (o * o);
+    });
+    return total(sum) / 2;
+}
+
+/* One L-BFGS step on the subproblem, with a backtracking line search. */
+template <bool nonnegative>
+INLINE void step(const AlmProblem *p, const Modulus *modulus, Iterate *it, size_t size) {
+    const int memory = p->memory;
+    multiply(it, memory, memory - 1, size);
+    const float slope = descend(it, memory, size);
+    float length = 1, value = 0;
     for (int trial = 0; trial <= p->backtracks; trial++) {
-        bool all = true;
-        for (int image = 0; image < p->batch; image++) {
-            const size_t at = image * size;
-            combine(&t->z[at], s->z + at, t->length[image], &t->direction[at], size);
-        }
-        t->misfit = t->z;
-        if (phasebench_iterate(t->misfit.data(), p->magnitude, p->batch, p->m1, p->m2, p->m1, p->m2, 0, 0, 0, 1))
-            return -1;
-        for (int image = 0; image < p->batch; image++) {
-            const size_t at = image * size;
-            combine(&t->misfit[at], &t->z[at], -1, &t->misfit[at], size);
-            t->value[image] = penalised_any(p, &t->z[at], &t->misfit[at], s->multiplier + at, s->rho[image],
-                                            &t->gradient[at]);
-            if (!t->enough[image]) s->evaluations[image] += 1;
-            t->enough[image] = t->value[image] <= s->value[image] + p->armijo * t->length[image] * t->slope[image];
-            if (!t->enough[image]) t->length[image] /= 2, all = false;
-        }
-        if (all) break;
+        value = evaluate<nonnegative>(p, modulus, it, length, size);
+        it->evaluations += 1;
+        if (value <= it->value + p->armijo * length * slope || trial == p->backtracks) break;
+        length /= 2;
     }
-    float *oldest_step = p->memory ? s->steps[0] : nullptr, *oldest_change = p->memory ? s->changes[0] : nullptr;
-    for (int image = 0; image < p->batch; image++) {
-        const size_t at = image * size;
-        if (p->memory) {
-            combine(oldest_step + at, &t->z[at], -1, s->z + at, size);
-            combine(oldest_change + at, &t->gradient[at], -1, s->gradient + at, size);
+    if (memory) { /* the newest pair in place of the oldest, and with it their products */
+        std::rotate(it->steps, it->steps + 1, it->steps + memory);
+        std::rotate(it->changes, it->changes + 1, it->changes + memory);
+        for (int i = 1; i < memory; i++)
+            for (int j = 1; j < memory; j++) {
+                it->products.sy[i - 1][j - 1] = it->products.sy[i][j];
+                it->products.yy[i - 1][j - 1] = it->products.yy[i][j];
+            }
+        vec *s = it->steps[memory - 1], *y = it->changes[memory - 1];
+        for (size_t i = 0; i < size; i++) {
+            s[i] = length * it->direction[i];
+            y[i] = it->trial_gradient[i] - it->gradient[i];
         }
-        std::memcpy(s->z + at, &t->z[at], size * sizeof(float));
-        std::memcpy(s->misfit + at, &t->misfit[at], size * sizeof(float));
-        std::memcpy(s->gradient + at, &t->gradient[at], size * sizeof(float));
-        s->value[image] = t->value[image];
-        s->inner[image] += 1;
     }
-    if (p->memory) {
-        std::rotate(s->steps, s->steps + 1, s->steps + p->memory);
-        std::rotate(s->changes, s->changes + 1, s->changes + p->memory);
-    }
-    return 0;
+    for (size_t i = 0; i < size; i++) it->z[i] += length * it->direction[i];
+    std::swap(it->gradient, it->trial_gradient);
+    it->value = value;
+    it->inner += 1;
 }
 
-/* `count` iterations on a block of at most LANES images, in place. The pointers to the pairs are rotated, so that
- * they still come oldest first. Returns 0, or -1 when there is no memory. */
-extern "C" int phasebench_alm(const Problem *p, State *s, int count) {
-    if (p->batch > LANES || p->memory > MAX_MEMORY) return -1;
-    const size_t size = (size_t)p->m1 * p->m2;
-    Trial trial(p->batch, size);
+/* multiplier <- rho (V - P_S V), rho adapted, and L and its gradient for both. */
+template <bool nonnegative>
+INLINE void update_multipliers(const AlmProblem *p, Iterate *it) {
+    const float before = it->rho, inverse = 1 / before;
+    vec squares{};
+    each(p, [&](size_t i, int inside) {
+        const vec violation = outside<nonnegative>(it->z[i], inside);
+        it->multiplier[i] = before * outside<nonnegative>(it->z[i] + inverse * it->multiplier[i], inside);
+        squares += violation * violation;
+    });
+    const float violation = std::sqrt(total(squares));
+    if (violation > p->shrink * it->violation) it->rho = std::min(before * p->growth, p->rho_max);
+    it->violation = violation;
+    it->inner = 0;
+    const float rho = it->rho, now = 1 / rho;
+    vec sum{};
+    each(p, [&](size_t i, int inside) {
+        const vec m = it->misfit[i], o = outside<nonnegative>(it->z[i] + now * it->multiplier[i], inside);
+        it->gradient[i] = m + rho * o;
+        sum += m * m + rho * (o * o);
+    });
+    it->value = total(sum) / 2;
+}
+
+template <bool nonnegative>
+INLINE void iterate(const AlmProblem *p, const Modulus *modulus, Iterate *it, size_t size, int count) {
+    for (int n = 0; n + 1 < p->memory; n++) multiply(it, p->memory, n, size);
     for (int i = 0; i < count; i++) {
-        if (step(p, s, &trial)) return -1;
-        for (int image = 0; image < p->batch; image++)
-            if (s->inner[image] >= p->inner) update_multipliers(p, s, image, size);
+        step<nonnegative>(p, modulus, it, size);
+        if (it->inner >= p->inner) update_multipliers<nonnegative>(p, it);
+    }
+}
+
+DISPATCH static void iterate_any(const AlmProblem *p, const Modulus *modulus, Iterate *it, size_t size, int count) {
+    return p->nonnegative ? iterate<true>(p, modulus, it, size, count) : iterate<false>(p, modulus, it, size, count);
+}
+
+/* For each row of each array of an image: `act` with it in the workspace, and with its place in the state. */
+template <typename Action>
+static void each_row(const AlmProblem *p, const AlmState *s, const Iterate *it, int image, Action act) {
+    const size_t pitch = (size_t)Modulus::ceiling(p->m2) * LANES;
+    const auto both = [&](vec *work, float *state) {
+        for (int r = 0; r < p->m1; r++)
+            act(reinterpret_cast<float *>(work) + r * pitch, state + ((size_t)image * p->m1 + r) * p->m2);
+    };
+    both(it->z, s->z);
+    both(it->misfit, s->misfit);
+    both(it->gradient, s->gradient);
+    both(it->multiplier, s->multiplier);
+    for (int i = 0; i < p->memory; i++) both(it->steps[i], s->steps[i]), both(it->changes[i], s->changes[i]);
+}
+
+static thread_local AlmWorkspace workspace;
+
+/* `count` iterations on a block of images, in place. Returns 0, or -1 when there is no memory or no plan. */
+extern "C" int phasebench_lagrangian(const AlmProblem *p, const AlmState *s, int count) {
+    if (p->memory > MAX_MEMORY || !workspace.prepare(p)) return -1;
+    Iterate &it = workspace.iterate;
+    const size_t row = p->m2 * sizeof(float);
+    for (int i = 0; i < p->batch; i++) {
+        each_row(p, s, &it, i, [&](float *work, const float *state) { std::memcpy(work, state, row); });
+        it.value = s->value[i], it.rho = s->rho[i], it.violation = s->violation[i];
+        it.inner = s->inner[i], it.evaluations = s->evaluations[i];
+        workspace.modulus.load(p->magnitude + (size_t)i * p->m1 * (p->m2 / 2 + 1));
+        iterate_any(p, &workspace.modulus, &it, workspace.size, count);
+        each_row(p, s, &it, i, [&](const float *work, float *state) { std::memcpy(state, work, row); });
+        s->value[i] = it.value, s->rho[i] = it.rho, s->violation[i] = it.violation;
+        s->inner[i] = it.inner, s->evaluations[i] = it.evaluations;
     }
     return 0;
 }

@@ -12,174 +12,24 @@
  * maps of solvers/er.py, hio.py, raar.py, difference_map.py and rrr.py, which are the reference.
  */
 
+#include "transform.h"
+
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
-#include <utility>
-
-constexpr int LANES = 16;
-typedef float vec __attribute__((vector_size(4 * LANES)));
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define DISPATCH __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define DISPATCH
-#endif
 
 enum Map { ER, HIO, RAAR, DIFFERENCE_MAP, RRR };
-
-constexpr int MAX_STAGES = 32;
-
-struct Plan {
-    int n, stages, radix[MAX_STAGES];
-    float *twiddle; /* for each stage, each p, each i = 1 ... r - 1: cos, sin of -2 pi p i / length of the stage */
-};
 
 struct Problem {
     int m1, m2, n1, n2; /* grid, and the box [0, n1) x [0, n2) */
     float beta;
 };
 
-/* --- plans ---------------------------------------------------------------------------------------------------- */
-
-static int factorise(int n, int *radix) {
-    static const int known[] = {4, 3, 5, 2};
-    int stages = 0;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        while (n % known[i] == 0) {
-            radix[stages++] = known[i];
-            n /= known[i];
-        }
-    return n == 1 ? stages : -1;
-}
-
 /* 1 if the kernel can transform this length. */
 extern "C" int phasebench_supports(int n) {
     int radix[MAX_STAGES];
     return n >= 2 && n <= 1024 && factorise(n, radix) > 0;
-}
-
-static int make_plan(Plan *plan, int n) {
-    plan->n = n;
-    plan->stages = factorise(n, plan->radix);
-    plan->twiddle = static_cast<float *>(std::malloc(sizeof(float) * 4 * (size_t)n));
-    if (plan->stages < 0 || !plan->twiddle) return -1;
-    float *w = plan->twiddle;
-    for (int stage = 0, length = n; stage < plan->stages; length /= plan->radix[stage], stage++)
-        for (int p = 0; p < length / plan->radix[stage]; p++)
-            for (int i = 1; i < plan->radix[stage]; i++) {
-                double angle = -2.0 * M_PI * p * i / length;
-                *w++ = (float)cos(angle);
-                *w++ = (float)sin(angle);
-            }
-    return 0;
-}
-
-/* --- butterflies: forward transforms of 2, 3, 4 and 5 complex numbers, in place --------------------------------- */
-
-INLINE void butterfly2(vec *re, vec *im) {
-    vec r = re[0] - re[1], i = im[0] - im[1];
-    re[0] += re[1];
-    im[0] += im[1];
-    re[1] = r;
-    im[1] = i;
-}
-
-INLINE void butterfly3(vec *re, vec *im) {
-    const float s = 0.86602540378443864676f; /* sin 60 degrees */
-    vec sr = re[1] + re[2], si = im[1] + im[2], dr = (re[1] - re[2]) * s, di = (im[1] - im[2]) * s;
-    vec cr = re[0] - 0.5f * sr, ci = im[0] - 0.5f * si;
-    re[0] += sr;
-    im[0] += si;
-    re[1] = cr + di;
-    im[1] = ci - dr;
-    re[2] = cr - di;
-    im[2] = ci + dr;
-}
-
-INLINE void butterfly4(vec *re, vec *im) {
-    vec ar = re[0] + re[2], ai = im[0] + im[2], br = re[0] - re[2], bi = im[0] - im[2];
-    vec cr = re[1] + re[3], ci = im[1] + im[3], dr = re[1] - re[3], di = im[1] - im[3];
-    re[0] = ar + cr;
-    im[0] = ai + ci;
-    re[1] = br + di;
-    im[1] = bi - dr;
-    re[2] = ar - cr;
-    im[2] = ai - ci;
-    re[3] = br - di;
-    im[3] = bi + dr;
-}
-
-INLINE void butterfly5(vec *re, vec *im) {
-    const float c1 = 0.30901699437494742410f, s1 = 0.95105651629515357212f; /* 72 degrees */
-    const float c2 = -0.80901699437494742410f, s2 = 0.58778525229247312917f; /* 144 degrees */
-    vec ar = re[1] + re[4], ai = im[1] + im[4], br = re[1] - re[4], bi = im[1] - im[4];
-    vec cr = re[2] + re[3], ci = im[2] + im[3], dr = re[2] - re[3], di = im[2] - im[3];
-    vec er = re[0] + c1 * ar + c2 * cr, ei = im[0] + c1 * ai + c2 * ci;
-    vec fr = re[0] + c2 * ar + c1 * cr, fi = im[0] + c2 * ai + c1 * ci;
-    vec gr = s1 * br + s2 * dr, gi = s1 * bi + s2 * di, hr = s2 * br - s1 * dr, hi = s2 * bi - s1 * di;
-    re[0] += ar + cr;
-    im[0] += ai + ci;
-    re[1] = er + gi;
-    im[1] = ei - gr;
-    re[2] = fr + hi;
-    im[2] = fi - hr;
-    re[3] = fr - hi;
-    im[3] = fi + hr;
-    re[4] = er - gi;
-    im[4] = ei + gr;
-}
-
-/* One Stockham stage of a transform of `length`, `stride` interleaved ones at a time: from x to y. */
-template <int r>
-INLINE void stage(int length, int stride, const float *w, const vec *xr, const vec *xi, vec *yr, vec *yi) {
-    const int parts = length / r;
-    for (int p = 0; p < parts; p++, w += 2 * (r - 1))
-        for (int q = 0; q < stride; q++) {
-            vec re[r], im[r];
-            for (int i = 0; i < r; i++) {
-                re[i] = xr[q + stride * (p + parts * i)];
-                im[i] = xi[q + stride * (p + parts * i)];
-            }
-            if constexpr (r == 2) butterfly2(re, im);
-            if constexpr (r == 3) butterfly3(re, im);
-            if constexpr (r == 4) butterfly4(re, im);
-            if constexpr (r == 5) butterfly5(re, im);
-            vec *o_re = yr + q + (size_t)stride * r * p, *o_im = yi + q + (size_t)stride * r * p;
-            o_re[0] = re[0];
-            o_im[0] = im[0];
-            for (int i = 1; i < r; i++) {
-                const float c = w[2 * i - 2], s = w[2 * i - 1];
-                o_re[stride * i] = re[i] * c - im[i] * s;
-                o_im[stride * i] = im[i] * c + re[i] * s;
-            }
-        }
-}
-
-/* The transform of length plan->n of (re, im); the result is left in the returned half of the two buffers.
- * The inverse, without its factor 1 / n, is the same with re and im exchanged. */
-struct Halves {
-    vec *re, *im;
-};
-
-INLINE Halves transform(const Plan *plan, vec *re, vec *im, vec *other_re, vec *other_im) {
-    const float *w = plan->twiddle;
-    int length = plan->n, stride = 1;
-    for (int i = 0; i < plan->stages; i++) {
-        const int r = plan->radix[i];
-        if (r == 2) stage<2>(length, stride, w, re, im, other_re, other_im);
-        if (r == 3) stage<3>(length, stride, w, re, im, other_re, other_im);
-        if (r == 4) stage<4>(length, stride, w, re, im, other_re, other_im);
-        if (r == 5) stage<5>(length, stride, w, re, im, other_re, other_im);
-        w += 2 * (size_t)(length / r) * (r - 1);
-        length /= r;
-        stride *= r;
-        std::swap(re, other_re);
-        std::swap(im, other_im);
-    }
-    return {re, im};
 }
 
 /* --- the three passes ----------------------------------------------------------------------------------------- */
@@ -244,13 +94,6 @@ INLINE void rows_forward(const Problem *it, Work *w) {
             hb[2 * c + 1] = 0.5f * (z.re[d] - z.re[c]);
         }
     }
-}
-
-/* 1 / sqrt(x), finite where x = 0. */
-INLINE vec inverse_root(vec x) {
-    vec root;
-    for (int l = 0; l < LANES; l++) root[l] = 1.0f / sqrtf(x[l] > 1e-30f ? x[l] : 1e-30f);
-    return root;
 }
 
 INLINE void columns(const Problem *it, Work *w) {
@@ -356,27 +199,6 @@ DISPATCH static void misfit(const Problem *it, Work *w, int count, float *residu
 }
 
 /* --- interleaving --------------------------------------------------------------------------------------------- */
-
-template <int distance, size_t... l>
-INLINE void exchange(vec &a, vec &b, std::index_sequence<l...>) {
-    const vec low = __builtin_shufflevector(a, b, (l & distance ? LANES + l - distance : l)...);
-    b = __builtin_shufflevector(a, b, (l & distance ? LANES + l : l + distance)...);
-    a = low;
-}
-
-template <int distance>
-INLINE void exchange_all(vec *v) {
-    for (int i = 0; i < LANES; i++)
-        if (!(i & distance)) exchange<distance>(v[i], v[i + distance], std::make_index_sequence<LANES>());
-}
-
-/* LANES vectors as a matrix, transposed in place. */
-INLINE void transpose(vec *v) {
-    exchange_all<8>(v);
-    exchange_all<4>(v);
-    exchange_all<2>(v);
-    exchange_all<1>(v);
-}
 
 /* From images (count, size) to one vector for each pixel; the lanes beyond `count` hold zeros. */
 DISPATCH static void interleave(const float *images, size_t size, int count, vec *out) {

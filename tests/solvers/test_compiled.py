@@ -78,6 +78,19 @@ def test_alm_is_that_of_the_reference(nonnegative, memory):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-3 * scale)
 
 
+@pytest.mark.parametrize("grid", [(96, 96), (30, 24)])
+def test_an_image_does_not_notice_the_one_before_it(grid):
+    """ALM takes one image after the other, in the same memory."""
+    solver = create("alm")
+    block, start = random_block(FLOAT32, grid, (13, 10), 4, True)
+    together = solver.advance(solver.begin(FLOAT32.asarray(start), block), block, 5)
+    for i in range(4):
+        row = block.take(FLOAT32.asarray(np.array([i])))
+        alone = solver.advance(solver.begin(FLOAT32.asarray(start[i : i + 1]), row), row, 5)
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(one[0].numpy(), other[i].numpy())
+
+
 def test_lengths_with_other_prime_factors_go_the_portable_way():
     assert not compiled.supports((14, 16))
     assert not compiled.supports((16, 22))
