@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,16 @@ app = typer.Typer(
     add_completion=False,
 )
 
+INTERRUPTED = 130  # what a shell makes of SIGINT
+
+
+def _no_option(path: Path) -> Path:
+    """Refuse the option that follows where a value was forgotten: `--output --images 5`."""
+    if str(path).startswith("-"):
+        raise typer.BadParameter(f"'{path}' looks like an option: a path was forgotten")
+    return path
+
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -31,7 +42,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
     "python -m bench run --solvers 'rrr[nonneg=true,starts=5]' --images 1000 --photons 1e6 --output runs/noise"
 )
 def run(
-    output: Annotated[Path, typer.Option(help="Folder for the results; a run that was stopped there goes on.")],
+    output: Annotated[
+        Path, typer.Option(callback=_no_option, help="Folder for the results; a run that was stopped there goes on.")
+    ],
     solvers: Annotated[
         str | None, typer.Option(help="Labels, comma-separated: name or name[parameter=value,…].")
     ] = None,
@@ -47,6 +60,14 @@ def run(
     precision: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     threads: Annotated[int | None, typer.Option(help="Blocks of images solved side by side.")] = None,
     shard: Annotated[int | None, typer.Option(help="Images per shard: bounds the memory.")] = None,
+    executor: Annotated[str | None, typer.Option(help="inline, processes or dask: where shards are solved.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Shards solved side by side; they share the threads, and slow each other down.")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for one shard, whose process is then ended.")] = None,
+    dask_scheduler: Annotated[
+        str | None, typer.Option(help="Address of a running dask scheduler; without it, one is started here.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with these options; the command line wins.")] = None,
     figures: Annotated[bool, typer.Option(help="Draw galleries and convergence curves.")] = True,
     debug: Debug = False,
@@ -71,6 +92,10 @@ def run(
         precision=precision,
         threads=threads,
         shard=shard,
+        executor=executor,
+        workers=workers,
+        timeout=timeout,
+        dask_scheduler=dask_scheduler,
     )
     result = run_sweep(sweep, output, figures=figures)
     raise typer.Exit(result.status)
@@ -83,7 +108,9 @@ def run(
 def train(
     solver: Annotated[str, typer.Option(help="unet_a or unet_b.")],
     variant: Annotated[str, typer.Option(help="Symmetries of the training data: none, flip, shift or shift_flip.")],
-    output: Annotated[Path, typer.Option(help="Folder of the weights and the checkpoint.")] = Path("runs/train"),
+    output: Annotated[Path, typer.Option(callback=_no_option, help="Folder of the weights and the checkpoint.")] = Path(
+        "runs/train"
+    ),
     images: Annotated[int, typer.Option(help="Training images; 0 for all but those held out for validation.")] = 0,
     epochs: Annotated[int, typer.Option(help="Passes over the images; fixes the learning-rate schedule.")] = 10,
     preset: Annotated[str, typer.Option(help="default, or paper.")] = "default",
@@ -123,6 +150,109 @@ def train(
     typer.echo(str(weights))
 
 
+@app.command(
+    epilog="Examples:  python -m bench compare runs/first   ·   "
+    "python -m bench compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv"
+)
+def compare(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    other: Annotated[
+        Path | None, typer.Argument(help="Another one: each solver is compared with itself there.")
+    ] = None,
+    solvers: Annotated[str, typer.Option(help="Labels, comma-separated; all if absent.")] = "",
+    variants: Annotated[str, typer.Option(help="Comma-separated; all if absent.")] = "",
+    csv: Annotated[Path | None, typer.Option(help="File for the table.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Compare solvers image by image: paired differences with intervals, signed-rank tests, win rates."""
+    from bench.compare import compare as compare_runs
+    from solvers.registry import split_labels
+
+    compare_runs(run, other, solvers=tuple(split_labels(solvers)), variants=_words(variants), csv=csv)
+
+
+@app.command(
+    epilog="Examples:  python -m bench check --baseline results/baseline.csv   ·   "
+    "python -m bench check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1"
+)
+def check(
+    baseline: Annotated[Path, typer.Option(help="File that `bench baseline` made.")],
+    current: Annotated[Path | None, typer.Option(help="Folder of a finished run, instead of running again.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Run again with these seeds, instead of the baseline's.")] = None,
+    tolerance: Annotated[
+        str, typer.Option(help="Other tolerances: mse, success_rate, transforms, time = number.")
+    ] = "",
+    debug: Debug = False,
+) -> None:
+    """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone."""
+    from bench.check import check as check_baseline
+
+    seeds = None if seed is None else _words(seed)
+    raise typer.Exit(check_baseline(baseline, current, seeds=seeds, tolerances=tolerance))
+
+
+@app.command(
+    epilog="Example:  python -m bench baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 "
+    "--output baseline.csv"
+)
+def baseline(
+    output: Annotated[Path, typer.Option(callback=_no_option, help="File to write.")],
+    solvers: Annotated[str | None, typer.Option(help="Labels, comma-separated.")] = None,
+    variants: Annotated[str | None, typer.Option(help="Comma-separated: none, flip, shift, shift_flip.")] = None,
+    images: Annotated[int | None, typer.Option(help="How many images of the split, from the first on.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Seed or seeds, comma-separated.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
+    photons: Annotated[float | None, typer.Option(help="Poisson noise: photons per image. None if absent.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Blocks of images solved side by side.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with all options of `bench run`.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Run a sweep and write what `bench check` compares with: a text file to commit."""
+    from bench.baseline import make_baseline
+    from bench.sweep import request
+    from solvers.registry import split_labels
+
+    sweep = request(
+        config,
+        solvers=None if solvers is None else tuple(split_labels(solvers)),
+        variants=None if variants is None else _words(variants),
+        images=images,
+        seeds=None if seed is None else _words(seed),
+        dataset=dataset,
+        photons=photons,
+        threads=threads,
+    )
+    raise typer.Exit(make_baseline(sweep, output))
+
+
+@app.command(epilog="Example:  python -m bench status --output runs/first")
+def status(
+    output: Annotated[Path, typer.Option(help="Folder of a run, also of one that is still at work.")],
+    debug: Debug = False,
+) -> None:
+    """List the shards of a run: done, missing, failed, corrupt, and stale ones that nothing asks for any more."""
+    from bench.status import show_status
+
+    show_status(output)
+
+
+@app.command(
+    epilog="Example:  python -m bench verify --solvers 'mine[iterations=100],rrr'",
+)
+def verify(
+    solvers: Annotated[str, typer.Option(help="Labels, comma-separated: name or name[parameter=value,…].")],
+    variant: Annotated[str, typer.Option(help="Symmetries of the data: a learned solver has weights for each.")] = (
+        "shift_flip"
+    ),
+    debug: Debug = False,
+) -> None:
+    """Check the contract that every solver keeps, for authors of plug-ins: exit status 3 where one is broken."""
+    from bench.verify import verify as verify_solvers
+    from solvers.registry import split_labels
+
+    raise typer.Exit(verify_solvers(tuple(split_labels(solvers)), variant))
+
+
 @app.command("list", epilog="Example:  python -m bench list solvers")
 def list_(
     what: Annotated[str, typer.Argument(help="solvers, variants or datasets.")],
@@ -135,22 +265,25 @@ def list_(
 
 
 def main() -> None:
-    """Run the command line: every expected error is one line and an exit status, never a traceback."""
-    debug = "--debug" in sys.argv
+    """Run the command line: every error is one line and an exit status; `--debug` shows its traceback as well."""
     try:
         status = app(standalone_mode=False)
     except ClickException as error:
         if error.format_message():  # empty where the help was shown instead
             _say(error.format_message())
         sys.exit(Exit.USAGE)
-    except (ValueError, OSError) as error:
-        if debug or not _expected(error):
-            raise
-        _say(str(error))
-        sys.exit(Exit.USAGE)
     except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    except Exception as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        if not _expected(error):
+            _say(f"internal error, {type(error).__name__}: {error} (--debug shows where; please report it)")
+            sys.exit(Exit.BUG)
+        _say(str(error))
+        sys.exit(getattr(error, "status", Exit.USAGE))
+    if status == INTERRUPTED:  # typer in its newer versions returns it instead of the exception
         _say("stopped; the same command goes on where it was")
-        sys.exit(130)
     sys.exit(status or 0)
 
 

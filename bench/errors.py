@@ -1,8 +1,9 @@
-"""Exit statuses of the command line, and the exception for a bad request."""
+"""Exit statuses of the command line, and the exceptions that carry them."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import ClassVar
 
 
 class Exit(IntEnum):
@@ -13,7 +14,16 @@ class Exit(IntEnum):
     USAGE = 2  # bad usage or bad input
     SOLVER = 3  # a solver failed or was missing
     NOTHING = 4  # nothing comparable
+    BUG = 70  # our own mistake: EX_SOFTWARE of sysexits.h, so that none of the others can be confused with it
 
 
 class RequestError(ValueError):
     """What the user asked for cannot be done; the message is one line that names the value and the choices."""
+
+    status: ClassVar[Exit] = Exit.USAGE
+
+
+class NothingComparableError(RequestError):
+    """Two results have no measurement, or no solver, in common."""
+
+    status = Exit.NOTHING

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from bench.metrics import adjusted_mse, cut, register
@@ -22,6 +22,7 @@ from solvers import Backend, IterativeSolver, Snapshot, Streams, create
 from solvers.files import replace_atomically
 
 GALLERY = 6  # images in a gallery
+COLUMNS = 16  # in one gallery; more than that are one gallery for each variant
 CURVES = 16  # images under a convergence curve
 
 mpl.rcParams["svg.hashsalt"] = "phasebench"  # the same picture is the same file
@@ -38,42 +39,60 @@ class Curve:
 
 
 def draw_figures(sweep: Sweep, labels: list[str], images: ImageSet, backend: Backend, folder: Path) -> None:
-    """Galleries of every variant, and the convergence curves on the last one."""
+    """Galleries of all variants, and the convergence curves on the last one."""
     if not labels:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for variant in sweep.variants:
-        shard = Shard("", variant, sweep.seeds[0], 0, min(GALLERY, sweep.images), sweep.split, sweep.photons)
-        _save(gallery(shard, labels, images, backend), folder / f"gallery_{variant}.png")
-    shard = Shard("", sweep.variants[-1], sweep.seeds[0], 0, min(CURVES, sweep.images), sweep.split, sweep.photons)
+
+    def first(count: int, variant: str) -> Shard:
+        return Shard("", variant, sweep.seeds[0], 0, min(count, sweep.images), sweep.split, sweep.photons)
+
+    pictured = [first(GALLERY, variant) for variant in sweep.variants]
+    if len(pictured) * (1 + len(labels)) <= COLUMNS:
+        _save(gallery(pictured, labels, images, backend), folder / "gallery.png")
+    else:
+        for one in pictured:
+            _save(gallery([one], labels, images, backend), folder / f"gallery_{one.variant}.png")
+    shard = first(CURVES, sweep.variants[-1])
     found = {label: curve for label in labels if (curve := converge(label, shard, images, backend)) is not None}
     if found:
         _save(convergence(found, shard), folder / "convergence.png")
 
 
-def gallery(shard: Shard, labels: list[str], images: ImageSet, backend: Backend) -> Figure:
-    """Truth in the first column, one column per solver, each reconstruction registered to the truth."""
+def gallery(shards: list[Shard], labels: list[str], images: ImageSet, backend: Backend) -> Figure:
+    """The shards side by side, of the same images on different variants: the truth, then one column per solver.
+
+    Every reconstruction is registered to the truth, and has its adjusted error below it.
+    """
+    columns = len(shards) * (1 + len(labels))
+    figure = Figure(
+        figsize=(max(1.5, 16 / max(columns, 11)) * columns, 1.5 * shards[0].count + 0.5), layout="constrained"
+    )
+    for shard, part in zip(shards, figure.subfigures(1, len(shards), wspace=0.03, squeeze=False)[0], strict=True):
+        _draw_group(part, shard, labels, images, backend)
+    return figure
+
+
+def _draw_group(figure: SubFigure, shard: Shard, labels: list[str], images: ImageSet, backend: Backend) -> None:
     truth, measurement = observe(images, shard)
-    columns = {"truth": truth}
-    errors: dict[str, NDArray] = {}
-    for label in labels:
+    axes = figure.subplots(len(truth), 1 + len(labels), squeeze=False)
+    _draw_column(axes[:, 0], "truth", truth)
+    for column, label in zip(axes.T[1:], labels, strict=True):
         solver = create(label)
         solver.prepare(backend, shard.variant)
         found = solver.solve(measurement, Streams(shard.seed)).images
-        columns[label] = registered(truth, found)
-        errors[label] = adjusted_mse(truth, found)
-    figure = Figure(figsize=(1.5 * len(columns), 1.5 * len(truth) + 0.4), layout="constrained")
-    axes = figure.subplots(len(truth), len(columns), squeeze=False)
-    for j, (label, shown) in enumerate(columns.items()):
-        axes[0, j].set_title(label.replace("[", "\n["), fontsize=7)
-        for i in range(len(truth)):
-            axes[i, j].imshow(shown[i], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            axes[i, j].set_xticks([])
-            axes[i, j].set_yticks([])
-            if label in errors:
-                axes[i, j].set_xlabel(f"{errors[label][i]:.3g}", fontsize=7, labelpad=1)
-    figure.suptitle(f"variant {shard.variant}: adjusted error below each image", fontsize=8)
-    return figure
+        _draw_column(column, label, registered(truth, found), adjusted_mse(truth, found))
+    figure.suptitle(shard.variant, fontsize=8)
+
+
+def _draw_column(axes: NDArray, title: str, shown: NDArray, errors: NDArray | None = None) -> None:
+    axes[0].set_title(title.replace("[", "\n["), fontsize=7)
+    for i, (ax, image) in enumerate(zip(axes, shown, strict=True)):
+        ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        if errors is not None:
+            ax.set_xlabel(f"{errors[i]:.2g}", fontsize=7, labelpad=1)
 
 
 def registered(truth: NDArray, reconstruction: NDArray) -> NDArray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +16,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bench.errors import Exit, RequestError
+from bench.executors import Executor, make_executor
 from bench.manifest import manifest
 from bench.report import print_summary
-from bench.shard import FAILED, Outcome, Shard, Worker
+from bench.shard import UNSOLVED, Outcome, Shard
+from bench.shard_file import DamagedError
 from bench.store import Store, write_csv, write_parquet
 from bench.sweep import Sweep
 from bench.tables import summarise, table1, table2
-from bench.timing import timing_table
+from bench.timing import single_images, timing_table
 from datasets import DatasetError, ImageSet, load_images
 from solvers import Backend
 from solvers.compiled import library
@@ -35,8 +40,13 @@ class Result:
     status: Exit
 
 
-def run_sweep(sweep: Sweep, output: Path, *, figures: bool = True, console: Console | None = None) -> Result:
+def run_sweep(
+    sweep: Sweep, output: Path, *, figures: bool = True, latency: bool = True, console: Console | None = None
+) -> Result:
     """Run what is missing of a sweep, and write its tables, figures and manifest to `output`.
+
+    Args:
+        figures, latency: solve a few images more, for pictures, and for the time that one image takes by itself.
 
     Raises:
         RequestError: bad data or an unusable folder. A solver that fails does not raise: its images become rows
@@ -45,28 +55,41 @@ def run_sweep(sweep: Sweep, output: Path, *, figures: bool = True, console: Cons
     console = console or Console(stderr=True)
     backend = sweep.select_backend()
     images = read_images(sweep)
-    store = Store(output, sweep, images.digest)
-    store.open(sweep)
-    if backend.device == "cpu" and library() is None:
-        console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
-    console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
-    outcomes = _run_shards(list(shards(sweep)), Worker(images, backend), store, console)
-    rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
-    summary = summarise(rows)
-    write_parquet(output / "per_image.parquet", rows)
-    write_csv(output / "summary.csv", summary)
-    write_csv(output / "table1.csv", table1(summary))
-    write_csv(output / "table2.csv", table2(summary))
-    write_csv(output / "timing.csv", timing_table(outcomes, backend))
-    if figures:
-        _draw(sweep, images, backend, rows, output / "figures", console)
-    write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
+    with terminated_as_interrupted(), Store(output, sweep, backend, images.digest) as store:
+        if backend.device == "cpu" and library() is None:
+            console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
+        console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
+        outcomes = _run_shards(list(shards(sweep)), make_executor(sweep, images, backend), store, console)
+        rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
+        summary = summarise(rows)
+        write_parquet(output / "per_image.parquet", rows)
+        write_csv(output / "summary.csv", summary)
+        write_csv(output / "table1.csv", table1(summary))
+        write_csv(output / "table2.csv", table2(summary))
+        alone = single_images(outcomes, images, backend) if latency else None
+        write_csv(output / "timing.csv", timing_table(outcomes, backend, alone))
+        if figures:
+            _draw(sweep, images, backend, rows, output / "figures", console)
+        write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
     print_summary(summary, console)
-    failed = rows[rows["status"] == FAILED]
-    for (solver, reason), group in failed.groupby(["solver", "reason"], sort=False):
+    lost = rows[rows["status"].isin(UNSOLVED)]
+    for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
         console.print(f"[red]{escape(solver)} failed on {len(group)} images:[/red] {escape(reason)}", highlight=False)
     console.print(f"results in {output}", highlight=False, markup=False)
-    return Result(rows, summary, Exit.SOLVER if len(failed) else Exit.FINE)
+    return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
+
+
+@contextlib.contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """While this is entered, SIGTERM raises KeyboardInterrupt, as Ctrl-C does: worker processes are then ended too."""
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no signal handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def read_images(sweep: Sweep) -> ImageSet:
@@ -90,7 +113,8 @@ def shards(sweep: Sweep) -> Iterator[Shard]:
                     yield Shard(solver, variant, seed, first, count, sweep.split, sweep.photons)
 
 
-def _run_shards(plan: list[Shard], worker: Worker, store: Store, console: Console) -> list[Outcome]:
+def _run_shards(plan: list[Shard], executor: Executor, store: Store, console: Console) -> list[Outcome]:
+    """Take the shards that are there, run those that are not, and return them all in the order of the plan."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -99,25 +123,39 @@ def _run_shards(plan: list[Shard], worker: Worker, store: Store, console: Consol
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    outcomes = []
+    outcomes = {shard: outcome for shard in plan if (outcome := _finished(shard, store, console)) is not None}
+    missing = [shard for shard in plan if shard not in outcomes]
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(shard.count for shard in plan))
-        for shard in plan:
-            progress.update(task, description=f"{shard.variant:<10} {shard.solver}".replace("[", r"\["))
-            outcome = store.load(shard)
-            if outcome is None:
-                outcome = worker.run(shard)
-                if not outcome.error:  # a failure is tried again the next time
-                    store.save(outcome)
-            outcomes.append(outcome)
-            progress.advance(task, shard.count)
-    return outcomes
+        progress.advance(task, sum(shard.count for shard in outcomes))
+        if missing:  # otherwise there is nothing to start a process for
+            progress.update(task, description=_described(missing[0]))
+            with executor:
+                for done, outcome in enumerate(executor.run(missing), 1):
+                    outcomes[outcome.shard] = store.save(outcome)
+                    progress.advance(task, outcome.shard.count)
+                    progress.update(task, description=_described(missing[min(done, len(missing) - 1)]))
+    return [outcomes[shard] for shard in plan]
+
+
+def _finished(shard: Shard, store: Store, console: Console) -> Outcome | None:
+    """A shard of an earlier run; None for one to run now: a failure is tried again, and so is a damaged file."""
+    try:
+        outcome = store.load(shard)
+    except DamagedError as error:
+        console.print(f"[yellow]{escape(str(error))}: it is made again[/yellow]", highlight=False)
+        return None
+    return None if outcome is None or outcome.error else outcome
+
+
+def _described(shard: Shard) -> str:
+    return f"{shard.variant:<10} {escape(shard.solver)}"
 
 
 def _draw(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame, folder: Path, console: Console) -> None:
     from bench.figures import draw_figures  # matplotlib takes a second to import
 
-    failed = set(rows.loc[rows["status"] == FAILED, "solver"])
+    failed = set(rows.loc[rows["status"].isin(UNSOLVED), "solver"])
     working = [label for label in sweep.solvers if label not in failed]
     with console.status("drawing figures"):
         try:

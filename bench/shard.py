@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.memory import peak_memory
 from bench.metrics import register
 from datasets import ImageSet, Measurement, measure, place, placements
 from solvers import Backend, Reconstruction, Solver, Streams, create
 
-FAILED = "failed"  # the status of an image whose solver raised an error
+FAILED = "failed"  # the status of an image whose solver raised an error, or whose process died
+TIMEOUT = "timeout"  # the status of an image whose shard was ended for taking too long
+UNSOLVED = (FAILED, TIMEOUT)
+
+_BLOCK = 256  # images measured at once where only their digests are wanted
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,27 @@ class Shard:
     def indices(self) -> NDArray[np.int64]:
         return np.arange(self.first, self.first + self.count)
 
+    def __str__(self) -> str:
+        return (
+            f"{self.solver} on {self.variant}, images {self.first} to {self.first + self.count - 1}, seed {self.seed}"
+        )
+
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall-clock seconds of one shard. Solving is timed by itself, with the device synchronised."""
+    """Wall-clock seconds of one shard. Solving is timed by itself, with the device synchronised.
+
+    What the seconds were taken under belongs to them: `threads` solved blocks of this shard, while up to `workers`
+    shards were solved side by side on the same machine. `memory` is the largest resident size of the process so far.
+    """
 
     setup: float
     solve: float
     score: float
     measure: float
+    threads: int = field(default=1, compare=False)
+    workers: int = field(default=1, compare=False)
+    memory: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,13 @@ class Outcome:
     shard: Shard
     rows: pd.DataFrame
     timing: Timing
-    error: str = ""  # the traceback of a solver that failed
+    error: str = ""  # the traceback of a solver that failed, or why there was none
+    code: str = ""  # the digest of the code that was at work, where a worker came to an end
+
+    @property
+    def reason(self) -> str:
+        """Why there is no reconstruction, in one line; empty where there is one."""
+        return str(self.rows["reason"].iat[0]) if self.error else ""
 
 
 def observe(images: ImageSet, shard: Shard) -> tuple[NDArray, Measurement]:
@@ -62,12 +86,22 @@ def observe(images: ImageSet, shard: Shard) -> tuple[NDArray, Measurement]:
     return objects, measure(objects, indices=shard.indices, photons=shard.photons, seed=shard.seed, split=shard.split)
 
 
-class Worker:
-    """Runs shards one after the other; a solver is prepared once for each variant."""
+def unsolved(images: ImageSet, shard: Shard, status: str, reason: str, seconds: float) -> Outcome:
+    """The outcome of a shard whose process was ended, or died, after so many seconds: its images are only measured."""
+    rows = [_unsolved_rows(_identity(part, observe(images, part)[1]), status, reason) for part in _split(shard, _BLOCK)]
+    return Outcome(shard, pd.concat(rows, ignore_index=True), Timing(0.0, seconds, 0.0, 0.0), reason)
 
-    def __init__(self, images: ImageSet, backend: Backend) -> None:
-        self.images, self.backend = images, backend
-        self._prepared: dict[tuple[str, str], Solver] = {}
+
+class Worker:
+    """Runs shards one after the other; a solver is prepared once for the shards of a variant that follow each other.
+
+    Args:
+        beside: how many shards are solved at a time on this machine, this one included; written to the timings.
+    """
+
+    def __init__(self, images: ImageSet, backend: Backend, beside: int = 1) -> None:
+        self.images, self.backend, self.beside = images, backend, beside
+        self._prepared: tuple[tuple[str, str], Solver] | None = None
 
     def run(self, shard: Shard) -> Outcome:
         """Measure, prepare, solve and score. An error of the solver becomes rows that say so."""
@@ -88,20 +122,29 @@ class Worker:
             reason = " ".join("".join(traceback.format_exception_only(failure)).split())
         solved = clock()
         if error or found is None:
-            rows = _failed_rows(identity, reason)
+            rows = _unsolved_rows(identity, FAILED, reason)
         else:
             rows = _scored_rows(identity, truth, found, solver, self.backend.threads)
-        timing = Timing(prepared - measured, solved - prepared, clock() - solved, measured - began)
+        timing = Timing(
+            setup=prepared - measured,
+            solve=solved - prepared,
+            score=clock() - solved,
+            measure=measured - began,
+            threads=self.backend.threads,
+            workers=self.beside,
+            memory=peak_memory(),
+        )
         return Outcome(shard, rows, timing, error)
 
     def _prepare(self, shard: Shard) -> Solver:
         key = (shard.solver, shard.variant)
-        if key not in self._prepared:
+        if self._prepared is None or self._prepared[0] != key:
+            self._prepared = None  # before the next one needs its memory
             solver = create(shard.solver)
             solver.prepare(self.backend, shard.variant)
             self.backend.synchronize()
-            self._prepared[key] = solver
-        return self._prepared[key]
+            self._prepared = (key, solver)
+        return self._prepared[1]
 
 
 def _check(found: Reconstruction, measurement: Measurement) -> None:
@@ -112,6 +155,11 @@ def _check(found: Reconstruction, measurement: Measurement) -> None:
     for name in ("residual", "iterations", "starts", "transforms", "status"):
         if len(getattr(found, name)) != len(measurement):
             raise ValueError(f"the solver returned {len(getattr(found, name))} values of '{name}'")
+
+
+def _split(shard: Shard, size: int) -> Iterator[Shard]:
+    for first in range(shard.first, shard.first + shard.count, size):
+        yield replace(shard, first=first, count=min(size, shard.first + shard.count - first))
 
 
 def _identity(shard: Shard, measurement: Measurement) -> dict[str, Any]:
@@ -148,12 +196,12 @@ def _scored_rows(
     )
 
 
-def _failed_rows(identity: dict[str, Any], reason: str) -> pd.DataFrame:
+def _unsolved_rows(identity: dict[str, Any], status: str, reason: str) -> pd.DataFrame:
     """An image without a reconstruction scores 1, as an empty one does: a failure must not improve a mean."""
     return pd.DataFrame(
         {
             **identity,
-            "status": FAILED,
+            "status": status,
             "reason": reason,
             "mse": 1.0,
             "pixel_mse": np.nan,

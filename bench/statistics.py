@@ -1,11 +1,31 @@
-"""Intervals around what was measured. Pure functions of arrays."""
+"""Intervals and tests for what was measured. Pure functions of arrays; the image is what is resampled."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Paired:
+    """How two methods differ on the same images.
+
+    Attributes:
+        difference: mean of a − b, with the bounds `low` and `high` of its bootstrap interval.
+        p: of the Wilcoxon signed-rank test, before any correction for several comparisons.
+        win_rate: share of the images on which a is lower than b; a tie counts half.
+    """
+
+    images: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    win_rate: float
 
 
 def bootstrap_mean(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
@@ -24,6 +44,55 @@ def bootstrap_mean(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> 
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def paired(a: NDArray, b: NDArray) -> Paired:
+    """Compare two methods on the same images, values (images,) each."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    difference = a - b
+    low, high = bootstrap_mean(difference)
+    wins = float(np.mean((a < b) + 0.5 * (a == b)))
+    return Paired(len(a), float(difference.mean()), low, high, signed_rank(difference), wins)
+
+
+def signed_rank(differences: NDArray) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test (Biometrics Bulletin 1, 80, 1945); differences of zero are left out.
+
+    It asks whether the differences (images,) lie around zero, whatever their distribution: exact up to 50 images
+    without ties, by the normal approximation beyond.
+    """
+    from scipy.stats import wilcoxon
+
+    differences = differences[differences != 0]
+    return float(wilcoxon(differences).pvalue) if len(differences) else 1.0
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Holm's adjusted p (Scand. J. Stat. 6, 65, 1979): reject where it is below α, and the chance of any false
+    rejection among all tests is below α, however they depend on each other.
+    """
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def student_mean(values: NDArray, *, confidence: float) -> tuple[float, float]:
+    """Student's interval of a mean over images, for values (images,); infinite for a single one.
+
+    At levels near 1 it keeps its promise where the percentile bootstrap does not: among few images, of which most
+    differ by nothing, all resamples soon agree on a sign that was chance.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values, dtype=np.float64)
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return -np.inf, np.inf
+    half = float(t.ppf((1 + confidence) / 2, n - 1)) * float(values.std(ddof=1)) / np.sqrt(n)
+    return mean - half, mean + half
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:

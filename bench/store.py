@@ -2,85 +2,150 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
-import sys
-from dataclasses import asdict
-from functools import cache
+import re
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench.errors import RequestError
-from bench.shard import Outcome, Shard, Timing
+from bench.keys import Keys
+from bench.lock import NAME as LOCK_NAME
+from bench.lock import Lock
+from bench.shard import Outcome, Shard
+from bench.shard_file import DamagedError, decode, encode
 from bench.sweep import Sweep
-from solvers.compiled import library
-from solvers.files import replace_atomically, write_text
-from solvers.registry import solver_class
+from solvers import Backend
+from solvers.files import replace_atomically, write_atomically, write_text
 
-_TIMING = b"phasebench.timing"
-_UNIMPORTANT = {"threads", "solvers", "variants", "images", "shard"}  # may differ between runs that share a folder
+CLAIM = "sweep.json"
+SUFFIX = ".shard"
+
+# What all runs in one folder have in common; the rest of a request may grow or shrink.
+IDENTITY = ("seeds", "dataset", "split", "photons", "backend", "device", "precision")
+
+_TEMPORARY = re.compile(r"\.(.+\.(shard|json|csv|parquet|png))\.[a-z0-9_]{8}")  # as solvers.files names them
 
 
 class Store:
-    """Reads and writes the shards under one output folder."""
+    """Reads and writes the shards under one output folder, which it has for itself while it is entered."""
 
-    def __init__(self, folder: Path, sweep: Sweep, data_digest: str) -> None:
+    def __init__(self, folder: Path, sweep: Sweep, backend: Backend, data_digest: str) -> None:
         self.folder, self.shards = folder, folder / "shards"
-        self._salt = json.dumps([_identity(sweep), data_digest, source_digest(), library() is not None], sort_keys=True)
+        self.sweep, self.backend, self.data_digest = sweep, backend, data_digest
+        self.keys = Keys(backend, data_digest)
+        self._lock = Lock(folder)
 
-    def open(self, sweep: Sweep) -> None:
+    def __enter__(self) -> Store:
         """Make the folder ready for this sweep, or refuse it before anything in it is touched.
 
         Raises:
-            RequestError: it cannot be written, holds something else than a run, or a run of another kind.
+            RequestError: it cannot be written, holds something else than a run, a run of another kind, or is in use.
         """
-        claim = self.folder / "sweep.json"
         try:
-            if self.folder.exists() and not self.folder.is_dir():
-                raise RequestError(f"output '{self.folder}' is not a folder")
-            if self.folder.is_dir() and any(self.folder.iterdir()) and not claim.is_file():
-                raise RequestError(f"output '{self.folder}' is not empty and holds no run: choose another folder")
-            if claim.is_file() and json.loads(claim.read_text()) != _identity(sweep):
-                raise RequestError(
-                    f"output '{self.folder}' holds a run with another seed, data set or device: choose another folder"
-                )
-            self.shards.mkdir(parents=True, exist_ok=True)
-            write_text(claim, json.dumps(_identity(sweep), indent=2) + "\n")
+            self._check()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            try:
+                self._check()  # another process may have claimed it in between
+                self._lock.sign()
+                self._sweep_up()
+                self.shards.mkdir(exist_ok=True)
+                write_text(self.folder / CLAIM, json.dumps(self._claim(), indent=2) + "\n")
+            except BaseException:
+                self._lock.release()
+                raise
         except OSError as error:
             raise RequestError(f"output '{self.folder}' cannot be written: {error.strerror}") from error
-        except ValueError as error:
-            if isinstance(error, RequestError):
-                raise
-            raise RequestError(f"'{claim}' is damaged: {error}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
 
     def path(self, shard: Shard) -> Path:
-        """Where a shard belongs: its name covers everything that can change its numbers."""
-        code = plugin_digest(shard.solver)
-        key = hashlib.sha256((self._salt + code + json.dumps(asdict(shard), sort_keys=True)).encode()).hexdigest()
-        return self.shards / f"{key[:32]}.parquet"
+        """Where a shard belongs."""
+        return self.shards / f"{self.keys.key(shard)}{SUFFIX}"
 
-    def save(self, outcome: Outcome) -> None:
-        table = pa.Table.from_pandas(outcome.rows, preserve_index=False)
-        timing = json.dumps(asdict(outcome.timing)).encode()
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _TIMING: timing})
-        replace_atomically(self.path(outcome.shard), lambda stream: pq.write_table(table, stream))
+    def save(self, outcome: Outcome) -> Outcome:
+        """Write a shard, whether it failed or not; returns it as it will be read again.
+
+        Raises:
+            RequestError: it was not made by the code that its key names.
+        """
+        solver = outcome.shard.solver
+        if outcome.code not in ("", self.keys.code(solver)):
+            raise RequestError(
+                f"'{solver}' was run with other code or packages than this sweep began with: they have changed since, "
+                "or a worker has another installation; the same command goes on with the shards that fit"
+            )
+        content = encode(outcome)
+        write_atomically(self.path(outcome.shard), content)
+        return decode(content)
 
     def load(self, shard: Shard) -> Outcome | None:
-        """A finished shard; None where there is none, or where its file is damaged and must be made again."""
+        """A shard that was run before, with success or without; None where there is none.
+
+        Raises:
+            DamagedError: its file is not as it was written.
+        """
         path = self.path(shard)
-        if not path.is_file():
-            return None
         try:
-            table = pq.read_table(path)
-            timing = Timing(**json.loads(table.schema.metadata[_TIMING]))
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+            return decode(path.read_bytes())
+        except FileNotFoundError:
             return None
-        return Outcome(shard, table.to_pandas(), timing)
+        except (DamagedError, OSError) as error:
+            raise DamagedError(f"shard {shard} is damaged ({path.name}: {error})") from error
+
+    def _check(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RequestError(f"output '{self.folder}' is not a folder")
+        claim = self.folder / CLAIM
+        if not claim.is_file():
+            if self.folder.is_dir() and any(not _is_ours(path) for path in self.folder.iterdir()):
+                raise RequestError(f"output '{self.folder}' is not empty and holds no run: choose another folder")
+            return
+        found, asked = read_claim(self.folder), self._claim()
+        if any(found[name] != asked[name] for name in IDENTITY):
+            raise RequestError(
+                f"output '{self.folder}' holds a run with another seed, data set or device: choose another folder"
+            )
+
+    def _claim(self) -> dict[str, Any]:
+        return {
+            **self.sweep.model_dump(mode="json"),
+            "array_library": self.backend.name,
+            "data_sha256": self.data_digest,
+        }
+
+    def _sweep_up(self) -> None:
+        """Remove the temporary files that a killed run has left behind."""
+        for folder in (self.folder, self.shards, self.folder / "figures"):
+            if folder.is_dir():
+                for path in folder.iterdir():
+                    if _TEMPORARY.fullmatch(path.name):
+                        path.unlink(missing_ok=True)
+
+
+def read_claim(folder: Path) -> dict[str, Any]:
+    """What `sweep.json` says of the run in a folder: its request, the array library, and the hash of its data.
+
+    Raises:
+        RequestError: there is none, or it is damaged.
+    """
+    path = folder / CLAIM
+    try:
+        claim = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(claim, dict) or not claim.keys() >= set(IDENTITY):
+            raise ValueError("it does not describe a run")
+    except FileNotFoundError as error:
+        raise RequestError(f"'{folder}' holds no run: there is no {path}") from error
+    except (OSError, ValueError) as error:
+        raise RequestError(f"'{path}' is damaged: {error}") from error
+    return claim
 
 
 def write_parquet(path: Path, rows: pd.DataFrame) -> None:
@@ -91,28 +156,5 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     write_text(path, table.to_csv(index=False, float_format="%.6g"))
 
 
-@cache
-def source_digest() -> str:
-    """SHA-256 of the code and the weights that make a shard: nothing they change may be served from an old run."""
-    root = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for package in ("bench", "solvers", "datasets"):
-        for path in sorted(p for p in (root / package).rglob("*") if p.suffix in (".py", ".cpp", ".safetensors")):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def plugin_digest(label: str) -> str:
-    """SHA-256 of the code of the module or package that brings a solver; empty for one of this source tree."""
-    kind = solver_class(label.partition("[")[0].strip())
-    package = kind.__module__.partition(".")[0]
-    if package == "solvers":
-        return ""
-    found = getattr(sys.modules[package], "__file__", None) or inspect.getfile(kind)
-    path = Path(found)
-    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def _identity(sweep: Sweep) -> dict[str, Any]:
-    return {key: value for key, value in sweep.model_dump(mode="json").items() if key not in _UNIMPORTANT}
+def _is_ours(path: Path) -> bool:
+    return path.name == LOCK_NAME or bool(_TEMPORARY.fullmatch(path.name))

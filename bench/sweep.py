@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from bench.errors import RequestError
 from datasets import DATASETS, SPLITS, VARIANTS
 from solvers import Backend, SolverError, create, select_backend
 
+EXECUTORS = {
+    "inline": "one shard after the other in this process",
+    "processes": "in processes of its own, which can be ended and replaced",
+    "dask": "as tasks of dask.distributed",
+}
+DEFAULT_EXECUTOR = "processes"
 DEFAULT_SOLVERS = ("alm", "hio[nonneg=true]", "raar[nonneg=true]", "rrr[nonneg=true]")
 
 
@@ -31,8 +39,12 @@ class Sweep(BaseModel):
     backend: str = "auto"
     device: str = "cpu"
     precision: str = "float32"
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1, le=1024)
     shard: int = Field(256, ge=1)
+    executor: str = Field(default_factory=lambda: DEFAULT_EXECUTOR)
+    workers: int | None = Field(None, ge=1, le=1024)
+    timeout: float | None = Field(None, gt=0, allow_inf_nan=False)
+    dask_scheduler: str | None = None
 
     @field_validator("solvers", "variants", "seeds")
     @classmethod
@@ -44,10 +56,10 @@ class Sweep(BaseModel):
             raise ValueError(f"'{repeated}' stands twice")
         return values
 
-    @field_validator("variants", "dataset", "split")
+    @field_validator("variants", "dataset", "split", "executor")
     @classmethod
     def _known(cls, value: Any, info: Any) -> Any:
-        choices = {"variants": VARIANTS, "dataset": DATASETS, "split": SPLITS}[info.field_name]
+        choices = {"variants": VARIANTS, "dataset": DATASETS, "split": SPLITS, "executor": EXECUTORS}[info.field_name]
         for one in [value] if isinstance(value, str) else value:
             if one not in choices:
                 raise ValueError(
@@ -64,8 +76,38 @@ class Sweep(BaseModel):
             raise ValueError(f"a seed must be below 2^63, got {max(seeds)}")
         return seeds
 
+    @field_validator("executor")
+    @classmethod
+    def _installed(cls, executor: str) -> str:
+        if executor == "dask" and importlib.util.find_spec("distributed") is None:
+            raise ValueError("dask is not installed: pip install 'phasebench[dask]'")
+        return executor
+
+    @field_validator("workers", "timeout", "dask_scheduler")
+    @classmethod
+    def _has_an_executor_for_it(cls, value: Any, info: ValidationInfo) -> Any:
+        executor = info.data.get("executor")
+        fitting = {
+            "workers": ("processes", "dask"),
+            "timeout": ("processes", "dask"),
+            "dask_scheduler": ("dask",),
+        }[info.field_name or ""]
+        if value is not None and executor is not None and executor not in fitting:
+            raise ValueError(f"is not possible with --executor {executor}: choose {' or '.join(fitting)}")
+        if info.field_name == "dask_scheduler" and value is not None and info.data.get("workers") is not None:
+            raise ValueError("a cluster has its own workers: leave out --workers")
+        return value
+
     def select_backend(self) -> Backend:
-        return select_backend(self.backend, self.device, self.precision, self.threads)
+        """Where a shard is computed. Without `threads`, the shards that are solved side by side share the processors.
+
+        A cluster's machines are not known here: a shard there is solved on one thread unless more are asked for.
+        """
+        threads = self.threads or (1 if self.dask_scheduler else None)
+        backend = select_backend(self.backend, self.device, self.precision, threads)
+        if threads is None and self.workers:
+            return replace(backend, threads=max(1, backend.threads // self.workers))
+        return backend
 
 
 def request(config: Path | None = None, **given: Any) -> Sweep:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from bench.metrics import STRICT_SUCCESS, SUCCESS
-from bench.shard import FAILED
+from bench.shard import UNSOLVED
 from bench.statistics import bootstrap_mean, wilson
 from datasets import VARIANTS
 from solvers import create
@@ -57,7 +57,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
                 "iterations": group["iterations"].mean(),
                 "starts": group["starts"].mean(),
                 "transforms": group["transforms"].mean(),
-                "failed": int((group["status"] == FAILED).sum()),
+                "failed": int(group["status"].isin(UNSOLVED).sum()),
                 "information": str(create(str(solver)).information()),
                 "paper_mse": paper_mse(str(solver), str(variant)),
             }

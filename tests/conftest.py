@@ -24,6 +24,14 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _in_this_process():
+    """Sweeps run inline unless a test asks for something else: stand-ins are known to this process alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.sweep.DEFAULT_EXECUTOR", "inline")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _no_outside_world(monkeypatch, tmp_path_factory):
     """No test reads the user's settings or reaches the network."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from datasets import Measurement
@@ -155,3 +157,23 @@ def register_solvers(monkeypatch, *kinds: type[Solver]) -> None:
 
     for kind in kinds:
         monkeypatch.setitem(BUILT_IN, kind.name, f"{kind.__module__}:{kind.__name__}")
+
+
+def result_rows(
+    solver: str, errors: NDArray, *, variant: str = "none", seed: int = 0, noise: str = "", status: str = "stopped"
+) -> pd.DataFrame:
+    """Rows of a run with these errors (images,); another `noise` is another measurement of the same images."""
+    images = np.arange(len(errors))
+    return pd.DataFrame(
+        {
+            "variant": variant,
+            "solver": solver,
+            "seed": seed,
+            "image": images,
+            "measurement": [hashlib.sha256(f"{noise} {image}".encode()).hexdigest() for image in images],
+            "status": status,
+            "reason": "" if status == "stopped" else "RuntimeError: out of light",
+            "mse": errors,
+            "transforms": 100,
+        }
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,17 @@ def refused(bench, tmp_path):
         ({"--precision": "float16"}, ["'float16'", "float32, float64"]),
         ({"--threads": 0}, ["--threads", "0"]),
         ({"--shard": 0}, ["--shard", "0"]),
+        ({"--executor": "threads"}, ["'threads'", "inline, processes, dask"]),
+        ({"--executor": "processes", "--workers": 0}, ["--workers", "0"]),
+        ({"--executor": "inline", "--workers": 2}, ["--workers", "inline", "processes or dask"]),
+        ({"--executor": "inline", "--timeout": 5}, ["--timeout", "inline", "processes or dask"]),
+        ({"--executor": "processes", "--timeout": 0}, ["--timeout", "0"]),
+        ({"--executor": "processes", "--timeout": "nan"}, ["--timeout", "nan"]),
+        ({"--executor": "processes", "--dask-scheduler": "tcp://h:1"}, ["--dask-scheduler", "processes", "dask"]),
+        (
+            {"--executor": "dask", "--dask-scheduler": "tcp://h:1", "--workers": 2},
+            ["--dask-scheduler", "leave out --workers"],
+        ),
         ({"--data-dir": "/nowhere/at/all", "--dataset": "fashion_mnist"}, ["/nowhere/at/all", "does not exist"]),
         ({"--colour": "red"}, ["--colour"]),
         ({"--output": None}, []),
@@ -97,6 +109,18 @@ def test_a_gpu_that_is_not_there_is_refused(refused, tmp_path, monkeypatch):
     line = refused(*run_arguments(tmp_path / "out", {"--device": "cuda", "--backend": "torch"}))
     assert "cuda" in line
     assert "--device cpu" in line
+
+
+def test_dask_that_is_not_installed_is_refused(refused, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert "phasebench[dask]" in refused(*run_arguments(tmp_path / "out", {"--executor": "dask"}))
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_status_of_a_folder_without_a_run_is_refused(refused, tmp_path, there):
+    if there:
+        (tmp_path / "out").mkdir()
+    assert "holds no run" in refused("status", "--output", tmp_path / "out")
 
 
 def test_an_output_that_is_a_file_is_refused_and_kept(refused, tmp_path):
@@ -180,14 +204,22 @@ def test_a_bad_command_is_refused(refused, arguments, word):
     assert word in refused(*arguments)
 
 
-def test_debug_shows_where_an_error_came_from(monkeypatch, tmp_path):
-    from bench.cli import main
-    from bench.errors import RequestError
+def test_debug_shows_where_an_error_came_from_and_changes_no_status(bench, tmp_path):
+    done = bench(*run_arguments(tmp_path / "out", {"--solvers": "rrrr"}), "--debug")
+    assert done.status == 2
+    assert "Traceback" in done.err
+    assert done.err.splitlines()[-1].startswith("bench: unknown solver 'rrrr'")
 
-    arguments = run_arguments(tmp_path / "out", {"--solvers": "rrrr"})
-    monkeypatch.setattr("sys.argv", ["bench", *map(str, arguments), "--debug"])
-    with pytest.raises(RequestError):
-        main()
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("deep\ndown"), KeyError("x"), ValueError("ours"), MemoryError()])
+def test_a_bug_has_a_status_of_its_own_which_is_not_that_of_a_regression(bench, monkeypatch, error):
+    monkeypatch.setattr("bench.listing.show", lambda what: (_ for _ in ()).throw(error))
+    done = bench("list", "solvers")
+    assert done.status == Exit.BUG == 70
+    assert done.err.count("\n") == 1
+    assert type(error).__name__ in done.err
+    assert "--debug" in done.err
+    assert "Traceback" in bench("list", "solvers", "--debug").err
 
 
 def test_without_a_command_the_help_is_shown(bench):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from doubles import Blank, register_solvers
 from oracles import conjugate_flip, embed
 
-from bench.figures import converge, gallery, registered
+from bench.figures import converge, draw_figures, gallery, registered
 from bench.metrics import adjusted_mse
 from bench.shard import Shard, observe
+from bench.sweep import Sweep
 from datasets import load_images
 from solvers import Backend, Streams, create
 
@@ -48,11 +51,22 @@ def test_a_solver_that_does_not_iterate_has_no_curve(monkeypatch):
     assert converge("blank", SHARD, load_images("sample"), Backend()) is None
 
 
-def test_a_gallery_has_the_truth_and_every_solver_for_every_image():
-    figure = gallery(SHARD, [LABEL, "er[iterations=5]"], load_images("sample"), Backend())
-    axes = np.array(figure.axes).reshape(3, 3)
-    assert [ax.get_title().replace("\n", "") for ax in axes[0]] == ["truth", LABEL, "er[iterations=5]"]
-    truth, _ = observe(load_images("sample"), SHARD)
-    for i in range(3):
-        np.testing.assert_array_equal(axes[i, 0].images[0].get_array(), truth[i])
-        assert 0 <= float(axes[i, 1].get_xlabel()) < float(axes[i, 2].get_xlabel()) <= 1
+def test_a_gallery_has_the_truth_and_every_solver_for_every_image_of_every_variant():
+    shards = [replace(SHARD, variant=variant) for variant in ("none", "shift_flip")]
+    labels = [LABEL, "er[iterations=5]"]
+    figure = gallery(shards, labels, load_images("sample"), Backend())
+    groups = [np.array(part.axes).reshape(3, 3) for part in figure.subfigs]
+    for shard, axes in zip(shards, groups, strict=True):
+        assert [ax.get_title().replace("\n", "") for ax in axes[0]] == ["truth", *labels]
+        truth, _ = observe(load_images("sample"), shard)
+        for i in range(3):
+            np.testing.assert_array_equal(axes[i, 0].images[0].get_array(), truth[i])
+            assert 0 <= float(axes[i, 1].get_xlabel()) < float(axes[i, 2].get_xlabel()) <= 1
+
+
+@pytest.mark.parametrize(("solvers", "files"), [(3, ["gallery.png"]), (8, ["gallery_none.png", "gallery_shift.png"])])
+def test_variants_stand_side_by_side_where_there_is_room(tmp_path, solvers, files):
+    labels = [f"er[iterations={i}]" for i in range(1, 1 + solvers)]
+    sweep = Sweep(solvers=labels, variants=("none", "shift"), images=1, dataset="sample")
+    draw_figures(sweep, labels, load_images("sample"), Backend(), tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("gallery*")) == files

@@ -22,6 +22,12 @@ LABELS = ["rrr[nonneg=true,iterations=40]", "er[iterations=20]"]
 ROWS = ["variant", "solver", "seed", "image", "measurement", "status", "reason", "mse", "pixel_mse", "residual"]
 
 
+@pytest.fixture(autouse=True)
+def no_single_images(monkeypatch):
+    """They are timed in every run, also in one that only reads its shards."""
+    monkeypatch.setattr("bench.run.single_images", lambda *sweep: None)
+
+
 @pytest.fixture
 def run(bench, tmp_path):
     """`bench run` into a folder; options as keywords."""
@@ -50,7 +56,7 @@ def shard_files(folder):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """One finished run with two solvers, two variants, two seeds, three images, and figures."""
+    """One finished run with two solvers, two variants, two seeds, three images, and figures, in a worker process."""
     from bench.run import run_sweep
     from bench.sweep import request
 
@@ -63,6 +69,7 @@ def finished(tmp_path_factory):
         dataset="sample",
         threads=1,
         shard=2,
+        executor="processes",
     )
     result = run_sweep(sweep, folder)
     assert result.status == Exit.FINE
@@ -72,10 +79,10 @@ def finished(tmp_path_factory):
 def test_a_run_leaves_rows_tables_timings_figures_and_a_manifest(finished):
     names = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if "shards/" not in str(path)}
     assert names == {
+        ".phasebench.lock",
         "figures",
         "figures/convergence.png",
-        "figures/gallery_none.png",
-        "figures/gallery_shift_flip.png",
+        "figures/gallery.png",
         "manifest.json",
         "per_image.parquet",
         "shards",
@@ -262,9 +269,34 @@ def test_a_damaged_shard_is_made_again(run, rows, tmp_path, monkeypatch):
     damaged = sorted((tmp_path / "out" / "shards").iterdir())[0]
     damaged.write_bytes(damaged.read_bytes()[:50])
     Blank.asked.clear()
-    assert run(solvers="blank", variants="none").status == 0
+    done = run(solvers="blank", variants="none")
+    assert done.status == 0
+    said = " ".join(done.err.split())
+    assert "shard blank on none, images" in said
+    assert damaged.name in said
     assert len(Blank.asked) == 1
     pd.testing.assert_frame_equal(rows(), expected)
+
+
+def test_what_a_killed_run_has_left_half_written_is_swept_up(run, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Blank)
+    run(solvers="blank", variants="none")
+    shard = next(iter((tmp_path / "out" / "shards").iterdir()))
+    left = [shard.with_name(f".{shard.name}.abcd_123"), tmp_path / "out" / ".summary.csv.abcd_123"]
+    kept = [tmp_path / "out" / ".notes", tmp_path / "out" / "summary.csv.abcd_123"]
+    for path in left + kept:
+        path.write_text("half")
+    assert run(solvers="blank", variants="none").status == 0
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
+
+
+def test_a_folder_with_nothing_but_half_a_beginning_is_used(run, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Blank)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".sweep.json.abcd_123").write_text("{")
+    (tmp_path / "out" / ".phasebench.lock").write_text("")
+    assert run(solvers="blank", variants="none").status == 0
 
 
 # ---- what fails

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.statistics import bootstrap_mean, wilson
+from bench.statistics import Paired, bootstrap_mean, holm, paired, signed_rank, student_mean, wilson
 
 
 @pytest.mark.parametrize("draw", ["normal", "exponential"])
@@ -60,3 +62,91 @@ def test_wilsons_interval_is_his_formula(n, data):
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert wilson(successes, n) == pytest.approx((centre - half, centre + half), abs=1e-9)
+
+
+# ---- pairs
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=30))
+def test_exchanging_two_methods_turns_everything_round(values):
+    a, b = np.array(values), np.roll(np.abs(values), 1)
+    forward, backward = paired(a, b), paired(b, a)
+    assert forward.difference == pytest.approx(-backward.difference, abs=1e-12)
+    assert (forward.low, forward.high) == pytest.approx((-backward.high, -backward.low), abs=0.02)
+    assert forward.win_rate == pytest.approx(1 - backward.win_rate)
+    assert forward.p == pytest.approx(backward.p)
+
+
+def test_a_difference_on_the_same_images_is_seen_where_two_intervals_overlap(rng):
+    difficulty = rng.random(60)
+    a, b = difficulty, difficulty + 0.01 + 0.005 * rng.standard_normal(60)
+    assert bootstrap_mean(a)[1] > bootstrap_mean(b)[0]
+    found = paired(a, b)
+    assert found.low < found.difference < found.high < 0
+    assert found.p < 1e-6
+    assert found.win_rate > 0.9
+
+
+def test_a_method_against_itself_ties():
+    found = paired(np.arange(5.0), np.arange(5.0))
+    assert found == Paired(images=5, difference=0.0, low=0.0, high=0.0, p=1.0, win_rate=0.5)
+
+
+@given(st.sets(st.integers(1, 500), min_size=1, max_size=9), st.data())
+def test_the_signed_rank_test_counts_all_assignments_of_signs(sizes, data):
+    signs = data.draw(st.lists(st.sampled_from([-1, 1]), min_size=len(sizes), max_size=len(sizes)))
+    ranks = np.arange(1, len(sizes) + 1)
+    observed = np.sum(ranks[np.array(signs) > 0])
+    sums = np.array([np.sum(ranks[np.array(choice)]) for choice in product([False, True], repeat=len(sizes))])
+    expected = min(1.0, 2 * min(np.mean(sums <= observed), np.mean(sums >= observed)))
+    assert signed_rank(np.array(sorted(sizes)) * np.array(signs, dtype=float)) == pytest.approx(expected)
+
+
+def test_images_without_a_difference_say_nothing_about_its_sign():
+    differences = np.array([0.3, -0.1, 0.5, 0.2, 0.7, 0.4])
+    assert signed_rank(np.concatenate([differences, np.zeros(20)])) == signed_rank(differences)
+
+
+# ---- several tests at once
+
+
+def test_holms_correction_has_its_worked_values():
+    # 0.01 × 4, 0.02 × 3 = 0.06, then 0.03 × 2 = 0.06, and 0.04 may not fall below it.
+    np.testing.assert_allclose(holm([0.03, 0.01, 0.04, 0.02]), [0.06, 0.04, 0.06, 0.06])
+    np.testing.assert_allclose(holm([0.6, 0.9]), [1, 1])
+    assert len(holm([])) == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.001, 0.5))
+def test_holm_rejects_step_by_step_until_the_first_that_stands(p, level):
+    rejected = set()
+    for step, index in enumerate(np.argsort(p, kind="stable")):
+        if p[index] * (len(p) - step) > level:
+            break
+        rejected.add(int(index))
+    assert {int(i) for i in np.flatnonzero(holm(p) <= level)} == rejected
+
+
+def test_holm_rarely_rejects_anything_where_nothing_differs(rng):
+    assert np.mean([holm(rng.random(20)).min() < 0.05 for _ in range(2000)]) == pytest.approx(0.05, abs=0.015)
+
+
+# ---- the interval of the gate
+
+
+def test_students_interval_has_its_textbook_values():
+    # Student, Biometrika 6, 1 (1908): additional hours of sleep, 10 patients; t(9, 97.5%) = 2.262.
+    hours = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
+    assert student_mean(hours, confidence=0.95) == pytest.approx((0.700, 2.460), abs=1e-3)
+    assert student_mean(hours[:1], confidence=0.95) == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize("differ", [1.0, 0.1])
+def test_at_a_level_near_one_it_errs_on_the_safe_side_for_symmetric_differences(rng, differ):
+    """Where most images do not differ, the bootstrap at this level is wrong ten times too often."""
+    wrong = 0
+    for _ in range(4000):
+        differences = rng.standard_normal(64) * (rng.random(64) < differ)
+        low, high = student_mean(differences, confidence=0.99)
+        wrong += not low <= 0 <= high
+    assert wrong / 4000 < 0.016

@@ -1,0 +1,127 @@
+"""The code that a result depends on: modules, all that they import, and what that imports in turn.
+
+Imports are read from the sources, so that one inside a function counts and nothing has to be run. Code of the
+standard library is left out; an installed package stands for its code by its version.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+TREE = frozenset(("bench", "solvers", "datasets"))  # followed even where it is installed
+
+
+@dataclass(frozen=True)
+class Code:
+    """Sources by module name, and versions by the name of an installed package."""
+
+    sources: dict[str, Path]
+    versions: dict[str, str]
+
+    def digest(self) -> str:
+        """SHA-256 of the contents and the versions, wherever the files lie."""
+        total = hashlib.sha256()
+        for name, path in sorted(self.sources.items()):
+            total.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        for name, version in sorted(self.versions.items()):
+            total.update(f"{name}=={version}\n".encode())
+        return total.hexdigest()
+
+
+def closure(roots: Iterable[str], packages: Iterable[str] = ()) -> Code:
+    """The import closure of these modules; `packages` are followed even where they are installed, as TREE is."""
+    waiting = list(roots)
+    own = TREE.union(packages)
+    seen: set[str] = set()
+    sources: dict[str, Path] = {}
+    versions: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        top, parent = name.partition(".")[0], name.rpartition(".")[0]
+        if name in seen or top in sys.stdlib_module_names:
+            continue
+        seen.add(name)
+        if top not in own and _installed(top):
+            versions[top] = _version(top)
+            continue
+        spec = _find(name)
+        if spec is None:  # an attribute of a module, or an optional package that is not here
+            continue
+        if parent:
+            waiting.append(parent)
+        if spec.origin and (path := Path(spec.origin)).is_file():
+            sources[name] = path
+            if path.suffix == ".py":
+                package = name if spec.submodule_search_locations is not None else parent
+                waiting += imports(path.read_bytes(), package)
+    return Code(sources, versions)
+
+
+def modules_of(package: str) -> list[str]:
+    """The modules of a package whose sources can be seen, itself included; a plug-in may load any of them by name."""
+    spec = _find(package)
+    found = [package]
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(folder).rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            if all(part.isidentifier() for part in parts):
+                found.append(".".join((package, *(parts[:-1] if parts[-1] == "__init__" else parts))))
+    return found
+
+
+@cache
+def imports(source: bytes, package: str) -> tuple[str, ...]:
+    """What a module of this package imports, wherever in the file; of `from a import b` both a and a.b."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a template that a package carries along
+        return ()
+    return tuple(dict.fromkeys(_imports(tree, package)))
+
+
+def _imports(tree: ast.Module, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join(filter(None, (*above, base)))
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _find(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, AttributeError, ValueError):  # its parent is no package, or cannot be imported here
+        return None
+
+
+def _installed(top: str) -> bool:
+    spec = _find(top)
+    if spec is None:
+        return False
+    places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or [])
+    return any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places)
+
+
+@cache
+def _version(top: str) -> str:
+    names = _distributions().get(top, [])
+    return " ".join(sorted({f"{name} {metadata.version(name)}" for name in names}))
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return {top: list(names) for top, names in metadata.packages_distributions().items()}

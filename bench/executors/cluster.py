@@ -1,0 +1,141 @@
+"""Shards as tasks of dask.distributed: on a cluster that is there, or on one that is started here.
+
+A task hands its shard to a worker process that stays warm beside the dask worker, so that a time limit and a death cost
+there what they cost here. Results come back to this process, which alone writes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import dask
+from distributed import Client, Future, LocalCluster, as_completed
+from distributed.scheduler import KilledWorker
+
+from bench.errors import RequestError
+from bench.executors.processes import Processes
+from bench.shard import FAILED, Outcome, Shard, unsolved
+from datasets import ImageSet
+from solvers import Backend
+
+PATIENCE = "30s"  # to reach a scheduler; its workers may take as long to come as their queue wants
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all tasks of one sweep need."""
+
+    token: str
+    images: ImageSet
+    backend: Backend
+    timeout: float | None
+    beside: int
+
+
+class Cluster:
+    """As `Executor`.
+
+    Args:
+        workers: how many are started here, each with one shard at a time.
+        timeout: seconds for one shard; None for as long as it takes.
+        address: of the scheduler of a cluster that is there; None to start one.
+    """
+
+    def __init__(
+        self, images: ImageSet, backend: Backend, workers: int, timeout: float | None, address: str | None
+    ) -> None:
+        self.images, self.backend, self.timeout = images, backend, timeout
+        self.workers, self.address = workers, address
+        self._stack = contextlib.ExitStack()
+        self._futures: dict[Future, Shard] = {}
+
+    def __enter__(self) -> Self:
+        """Reach the scheduler.
+
+        Raises:
+            RequestError: there is none at this address.
+        """
+        place: str | LocalCluster | None = self.address
+        if place is None:
+            place = self._stack.enter_context(
+                LocalCluster(n_workers=self.workers, threads_per_worker=1, dashboard_address=None)
+            )
+        try:
+            self._client = self._stack.enter_context(Client(place, timeout=PATIENCE, set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise RequestError(f"--dask-scheduler '{self.address}': no scheduler answers there ({error})") from error
+        self._stack.callback(self._leave)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def run(self, shards: Sequence[Shard]) -> Iterator[Outcome]:
+        """As `Executor.run`.
+
+        Raises:
+            RequestError: the scheduler is lost.
+        """
+        if not shards:
+            return
+        client, last = self._client, max(shard.first + shard.count for shard in shards)
+        images = replace(self.images, images=self.images.images[:last], labels=self.images.labels[:last])
+        beside = max(1, sum(client.nthreads().values()))
+        setup = Setup(uuid.uuid4().hex, images, replace(self.backend), self.timeout, beside)
+        # A task, unlike scattered data, is made again when the worker that holds its result is lost.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+            shared = client.submit(_same, setup, key=f"setup-{setup.token}")
+        for shard in shards:
+            self._futures[client.submit(_solve, shared, shard, pure=False)] = shard
+        for future in as_completed(list(self._futures), loop=client.loop):
+            shard = self._futures.pop(future)
+            yield self._outcome(future, shard)
+            future.release()
+
+    def _outcome(self, future: Future, shard: Shard) -> Outcome:
+        if future.status == "finished":
+            return future.result()
+        if future.status == "cancelled":
+            raise RequestError("the dask scheduler was lost: the same command goes on where it was")
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            return unsolved(self.images, shard, FAILED, "its dask worker died again and again", 0.0)
+        assert error is not None
+        raise error
+
+    def _leave(self) -> None:
+        """End what is still at work for this sweep. A cluster that is about to be closed may fail to answer."""
+        with contextlib.suppress(Exception):
+            self._client.cancel(list(self._futures), force=True)
+            self._client.run(_end_crews, on_error="ignore")
+
+
+# ---- what runs in the dask workers
+
+_crews: dict[int, tuple[str, Processes]] = {}  # for each thread the token of a sweep and a crew of one
+
+
+def _same(setup: Setup) -> Setup:
+    return setup
+
+
+def _solve(setup: Setup, shard: Shard) -> Outcome:
+    thread = threading.get_ident()
+    token, crew = _crews.get(thread, ("", None))
+    if crew is None or token != setup.token:
+        if crew is not None:
+            crew.end()
+        crew = Processes(setup.images, setup.backend, timeout=setup.timeout, beside=setup.beside)
+        _crews[thread] = setup.token, crew
+    (outcome,) = crew.run([shard])
+    return outcome
+
+
+def _end_crews() -> None:
+    while _crews:
+        _crews.popitem()[1][1].end()

@@ -1,0 +1,80 @@
+"""The name of a shard: it covers everything that can change the shard's numbers, and nothing else.
+
+That is the solver with its parameters, variant, seed, images and noise; the data; the weights and other files that the
+solver reads; array library, device and precision; the import closure of the solver and of what runs and scores it.
+Threads, workers and executors are left out: they change no number, which the tests hold them to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.closure import TREE, closure, modules_of
+from bench.shard import Shard
+from datasets import Variant
+from solvers import Backend, Solver, SolverError, create
+from solvers import weights as weight_files
+from solvers.compiled import library
+from solvers.files import sha256
+from solvers.learned import LearnedSolver
+
+RUNNER = ("bench.shard", "array_api_compat")  # what every shard goes through
+
+
+class Keys:
+    """Keys of the shards of one sweep. Code and weights are read once: a sweep does not change while it runs."""
+
+    def __init__(self, backend: Backend, data_digest: str) -> None:
+        self._common = [backend.name, backend.device, backend.precision, data_digest]
+        self._code: dict[str, str] = {}
+        self._files: dict[tuple[str, str], list[str]] = {}
+
+    def key(self, shard: Shard) -> str:
+        """32 hexadecimal digits."""
+        files = self._files.get((shard.solver, shard.variant))
+        if files is None:
+            files = self._files[shard.solver, shard.variant] = file_digests(create(shard.solver), shard.variant)
+        parts = [self._common, asdict(shard), files, self.code(shard.solver)]
+        return sha256(json.dumps(parts, sort_keys=True).encode())[:32]
+
+    def code(self, label: str) -> str:
+        """SHA-256 of the code that makes a shard of this solver."""
+        name = label.partition("[")[0]
+        if name not in self._code:
+            self._code[name] = code_of(label)
+        return self._code[name]
+
+
+def code_of(label: str) -> str:
+    """SHA-256 of the code of a solver as this process finds it now; empty where the solver cannot be made here."""
+    try:
+        return code_digest(type(create(label)))
+    except SolverError:
+        return ""
+
+
+def code_digest(kind: type[Solver]) -> str:
+    """SHA-256 of the sources and package versions behind a solver, and of the compiled kernels where they serve."""
+    package = kind.__module__.partition(".")[0]
+    roots = [kind.__module__] if package in TREE else modules_of(package)
+    kernels = library()
+    compiled = sha256(Path(kernels._name).read_bytes()) if kernels is not None else "portable"
+    return hashlib.sha256((closure([*RUNNER, *roots], [package]).digest() + compiled).encode()).hexdigest()
+
+
+def file_digests(solver: Solver, variant: str) -> list[str]:
+    """SHA-256 of every file that a parameter names, and of the weights that a learned solver takes by itself."""
+    paths = [Path(value) for value in solver.model_dump().values() if isinstance(value, str | Path) and str(value)]
+    if isinstance(solver, LearnedSolver) and not solver.weights:
+        paths.append(weight_files.FOLDER / solver.file_name(solver.preset, Variant(variant)))
+    return [_file_digest(path) for path in paths]
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        return sha256(path.read_bytes())
+    except OSError:
+        return ""

@@ -1,0 +1,291 @@
+"""`bench check` from end to end: a solver that became worse fails the gate, one that nobody touched never does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from doubles import Broken, register_solvers
+
+import bench.baseline
+import bench.sweep
+from bench.baseline import Baseline, Cost, read_baseline, write_baseline
+from bench.calibration import Calibration
+from bench.check import check, judge_costs
+from bench.errors import Exit
+from bench.rows import FILE
+from bench.shard import Shard, Worker
+from bench.tolerances import TIME
+from bench.verdicts import Verdict
+from datasets import load_images
+from solvers import Backend
+from solvers.er import ErrorReduction
+from solvers.registry import BUILT_IN
+
+ER = "er[iterations=20]"
+LUCKY = ("hio[nonneg=true,iterations=60]", "rrr[nonneg=true,iterations=60]")  # some images are solved, some are not
+
+
+class TenPercentWorse(ErrorReduction):
+    """Error reduction with noise of energy δ on top: the overlap 1 − r² becomes (1 − r²) / (1 + δ)."""
+
+    def solve(self, measurement, rng, observer=None):
+        found = super().solve(measurement, rng, observer)
+        images = found.images.copy()
+        box = images[:, :42, :42]  # er keeps its images there
+        signs = np.random.default_rng(0).choice([-1, 1], box.shape)
+        delta = 0.114  # for errors of about one half
+        box += signs * np.sqrt(delta * np.mean(box**2, axis=(1, 2), keepdims=True))
+        return replace(found, images=images)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(bench.sweep, "DEFAULT_EXECUTOR", "inline")
+    monkeypatch.setattr(bench.baseline, "calibrate", lambda backend: Calibration(1e-5, quiet=True))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A baseline of two solvers on 32 images."""
+    from bench.baseline import measure_baseline
+    from bench.sweep import request
+
+    path = tmp_path_factory.mktemp("made") / "baseline.csv"
+    sweep = request(
+        solvers=(ER, LUCKY[0]), variants=("none",), images=32, shard=8, dataset="sample", threads=1, executor="inline"
+    )
+    write_baseline(measure_baseline(sweep), path)
+    return path
+
+
+@pytest.fixture
+def baseline(made, tmp_path) -> Path:
+    return shutil.copy(made, tmp_path / "baseline.csv")
+
+
+@pytest.fixture
+def gate(bench, baseline):
+    """`bench check` of that baseline; without the times, which belong to a test of their own."""
+
+    def call(*arguments: object):
+        return bench("check", "--baseline", baseline, "--tolerance", "time=1000", *arguments)
+
+    return call
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+# ---- running again
+
+
+def test_an_unchanged_solver_passes_and_differs_by_nothing(gate):
+    done = gate()
+    assert done.status == 0, done.out
+    assert done.out.count("unchanged on every image") == 6
+    assert "regression" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_a_solver_made_ten_percent_worse_fails(gate, baseline, monkeypatch):
+    monkeypatch.setitem(BUILT_IN, "er", f"{__name__}:TenPercentWorse")
+    done = gate()
+    assert done.status == 1
+    (line,) = re.findall(r"regression +mse +(.*)", done.out)
+    before, after = (float(number) for number in re.findall(r"\d\.\d+", line)[:2])
+    assert after / before == pytest.approx(1.1, abs=0.01)
+    assert done.out.count("regression") == 2  # of one metric of one solver, and the count at the end
+    assert gate("--tolerance", "mse=0.2,time=1000").status == 0
+
+
+def test_other_seeds_are_another_draw_of_luck(gate):
+    done = gate("--seed", "11,12")
+    assert done.status == 0
+    assert "other seeds" in words(done.out)
+    assert "unchanged on every image" not in re.findall(r"mse +(.*)", done.out)
+
+
+def test_fifty_runs_of_unchanged_solvers_with_fresh_seeds_raise_no_alarm(tmp_path):
+    worker = Worker(load_images("sample"), Backend("torch"))
+
+    def rows(seed: int) -> pd.DataFrame:
+        return pd.concat(
+            [worker.run(Shard(label, "none", seed, 0, 24, "test", None)).rows for label in (ER, *LUCKY)],
+            ignore_index=True,
+        )
+
+    path, folder = tmp_path / "baseline.csv", tmp_path / "run"
+    write_baseline(Baseline({}, {}, "0.1.0", (), rows(0)), path)
+    folder.mkdir()
+    errors = []
+    for seed in range(1, 51):
+        now = rows(seed)
+        now.to_parquet(folder / FILE)
+        assert check(path, folder) is Exit.FINE, seed
+        errors.append(now.groupby("solver")["mse"].mean())
+    assert (pd.DataFrame(errors).std() > 0.005).all()  # luck was really drawn
+
+
+def test_a_solver_that_is_gone_is_missing(gate, monkeypatch):
+    monkeypatch.delitem(BUILT_IN, "er")
+    done = gate()
+    assert done.status == 3
+    assert "missing" in done.out
+    assert "unknown solver 'er'" in words(done.out)
+    assert done.out.count("unchanged on every image") == 3  # the other one was compared
+
+
+def test_when_all_are_gone_nothing_runs(gate, monkeypatch):
+    for name in ("er", "hio"):
+        monkeypatch.delitem(BUILT_IN, name)
+    assert gate().status == 3
+
+
+# ---- a finished run
+
+
+@pytest.fixture
+def run(bench, tmp_path):
+    def call(**options: object) -> Path:
+        given = {"solvers": f"{ER},{LUCKY[0]}", "variants": "none", "images": 32, "dataset": "sample"} | options
+        arguments = [part for key, value in given.items() for part in (f"--{key}", value)]
+        bench("run", "--no-figures", "--threads", 1, *arguments, "--output", tmp_path / "run")
+        return tmp_path / "run"
+
+    return call
+
+
+def test_a_finished_run_can_be_compared_instead(gate, run):
+    done = gate("--current", run())
+    assert done.status == 0
+    assert done.out.count("unchanged on every image") == 6
+    assert "time" not in done.out
+
+
+def test_fewer_images_are_compared_as_far_as_they_go(gate, run):
+    done = gate("--current", run(images=8))
+    assert done.status == 0
+    assert "8 images" in done.out
+
+
+def test_a_run_with_other_noise_has_nothing_to_compare(gate, run):
+    done = gate("--current", run(photons=1e5, images=2))
+    assert done.status == 4
+    assert done.out == ""
+    assert done.err.startswith("bench: nothing to compare")
+
+
+def test_a_run_of_another_solver_has_nothing_to_compare(gate, run):
+    assert gate("--current", run(solvers="rrr[iterations=1]", images=2)).status == 4
+
+
+def test_a_run_without_one_of_the_solvers_misses_it(gate, run):
+    done = gate("--current", run(solvers=ER, images=2))
+    assert done.status == 3
+    assert "there are no rows of it now" in words(done.out)
+
+
+def test_a_run_in_which_a_solver_failed_says_why(gate, run, monkeypatch):
+    register_solvers(monkeypatch, Broken)
+    folder = run(solvers=f"{ER},{LUCKY[0]},broken", images=2)
+    rows = pd.read_parquet(folder / FILE)
+    broken = rows["solver"] == "broken"
+    rows = rows[rows["solver"] != ER].assign(solver=rows["solver"].where(~broken, ER))
+    rows.to_parquet(folder / FILE)
+    done = gate("--current", folder)
+    assert done.status == 3
+    assert "failed on 2 of 2 images: ZeroDivisionError: the [/dial] was at [bold]eleven" in words(done.out)
+
+
+# ---- time
+
+
+def cost(scale: float = 1.0, **machine: object) -> Baseline:
+    rows = pd.DataFrame({"solver": ["er"], "variant": ["none"]})
+    costs = (Cost("er", "none", 100 * scale, 90 * scale, 120 * scale),)
+    return Baseline({}, {"processor": "a", "cores": 2, **machine}, "", costs, rows)
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        (0.5, Verdict.PASS),
+        (1.4, Verdict.PASS),
+        (1.6, Verdict.REGRESSION),
+    ],
+)
+def test_time_is_compared_in_units_of_the_machines_fft(scale, expected):
+    (found,) = judge_costs(TIME, cost(), cost(scale))
+    assert found.verdict is expected
+    assert "FFT pairs" in found.words
+
+
+def test_shards_that_overlap_in_time_prove_nothing():
+    after = replace(cost(), costs=(Cost("er", "none", 160, 110, 300),))
+    assert [finding.verdict for finding in judge_costs(TIME, cost(), after)] == [Verdict.INCONCLUSIVE]
+
+
+def test_time_is_not_compared_between_machines():
+    (found,) = judge_costs(TIME, cost(), cost(3, processor="b"))
+    assert found.verdict is Verdict.UNCOMPARED
+    assert found.words == "other hardware: processor is b, in the baseline a"
+
+
+def test_time_is_not_compared_where_a_machine_was_busy():
+    (found,) = judge_costs(TIME, cost(), replace(cost(), costs=()))
+    assert found.verdict is Verdict.UNCOMPARED
+    assert "busy" in found.words
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"variant,solver\n", b"\xff\xfe\x00", b"# phasebench baseline 1\n", b"\x00" * 100]
+)
+def test_a_file_that_is_no_baseline_is_one_line(gate, baseline, content):
+    baseline.write_bytes(content)
+    done = gate()
+    assert done.status == 2
+    assert done.out == ""
+    assert done.err.count("\n") == 1
+    assert str(baseline) in done.err
+
+
+def test_an_edited_baseline_is_one_line(gate, baseline):
+    text = baseline.read_text()
+    baseline.write_text(text[:-3] + "9" + text[-2:])
+    done = gate()
+    assert done.status == 2
+    assert "checksum" in done.err
+
+
+def test_a_sweep_that_cannot_run_is_one_line(gate, baseline):
+    found = read_baseline(baseline)
+    write_baseline(replace(found, sweep={**found.sweep, "precision": "float16"}), baseline)
+    done = gate()
+    assert done.status == 2
+    assert "'float16'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--current", "nowhere"], "nowhere"),
+        (["--tolerance", "psnr=1"], "psnr"),
+        (["--seed", "x"], "x"),
+        (["--seed", "1", "--current", "."], "--seed"),
+    ],
+)
+def test_bad_options_are_one_line(gate, arguments, word):
+    done = gate(*arguments)
+    assert done.status == 2
+    assert done.err.count("\n") == 1
+    assert word in done.err
