@@ -1,0 +1,97 @@
+"""The ratios that say whether this package is fast; each of them from alternating measurements."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import cache
+from timeit import repeat
+
+import pytest
+from pairs import compare
+from rich.console import Console
+from workloads import BATCHES, FASTEST, GRID, LIBRARIES, ONE_THREAD, STEPS, sample, started, transform_pair
+
+from bench.metrics import register
+from bench.run import run_sweep
+from bench.sweep import Sweep
+from solvers import Streams, compiled, create
+
+pytestmark = pytest.mark.benchmark(group="ratio")
+
+IMAGES, ITERATIONS = 16, 20  # of one call
+
+
+@cache
+def floor():
+    """IMAGES × ITERATIONS pairs of transforms by the fastest library at hand, in its best block size."""
+
+    def pairs(library: str, batch: int):
+        pair = transform_pair(library, GRID, batch)
+
+        def all_pairs() -> None:
+            for _ in range(IMAGES * ITERATIONS // batch):
+                pair()
+
+        return all_pairs
+
+    candidates = [pairs(library, batch) for library in LIBRARIES for batch in BATCHES]
+    return min(candidates, key=lambda candidate: min(repeat(candidate, number=1, repeat=5)))
+
+
+@pytest.mark.skipif(compiled.library() is None, reason="the compiled kernels were not built")
+@pytest.mark.parametrize("solver", STEPS)
+def test_a_step_over_the_fft_floor(benchmark, solver):
+    advance = started(solver if solver == "alm" else f"{solver}[nonneg=true]", GRID, IMAGES)
+    bar = "" if solver == "alm" else "≤ 1.5"
+    count = 1 if benchmark.disabled else ITERATIONS
+    compare(
+        benchmark,
+        f"{solver} iteration over an rfft2 and an irfft2",
+        lambda: advance(count),
+        transform_pair("torch", GRID, 1) if benchmark.disabled else floor(),
+        bar=bar,
+    )
+
+
+def solving(images: int, threads: int):
+    _, measurement = sample(images)
+    solver = create(FASTEST)
+    solver.prepare(replace(ONE_THREAD, threads=threads))
+    return lambda: solver.solve(measurement, Streams(0))
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is one processor only")
+def test_two_threads_over_one(benchmark):
+    images = 2 if benchmark.disabled else 256
+    work = solving(images, 2), solving(images, 1)
+    compare(benchmark, "speed of two threads over one", *work, bar="≥ 1.8", rounds=7, inverse=True)
+
+
+def test_the_score_over_the_cheapest_solve(benchmark):
+    images = 2 if benchmark.disabled else 64
+    objects, _ = sample(images)
+    solve = solving(images, 1)
+    found = solve().images
+    compare(
+        benchmark,
+        f"score of an image over its solution by {FASTEST}",
+        lambda: register(objects, found),
+        solve,
+        bar="≤ 0.05",
+        rounds=7,
+    )
+
+
+def test_a_sweep_over_its_solving(benchmark, tmp_path):
+    images = 2 if benchmark.disabled else 1000
+    sweep = Sweep(
+        solvers=(FASTEST,), variants=("shift_flip",), images=images, dataset="sample", executor="inline", threads=1
+    )
+    folders = iter(range(100))
+
+    def run() -> None:
+        run_sweep(sweep, tmp_path / str(next(folders)), figures=False, console=Console(quiet=True))
+
+    name = f"sweep with {FASTEST} over its solving alone"
+    compare(benchmark, name, run, solving(images, 1), bar="≤ 1.05", rounds=3)

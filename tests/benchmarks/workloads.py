@@ -1,0 +1,87 @@
+"""What the benchmarks compute with: images in the size of interest, on one thread, in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import scipy.fft
+import torch
+from numpy.typing import NDArray
+
+from datasets import Measurement, load_images, measure, place, placements
+from solvers import Backend, IterativeSolver, create
+from solvers.block import Block, box_block
+from solvers.iterative import State
+
+ONE_THREAD = Backend("torch", "cpu", "float32", 1)
+GRID = (96, 96)
+LIBRARIES = ("torch", "torch-out", "scipy", "numpy")
+BATCHES = (1, 4, 8, 16, 64)  # images transformed at once
+STEPS = ("er", "hio", "raar", "difference_map", "rrr", "alm")
+FASTEST = "rrr[nonneg=true]"  # the solver that needs the fewest seconds for a solution
+
+
+def sample(count: int, variant: str = "shift_flip") -> tuple[NDArray, Measurement]:
+    """The first embedded images (count, 42, 42) and their measurement."""
+    indices = np.arange(count)
+    where = placements(variant, seed=0, split="test", indices=indices)
+    objects = place(load_images("sample").tiles(indices), where)
+    return objects, measure(objects, indices=indices)
+
+
+def started(label: str, grid: tuple[int, int], batch: int, *, portable: bool = False) -> Callable[[int], None]:
+    """Iterations of a solver on random objects that fill the box, as a function of their number."""
+    rng = np.random.default_rng(0)
+    box = tuple(7 * m // 16 for m in grid)
+    measurement = measure(rng.random((batch, *box)), grid=grid)
+    solver = create(label)
+    assert isinstance(solver, IterativeSolver)
+    solver.prepare(ONE_THREAD)
+    block: Block = box_block(measurement, ONE_THREAD, real=True, nonnegative=solver.nonneg)
+    guess = np.zeros((batch, *grid), dtype=np.float32)
+    guess[:, : box[0], : box[1]] = rng.random((batch, *box))
+    if portable:
+        block = replace(block, box=None)
+    state: State = solver.begin(ONE_THREAD.asarray(guess), block)
+
+    def advance(count: int) -> None:
+        nonlocal state
+        state = solver.advance(state, block, count)
+
+    return advance
+
+
+def transform_pair(library: str, grid: tuple[int, int], batch: int) -> Callable[[], None]:
+    """One rfft2 and one irfft2 of float32 images, into buffers that are used again where the library can do that.
+
+    torch can, at the price of copies: "torch" leaves the buffers to it, "torch-out" hands them over.
+    """
+    x = np.random.default_rng(0).random((batch, *grid), dtype=np.float32)
+    half = np.empty((batch, grid[0], grid[1] // 2 + 1), dtype=np.complex64)
+    if library == "torch":
+        given = torch.from_numpy(x)
+
+        def pair() -> None:
+            torch.fft.irfft2(torch.fft.rfft2(given), s=grid)
+
+    elif library == "torch-out":
+        xt, ht = torch.from_numpy(x), torch.from_numpy(half)
+
+        def pair() -> None:
+            torch.fft.rfft2(xt, out=ht)
+            torch.fft.irfft2(ht, s=grid, out=xt)
+
+    elif library == "numpy":
+
+        def pair() -> None:
+            np.fft.rfft2(x, out=half)
+            np.fft.irfft2(half, s=grid, out=x)
+
+    else:  # scipy has no out=; it may destroy its input
+
+        def pair() -> None:
+            scipy.fft.irfft2(scipy.fft.rfft2(x, workers=1), s=grid, overwrite_x=True, workers=1)
+
+    return pair
