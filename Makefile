@@ -24,10 +24,17 @@ $(VENV)/.installed-test: $(VENV)/.installed
 run: install  ## the main job: four solvers, four variants, on the embedded sample
 	$(BIN)/python -m bench run --dataset sample --images 32 --output $(RUN)
 
-tables: install  ## the tables and figures under results/, from the first 1 000 test images
-	$(BIN)/python -m bench run --config results/tables.toml --output runs/tables
-	cp runs/tables/summary.csv runs/tables/table2.csv runs/tables/timing.csv results/
-	mkdir -p results/figures && cp runs/tables/figures/*.png results/figures/
+tables: install  ## the tables and figures under results/: the networks on the whole test set, all solvers on 1 000 images
+	for name in table1 table2 figure4; do \
+	  $(BIN)/python -m bench run --config results/$$name.toml --output runs/$$name || exit; \
+	done
+	mkdir -p results/figures
+	cp runs/table1/table1.csv results/
+	cp runs/table1/summary.csv results/summary_networks.csv
+	cp runs/table2/summary.csv runs/table2/table2.csv runs/table2/timing.csv results/
+	cp runs/table1/figures/gallery.png results/figures/figure3.png
+	cp runs/figure4/figures/gallery.png results/figures/figure4.png
+	cp runs/table2/figures/gallery.png runs/table2/figures/convergence.png results/figures/
 
 test: $(VENV)/.installed-test  ## the whole test suite
 	$(BIN)/python -m pytest

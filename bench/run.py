@@ -24,7 +24,7 @@ from bench.shard_file import DamagedError
 from bench.store import Store, write_csv, write_parquet
 from bench.sweep import Sweep
 from bench.tables import summarise, table1, table2
-from bench.timing import single_images, timing_table
+from bench.timing import read_alone, single_images, timing_table
 from datasets import DatasetError, ImageSet, load_images
 from solvers import Backend
 from solvers.compiled import library
@@ -59,14 +59,15 @@ def run_sweep(
         if backend.device == "cpu" and library() is None:
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
-        outcomes = _run_shards(list(shards(sweep)), make_executor(sweep, images, backend), store, console)
+        outcomes, worked = _run_shards(list(shards(sweep)), make_executor(sweep, images, backend), store, console)
         rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
         summary = summarise(rows)
         write_parquet(output / "per_image.parquet", rows)
         write_csv(output / "summary.csv", summary)
         write_csv(output / "table1.csv", table1(summary))
         write_csv(output / "table2.csv", table2(summary))
-        alone = single_images(outcomes, images, backend) if latency else None
+        known = read_alone(output / "timing.csv", without=worked)
+        alone = single_images(outcomes, images, backend, known) if latency else None
         write_csv(output / "timing.csv", timing_table(outcomes, backend, alone))
         if figures:
             _draw(sweep, images, backend, rows, output / "figures", console)
@@ -113,8 +114,10 @@ def shards(sweep: Sweep) -> Iterator[Shard]:
                     yield Shard(solver, variant, seed, first, count, sweep.split, sweep.photons)
 
 
-def _run_shards(plan: list[Shard], executor: Executor, store: Store, console: Console) -> list[Outcome]:
-    """Take the shards that are there, run those that are not, and return them all in the order of the plan."""
+def _run_shards(
+    plan: list[Shard], executor: Executor, store: Store, console: Console
+) -> tuple[list[Outcome], set[str]]:
+    """Take the shards that are there, run those that are not; all in the order of the plan, and which solvers ran."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -135,7 +138,7 @@ def _run_shards(plan: list[Shard], executor: Executor, store: Store, console: Co
                     outcomes[outcome.shard] = store.save(outcome)
                     progress.advance(task, outcome.shard.count)
                     progress.update(task, description=_described(missing[min(done, len(missing) - 1)]))
-    return [outcomes[shard] for shard in plan]
+    return [outcomes[shard] for shard in plan], {shard.solver for shard in missing}
 
 
 def _finished(shard: Shard, store: Store, console: Console) -> Outcome | None:

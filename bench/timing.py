@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,17 +58,26 @@ def timing_table(outcomes: list[Outcome], backend: Backend, alone: pd.DataFrame 
     return table if alone is None else table.merge(alone, on="solver", how="left")
 
 
-def single_images(outcomes: list[Outcome], images: ImageSet, backend: Backend) -> pd.DataFrame:
+def single_images(
+    outcomes: list[Outcome], images: ImageSet, backend: Backend, known: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """How long each solver of a sweep takes to set up, and to solve one image by itself: a line for each solver.
 
     It is measured here, after the sweep, on the first variant that the solver went through without an error: the
     shards of a sweep fill all processors, and a solver is set up once for many of them. The first image only warms
     up. A solver that would take too long has no latency.
+
+    Args:
+        known: lines of an earlier run, which are taken over.
     """
     shards = pd.DataFrame([timing_row(outcome) for outcome in outcomes])
     failed = {outcome.shard.solver for outcome in outcomes if outcome.error}
+    before = {} if known is None else {line["solver"]: line for line in known.to_dict("records")}
     lines = []
     for solver, group in shards.groupby("solver", sort=False):
+        if solver in before:
+            lines.append(before[solver])
+            continue
         shard = next(outcome.shard for outcome in outcomes if outcome.shard.solver == solver)
         one = float((group["solve"] * group["threads"] / group["images"]).median())
         setup: list[float] = []
@@ -77,6 +87,18 @@ def single_images(outcomes: list[Outcome], images: ImageSet, backend: Backend) -
                 setup, solve = _alone(shard, images, backend)
         lines.append({"solver": solver, **_spread("setup_ms", setup), **_spread("latency_ms", solve)})
     return pd.DataFrame(lines)
+
+
+def read_alone(path: Path, without: set[str]) -> pd.DataFrame | None:
+    """What an earlier run in the same folder found for single images, but for solvers that have run again since."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError):
+        return None
+    columns = ["solver", *(name for name in table.columns if name.startswith(("setup_ms", "latency_ms")))]
+    if len(columns) == 1:
+        return None
+    return table.loc[~table["solver"].isin(without), columns].drop_duplicates("solver")
 
 
 def _alone(shard: Shard, images: ImageSet, backend: Backend) -> tuple[list[float], list[float]]:

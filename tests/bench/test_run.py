@@ -24,7 +24,7 @@ ROWS = ["variant", "solver", "seed", "image", "measurement", "status", "reason",
 
 @pytest.fixture(autouse=True)
 def no_single_images(monkeypatch):
-    """They are timed in every run, also in one that only reads its shards."""
+    """They would be counted among the calls of a solver."""
     monkeypatch.setattr("bench.run.single_images", lambda *sweep: None)
 
 

@@ -11,7 +11,7 @@ from doubles import Blank, register_solvers
 
 import bench.timing
 from bench.shard import Outcome, Shard, Timing
-from bench.timing import SINGLES, single_images, timing_table
+from bench.timing import SINGLES, read_alone, single_images, timing_table
 from datasets import load_images
 from solvers import Backend
 
@@ -58,6 +58,19 @@ def test_latency_is_that_of_single_images():
     (line,) = timing_table([outcome(), outcome(4)], Backend(), alone).to_dict("records")
     for kind in ("setup_ms", "latency_ms"):
         assert 0 <= line[f"{kind}_low"] <= line[f"{kind}_median"] <= line[f"{kind}_high"]
+
+
+def test_a_latency_is_kept_until_the_solver_runs_again(tmp_path):
+    path = tmp_path / "timing.csv"
+    assert read_alone(path, without=set()) is None
+    images = load_images("sample")
+    timing_table([outcome()], Backend(), single_images([outcome()], images, Backend())).to_csv(path, index=False)
+    Counting.given.clear()
+    (kept,) = single_images([outcome()], images, Backend(), read_alone(path, without=set())).to_dict("records")
+    assert not Counting.given
+    assert kept["latency_ms_median"] == pytest.approx(pd.read_csv(path)["latency_ms_median"][0])
+    single_images([outcome()], images, Backend(), read_alone(path, without={"counting"}))
+    assert len(Counting.given) == 1 + SINGLES
 
 
 @pytest.mark.parametrize("given", [{"error": "it failed"}, {"solve": 1e6}])
