@@ -78,6 +78,12 @@ def torch32() -> Backend:
     return Backend("torch", precision="float32")
 
 
+@pytest.fixture(autouse=True)
+def no_single_images(monkeypatch):
+    """They cost seconds, and would be counted among the calls of a solver; test_timing.py has them by themselves."""
+    monkeypatch.setattr("bench.run.single_images", lambda *sweep: None)
+
+
 @dataclass(frozen=True)
 class Finished:
     """How a command ended."""

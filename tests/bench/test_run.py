@@ -22,12 +22,6 @@ LABELS = ["rrr[nonneg=true,iterations=40]", "er[iterations=20]"]
 ROWS = ["variant", "solver", "seed", "image", "measurement", "status", "reason", "mse", "pixel_mse", "residual"]
 
 
-@pytest.fixture(autouse=True)
-def no_single_images(monkeypatch):
-    """They would be counted among the calls of a solver."""
-    monkeypatch.setattr("bench.run.single_images", lambda *sweep: None)
-
-
 @pytest.fixture
 def run(bench, tmp_path):
     """`bench run` into a folder; options as keywords."""
