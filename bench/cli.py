@@ -75,14 +75,11 @@ def run(
     """Run solvers on the same measurements; write rows, tables, timings, figures and a manifest."""
     from bench.run import run_sweep
     from bench.sweep import request
-    from solvers.registry import split_labels
 
     sweep = request(
         config,
-        solvers=None if solvers is None else tuple(split_labels(solvers)),
-        variants=None if variants is None else _words(variants),
+        **_lists(solvers, variants, seed),
         images=images,
-        seeds=None if seed is None else _words(seed),
         dataset=dataset,
         split=split,
         data_dir=data_dir,
@@ -210,14 +207,11 @@ def baseline(
     """Run a sweep and write what `bench check` compares with: a text file to commit."""
     from bench.baseline import make_baseline
     from bench.sweep import request
-    from solvers.registry import split_labels
 
     sweep = request(
         config,
-        solvers=None if solvers is None else tuple(split_labels(solvers)),
-        variants=None if variants is None else _words(variants),
+        **_lists(solvers, variants, seed),
         images=images,
-        seeds=None if seed is None else _words(seed),
         dataset=dataset,
         photons=photons,
         threads=threads,
@@ -293,6 +287,17 @@ def _expected(error: Exception) -> bool:
     from solvers.errors import SolverError
 
     return isinstance(error, RequestError | DatasetError | SolverError | OSError)
+
+
+def _lists(solvers: str | None, variants: str | None, seed: str | None) -> dict[str, tuple[str, ...] | None]:
+    """The comma-separated options of a sweep as the lists that a request takes; None where one was not given."""
+    from solvers.registry import split_labels
+
+    return {
+        "solvers": None if solvers is None else tuple(split_labels(solvers)),
+        "variants": None if variants is None else _words(variants),
+        "seeds": None if seed is None else _words(seed),
+    }
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import settings
@@ -107,3 +108,22 @@ def bench(monkeypatch, capsys) -> Callable[..., Finished]:
         return Finished(int(end.value.code or 0), captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def run(bench, tmp_path):
+    """`bench run` into a folder; options as keywords."""
+
+    def call(folder: str = "out", **options: object):
+        defaults = {"dataset": "sample", "images": 3, "variants": "shift_flip,none", "threads": 1, "shard": 2}
+        given = {**defaults, **options}
+        figures = "--figures" if given.pop("figures", False) else "--no-figures"
+        arguments = [part for key, value in given.items() for part in (f"--{key}", value)]
+        return bench("run", figures, *arguments, "--output", tmp_path / folder)
+
+    return call
+
+
+@pytest.fixture
+def rows(tmp_path):
+    return lambda folder="out": pd.read_parquet(tmp_path / folder / "per_image.parquet")

@@ -3,49 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import doubles
 import numpy as np
 import pandas as pd
 import pytest
-from doubles import Blank, Broken, Interrupted, LongWinded, Misshapen, NotFinite, Quitting, register_solvers
+from doubles import Blank, Broken
 
-import bench.shard
 from bench.errors import Exit
 from bench.metrics import adjusted_mse
 from datasets import load_images, measure, place, placements
 from solvers import Backend, Streams, create
-from solvers.registry import BUILT_IN
 
 LABELS = ["rrr[nonneg=true,iterations=40]", "er[iterations=20]"]
 ROWS = ["variant", "solver", "seed", "image", "measurement", "status", "reason", "mse", "pixel_mse", "residual"]
-
-
-@pytest.fixture
-def run(bench, tmp_path):
-    """`bench run` into a folder; options as keywords."""
-
-    def call(folder: str = "out", **options: object):
-        defaults = {"dataset": "sample", "images": 3, "variants": "shift_flip,none", "threads": 1, "shard": 2}
-        given = {**defaults, **options}
-        figures = "--figures" if given.pop("figures", False) else "--no-figures"
-        arguments = [part for key, value in given.items() for part in (f"--{key}", value)]
-        return bench("run", figures, *arguments, "--output", tmp_path / folder)
-
-    return call
-
-
-@pytest.fixture
-def rows(tmp_path):
-    return lambda folder="out": pd.read_parquet(tmp_path / folder / "per_image.parquet")
-
-
-def shard_files(folder):
-    return {path.name: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()}
-
-
-# ---- what comes out
 
 
 @pytest.fixture(scope="module")
@@ -193,194 +164,6 @@ def test_shards_threads_and_order_change_no_number(run, rows):
     pd.testing.assert_frame_equal(a, b)
     by_row = ["solver", "image"]
     pd.testing.assert_frame_equal(a.sort_values(by_row, ignore_index=True), c.sort_values(by_row, ignore_index=True))
-
-
-# ---- going on
-
-
-def test_a_finished_run_is_not_computed_again(run, rows, tmp_path, monkeypatch):
-    register_solvers(monkeypatch, Blank)
-    Blank.asked.clear()
-    assert run(solvers="blank").status == 0
-    assert Blank.asked == [(0, 1), (2,)] * 2
-    first, files = rows(), shard_files(tmp_path / "out")
-    tables = {name: (tmp_path / "out" / name).read_bytes() for name in ("summary.csv", "table1.csv", "table2.csv")}
-    assert run(solvers="blank").status == 0
-    assert len(Blank.asked) == 4
-    assert shard_files(tmp_path / "out") == files
-    pd.testing.assert_frame_equal(rows(), first)
-    assert all((tmp_path / "out" / name).read_bytes() == content for name, content in tables.items())
-
-
-def test_a_run_that_was_stopped_goes_on_where_it_was(run, rows, monkeypatch):
-    register_solvers(monkeypatch, Interrupted)
-    Blank.asked.clear()
-    monkeypatch.setattr(Interrupted, "impatient", True)
-    done = run(solvers="interrupted", variants="none")
-    assert done.status == 130
-    assert "Traceback" not in done.err
-    assert Blank.asked == [(0, 1)]
-    monkeypatch.setattr(Interrupted, "impatient", False)
-    assert run(solvers="interrupted", variants="none").status == 0
-    assert Blank.asked == [(0, 1), (2,)]
-    assert list(rows()["image"]) == [0, 1, 2]
-
-
-def test_another_solver_or_variant_joins_a_run_without_repeating_it(run, rows, monkeypatch):
-    register_solvers(monkeypatch, Blank)
-    Blank.asked.clear()
-    run(solvers="blank", variants="none")
-    run(solvers="blank,er[iterations=1]", variants="none,flip")
-    assert Blank.asked == [(0, 1), (2,)] * 2
-    assert len(rows()) == 12
-
-
-@pytest.mark.parametrize("changed", ["solver_of_another.py", "solver_of_another/helper.py"])
-def test_a_plug_in_whose_code_has_changed_is_run_again(run, tmp_path, monkeypatch, changed):
-    source = "from doubles import Blank\nclass Foreign(Blank):\n    name = 'foreign'\n"
-    site = tmp_path / "site"
-    main = site / (changed if "/" not in changed else "solver_of_another/__init__.py")
-    main.parent.mkdir(parents=True)
-    main.write_text(source)
-    (site / changed).touch()
-    monkeypatch.syspath_prepend(str(site))
-    monkeypatch.delitem(sys.modules, "solver_of_another", raising=False)
-    monkeypatch.setitem(BUILT_IN, "foreign", "solver_of_another:Foreign")
-    Blank.asked.clear()
-    for expected in (1, 1, 2):
-        if expected == 2:
-            with (site / changed).open("a") as stream:
-                stream.write("# another version\n")
-        assert run(solvers="foreign", variants="none", images=1).status == 0
-        assert len(Blank.asked) == expected
-    sys.modules.pop("solver_of_another")
-
-
-def test_a_damaged_shard_is_made_again(run, rows, tmp_path, monkeypatch):
-    register_solvers(monkeypatch, Blank)
-    run(solvers="blank", variants="none")
-    expected = rows()
-    damaged = sorted((tmp_path / "out" / "shards").iterdir())[0]
-    damaged.write_bytes(damaged.read_bytes()[:50])
-    Blank.asked.clear()
-    done = run(solvers="blank", variants="none")
-    assert done.status == 0
-    said = " ".join(done.err.split())
-    assert "shard blank on none, images" in said
-    assert damaged.name in said
-    assert len(Blank.asked) == 1
-    pd.testing.assert_frame_equal(rows(), expected)
-
-
-def test_what_a_killed_run_has_left_half_written_is_swept_up(run, tmp_path, monkeypatch):
-    register_solvers(monkeypatch, Blank)
-    run(solvers="blank", variants="none")
-    shard = next(iter((tmp_path / "out" / "shards").iterdir()))
-    left = [shard.with_name(f".{shard.name}.abcd_123"), tmp_path / "out" / ".summary.csv.abcd_123"]
-    kept = [tmp_path / "out" / ".notes", tmp_path / "out" / "summary.csv.abcd_123"]
-    for path in left + kept:
-        path.write_text("half")
-    assert run(solvers="blank", variants="none").status == 0
-    assert not any(path.exists() for path in left)
-    assert all(path.exists() for path in kept)
-
-
-def test_a_folder_with_nothing_but_half_a_beginning_is_used(run, tmp_path, monkeypatch):
-    register_solvers(monkeypatch, Blank)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / ".sweep.json.abcd_123").write_text("{")
-    (tmp_path / "out" / ".phasebench.lock").write_text("")
-    assert run(solvers="blank", variants="none").status == 0
-
-
-# ---- what fails
-
-
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        (Broken, "ZeroDivisionError: the [/dial] was at [bold]eleven"),
-        (LongWinded, "ValueError: the beam was off for further information see the manual"),
-        (Quitting, "SystemExit: 0"),
-        (Misshapen, "ValueError: the solver returned images of shape (2, 3, 3) instead of (2, 96, 96)"),
-    ],
-)
-def test_a_failing_solver_becomes_rows_with_a_reason_while_the_others_finish(run, rows, monkeypatch, kind, reason):
-    register_solvers(monkeypatch, kind)
-    done = run(solvers=f"{kind.name},er[iterations=5]", figures=True, variants="none", images=2)
-    assert done.status == Exit.SOLVER == 3
-    found = rows().set_index("solver")
-    failed, well = found.loc[kind.name], found.loc["er[iterations=5]"]
-    assert set(failed["status"]) == {"failed"}
-    assert set(failed["reason"]) == {reason}
-    assert set(failed["mse"]) == {1.0}
-    assert len(failed) == len(well) == 2
-    assert set(well["status"]) == {"stopped"}
-    assert set(well["reason"]) == {""}
-    assert " ".join(reason.split()[:5]) in " ".join(done.err.split())
-    assert "Traceback" not in done.err
-
-
-def test_a_failing_solver_does_not_change_the_numbers_of_the_others(run, rows, monkeypatch):
-    register_solvers(monkeypatch, Broken)
-    run("with", solvers="broken,er[iterations=5]", variants="none")
-    run("without", solvers="er[iterations=5]", variants="none")
-    found = rows("with")
-    pd.testing.assert_frame_equal(found[found["solver"] != "broken"].reset_index(drop=True), rows("without"))
-
-
-def test_a_failed_shard_is_tried_again(run, rows, monkeypatch):
-    register_solvers(monkeypatch, Broken)
-    run(solvers="broken", variants="none")
-    monkeypatch.setattr(Broken, "solve", Blank.solve)
-    assert run(solvers="broken", variants="none").status == 0
-    assert set(rows()["status"]) == {"stopped"}
-
-
-def test_a_solver_that_cannot_be_prepared_fails_without_stopping_the_sweep(run, rows, monkeypatch):
-    register_solvers(monkeypatch, Blank)
-    from solvers import UnavailableError
-
-    def prepare(self, backend, variant=None):
-        raise UnavailableError("no weights for this variant")
-
-    monkeypatch.setattr(Blank, "prepare", prepare)
-    assert run(solvers="blank,er[iterations=1]", variants="none").status == 3
-    assert set(rows()["reason"]) == {"", "solvers.errors.UnavailableError: no weights for this variant"}
-
-
-def test_reconstructions_that_are_not_finite_score_one(run, rows, monkeypatch):
-    register_solvers(monkeypatch, NotFinite)
-    assert run(solvers="not_finite", variants="none").status == 0
-    assert set(rows()["mse"]) == {1.0}
-
-
-def test_a_measurement_that_is_not_finite_or_dark_becomes_a_row(run, rows, monkeypatch):
-    def faulty(*arguments, **options):
-        measurement = measure(*arguments, **options)
-        measurement.intensities[measurement.indices == 1, 5, 5] = np.nan
-        measurement.intensities[measurement.indices == 2] = 0
-        return measurement
-
-    label = "rrr[nonneg=true,iterations=20]"
-    run("clean", solvers=label, images=5)
-    monkeypatch.setattr(bench.shard, "measure", faulty)
-    assert run("faulty", solvers=label, images=5).status == 0
-    clean, found = rows("clean"), rows("faulty")
-    bad = found["image"].isin([1, 2])
-    assert set(found.loc[bad, "status"]) == {"invalid"}
-    assert set(found.loc[bad, "mse"]) == {1.0}
-    assert found.loc[bad, "residual"].isna().all()
-    pd.testing.assert_frame_equal(found[~bad], clean[~bad])
-
-
-def test_a_run_in_which_no_photon_was_seen_still_has_its_tables_and_figures(run, rows, tmp_path):
-    assert run(solvers="er[iterations=5]", photons=1e-9, variants="none", images=2, figures=True).status == 0
-    assert set(rows()["status"]) == {"invalid"}
-    assert (tmp_path / "out" / "manifest.json").is_file()
-
-
-# ---- config
 
 
 def test_a_config_file_is_the_command_line_in_a_file_and_the_command_line_wins(bench, rows, tmp_path):
