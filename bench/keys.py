@@ -14,12 +14,9 @@ from pathlib import Path
 
 from bench.closure import TREE, closure, modules_of
 from bench.shard import Shard
-from datasets import Variant
 from solvers import Backend, Solver, SolverError, create
-from solvers import weights as weight_files
 from solvers.compiled import library
 from solvers.files import sha256
-from solvers.learned import LearnedSolver
 
 RUNNER = ("bench.shard", "array_api_compat")  # what every shard goes through
 
@@ -66,10 +63,9 @@ def code_digest(kind: type[Solver]) -> str:
 
 
 def file_digests(solver: Solver, variant: str) -> list[str]:
-    """SHA-256 of every file that a parameter names, and of the weights that a learned solver takes by itself."""
-    paths = [Path(value) for value in solver.model_dump().values() if isinstance(value, str | Path) and str(value)]
-    if isinstance(solver, LearnedSolver) and not solver.weights:
-        paths.append(weight_files.FOLDER / solver.file_name(solver.preset, Variant(variant)))
+    """SHA-256 of every file that a parameter names, and of those that the solver takes by itself."""
+    named = [Path(value) for value in solver.model_dump().values() if isinstance(value, str | Path) and str(value)]
+    paths = dict.fromkeys([*named, *solver.files(variant)])
     return [_file_digest(path) for path in paths]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -108,6 +109,11 @@ class Solver(BaseModel, ABC):
             UnavailableError: something that this solver needs is not here.
         """
         self._backend = backend
+
+    def files(self, variant: str | None = None) -> tuple[Path, ...]:
+        """Files besides the code that decide the result on this variant: results are kept for as long as they are
+        the same. Paths among the parameters need not be named."""
+        return ()
 
     @abstractmethod
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:

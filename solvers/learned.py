@@ -77,6 +77,11 @@ class LearnedSolver(Solver):
     def weights_digest(self) -> str:
         return self._card.sha256 if self._card else ""
 
+    def files(self, variant: str | None = None) -> tuple[Path, ...]:
+        """The weights of this variant (of the hardest, shift_flip, if none is named)."""
+        chosen = Variant(variant) if variant else Variant.SHIFT_FLIP
+        return (Path(self.weights) if self.weights else weight_files.FOLDER / self.file_name(self.preset, chosen),)
+
     def prepare(self, backend: Backend, variant: str | None = None) -> None:
         """Load the weights of this variant (of the hardest, shift_flip, if none is named).
 
@@ -86,7 +91,7 @@ class LearnedSolver(Solver):
         """
         super().prepare(backend, variant)
         chosen = Variant(variant) if variant else Variant.SHIFT_FLIP
-        path = Path(self.weights) if self.weights else weight_files.FOLDER / self.file_name(self.preset, chosen)
+        (path,) = self.files(variant)
         if not path.is_file():
             raise UnavailableError(
                 f"{self.name} has no weights {path}: train them with "

@@ -51,9 +51,16 @@ def finished_shards(folder: Path) -> int:
     return len(list((folder / "shards").glob("*.shard")))
 
 
-def killed(folder: Path, seconds: float, executor: str = "processes") -> bool:
-    """Start a run and kill it after so many seconds; False if it had ended before."""
+def killed(folder: Path, shards: int, seconds: float, executor: str = "processes") -> bool:
+    """Start a run and kill it so many seconds after it has finished so many more shards; False if it had ended before.
+
+    A sweep of this size spends nearly all its time on starting up and on its tables: seconds alone would hardly ever
+    hit it among its shards.
+    """
     process = start(folder, executor)
+    goal = finished_shards(folder) + shards
+    while shards and finished_shards(folder) < goal and process.poll() is None:
+        time.sleep(0.002)
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -87,7 +94,9 @@ def main() -> None:
         print(f"never killed: {finished_shards(reference)} shards in {longest:.1f} s", flush=True)
         while kills < arguments.kills:
             for _ in range(rng.randint(1, 8)):  # kills of one sweep
-                if kills < arguments.kills and killed(folder, rng.uniform(0, longest), arguments.executor):
+                among = rng.random() < 0.75  # the others fall anywhere, from the start-up to the last table
+                shards, seconds = (rng.randint(1, 5), rng.uniform(0, 0.1)) if among else (0, rng.uniform(0, longest))
+                if kills < arguments.kills and killed(folder, shards, seconds, arguments.executor):
                     kills += 1
                     moments.append(finished_shards(folder))
             finish(folder, arguments.executor)
