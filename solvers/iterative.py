@@ -22,6 +22,7 @@ from solvers.backend import Array, Backend
 from solvers.base import Information, Reconstruction, Solver, Status, Streams
 from solvers.block import Block, box_block
 from solvers.errors import ParameterError
+from solvers.relief import Relief
 from solvers.shrinkwrap import shrinkwrap
 
 State = tuple[Array, ...]  # arrays whose first axis counts the images of the block
@@ -93,8 +94,8 @@ class IterativeSolver(Solver):
         """Reconstruct a batch; an `observer` is shown every block at every check, on one thread."""
         if self.nonneg and not measurement.nonnegative:
             raise ParameterError(f"{self.name}[nonneg=true] was given objects that are not known to be nonnegative")
-        run = _Run(self, measurement, rng, observer)
         workers = 1 if observer or self.backend.device == "cuda" else self.backend.threads
+        run = _Run(self, measurement, rng, observer, workers)
         with self.backend.single_threaded():
             if workers == 1:
                 run.drain()
@@ -172,8 +173,10 @@ class _Run:
         measurement: Measurement,
         rng: Streams,
         observer: Callable[[Snapshot], None] | None,
+        workers: int,
     ) -> None:
         self.solver, self.measurement, self.rng, self.observer = solver, measurement, rng, observer
+        self.relief = Relief[_Slots](workers)
         self.backend = solver.backend
         self.real = solver.real and measurement.real
         n, valid = len(measurement), measurement.valid()
@@ -190,14 +193,16 @@ class _Run:
         self.began, self.observed = time.perf_counter(), 0.0
 
     def drain(self) -> None:
-        """Work on full blocks until the queue is empty and the last image is finished."""
-        slots = self._admit(None)
-        while slots is not None:
-            slots = self._iterate(slots)
-            finished = self._retire(slots)
-            if finished.any():
-                going = np.flatnonzero(~finished)
-                slots = self._admit(slots.select(going) if len(going) else None)
+        """Work on full blocks until the queue is empty, and on parts of other workers' blocks until all is done."""
+        with self.relief.at_work():
+            slots = self._admit(None)
+            while slots is not None:
+                slots = self._iterate(slots)
+                finished = self._retire(slots)
+                if finished.any():
+                    going = np.flatnonzero(~finished)
+                    slots = self._admit(slots.select(going) if len(going) else None)
+                slots = self.relief.wait() if slots is None else self._share(slots)
 
     def reconstruction(self) -> Reconstruction:
         return Reconstruction(self.images, self.residual, self.iterations, self.starts, self.transforms, self.status)
@@ -215,6 +220,15 @@ class _Run:
             return slots
         fresh = self._fresh(tasks)
         return fresh if slots is None else slots.join(fresh)
+
+    def _share(self, slots: _Slots) -> _Slots:
+        """Give half of a block to a worker that has none; the queue is empty then."""
+        half = len(slots.image) // 2
+        if not half or not self.relief.wanted():
+            return slots
+        everything = np.arange(len(slots.image))
+        self.relief.offer(slots.select(everything[:half]))
+        return slots.select(everything[half:])
 
     def _fresh(self, tasks: list[tuple[int, int]]) -> _Slots:
         xp, solver = self.backend.xp, self.solver
@@ -291,7 +305,8 @@ class _Run:
             if solved[row]:
                 self.status[i] = Status.SOLVED
             elif slots.start[row] + 1 < solver.starts:
-                self.queue.append((int(i), int(slots.start[row]) + 1))
+                # Ahead of the rest: what takes longest must not be begun last.
+                self.queue.appendleft((int(i), int(slots.start[row]) + 1))
             elif not np.isfinite(self.residual[i]):
                 self.status[i], self.residual[i] = Status.DIVERGED, np.nan
         return ended

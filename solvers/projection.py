@@ -24,7 +24,8 @@ class ProjectionSolver(IterativeSolver):
     def solution(self, x: Array, block: Block) -> Array:
         """The image that an iterate stands for; for most maps a fixed point x* gives the solution P_M x*."""
         if block.compiled and block.box is not None:
-            return self._compiled("er", x, block, 1)
+            (x,) = self._compiled("er", x, block, 1)
+            return x
         if block.on_gpu:
             return cuda.iterate("er", x, block.magnitude, beta=0.0, count=1, **self._constraints(block))
         return block.project_object(block.project_magnitude(x))
@@ -34,8 +35,8 @@ class ProjectionSolver(IterativeSolver):
 
     def advance(self, state: State, block: Block, count: int) -> State:
         (x,) = state
-        if self.has_kernel() and block.compiled and block.box is not None:
-            return (self._compiled(self.name, x, block, count),)
+        if self._takes_kernel(block):
+            return self._compiled(self.name, x, block, count)
         if self.has_kernel() and block.on_gpu:
             return (
                 cuda.iterate(
@@ -47,8 +48,11 @@ class ProjectionSolver(IterativeSolver):
         return (x,)
 
     def advance_and_check(self, state: State, block: Block, count: int) -> tuple[State, Array, Array]:
+        (x,) = state
+        if self._takes_kernel(block):
+            x, estimate, residual = self._compiled(self.name, x, block, count, check=True)
+            return (x,), estimate, residual
         if self.has_kernel() and block.on_gpu:
-            (x,) = state
             found = cuda.iterate_and_check(
                 self.name, x, block.magnitude, beta=self._relaxation(), count=count, **self._constraints(block)
             )
@@ -56,6 +60,9 @@ class ProjectionSolver(IterativeSolver):
                 x, estimate, residual = found
                 return (x,), estimate, residual
         return super().advance_and_check(state, block, count)
+
+    def _takes_kernel(self, block: Block) -> bool:
+        return self.has_kernel() and block.compiled and block.box is not None
 
     def has_kernel(self) -> bool:
         """Whether the compiled kernels know this map with these parameters."""
@@ -69,15 +76,25 @@ class ProjectionSolver(IterativeSolver):
         checks = -(-iterations // CHECK_EVERY)
         return 2 * iterations + 3 * checks  # a check projects once and transforms the estimate
 
-    def _compiled(self, name: str, x: Array, block: Block, count: int) -> Array:
-        """`count` iterations of a map by the compiled kernel; the argument is left as it is."""
+    def _compiled(self, name: str, x: Array, block: Block, count: int, check: bool = False) -> tuple[Array, ...]:
+        """`count` iterations of a map by the compiled kernel; with `check`, also the estimate and its residual.
+
+        The argument is left as it is.
+        """
         assert block.box is not None
-        images = block.backend.to_numpy(x).copy()
-        magnitude = block.backend.to_numpy(block.magnitude)
-        compiled.iterate(
-            name, images, magnitude, block.box, nonnegative=block.nonnegative, beta=self._relaxation(), count=count
+        backend = block.backend
+        images = backend.to_numpy(x).copy()
+        found = compiled.iterate(
+            name,
+            images,
+            backend.to_numpy(block.magnitude),
+            block.box,
+            nonnegative=block.nonnegative,
+            beta=self._relaxation(),
+            count=count,
+            check=check,
         )
-        return block.backend.asarray(images)
+        return tuple(backend.asarray(a) for a in (images, *(found or ())))
 
     def _relaxation(self) -> float:
         return getattr(self, "beta", 0.0)

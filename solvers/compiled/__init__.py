@@ -16,12 +16,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-LANES = 16  # images that the kernel works on at once
 MAPS = ("er", "hio", "raar", "difference_map", "rrr")  # in the order of the kernel's enumeration
 VARIABLE = "PHASEBENCH_KERNELS"
 
 _FLOATS = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
 _INT = ctypes.c_int
+
+
+class _ProjectionProblem(ctypes.Structure):
+    """`ProjectionProblem` of projection.cpp."""
+
+    _fields_ = (
+        ("magnitude", ctypes.c_void_p),
+        *((name, _INT) for name in ("batch", "m1", "m2", "n1", "n2", "map", "nonnegative")),
+        ("beta", ctypes.c_float),
+    )
 
 
 class _AlmProblem(ctypes.Structure):
@@ -54,10 +63,10 @@ def library() -> ctypes.CDLL | None:
     if not built:
         return None
     kernel = ctypes.CDLL(str(built[0]))
-    if not hasattr(kernel, "phasebench_lagrangian"):
+    if not hasattr(kernel, "phasebench_project"):
         return None  # built from an older source: as good as not built, until the package is installed again
     kernel.phasebench_supports.argtypes = [_INT]
-    kernel.phasebench_iterate.argtypes = [_FLOATS, _FLOATS, *[_INT] * 7, ctypes.c_float, _INT]
+    kernel.phasebench_project.argtypes = [ctypes.POINTER(_ProjectionProblem), _FLOATS, _INT, *[ctypes.c_void_p] * 2]
     kernel.phasebench_residual.argtypes = [_FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS]
     kernel.phasebench_lagrangian.argtypes = [ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState), _INT]
     return kernel
@@ -65,9 +74,9 @@ def library() -> ctypes.CDLL | None:
 
 @cache
 def supports(grid: tuple[int, int]) -> bool:
-    """Whether the kernel is here and transforms images of this size: m1 even, both products of 2, 3, 4 and 5."""
+    """Whether the kernels are here and transform images of this size: products of 2, 3, 4 and 5."""
     kernel = library()
-    return kernel is not None and grid[0] % 2 == 0 and all(kernel.phasebench_supports(m) for m in grid)
+    return kernel is not None and all(kernel.phasebench_supports(m) for m in grid)
 
 
 def iterate(
@@ -79,22 +88,26 @@ def iterate(
     nonnegative: bool,
     beta: float,
     count: int,
-) -> None:
+    check: bool = False,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
     """`count` iterations of the map `name` on the images x (B, m1, m2), in place.
 
     Args:
         magnitude: (B, m1, m2 // 2 + 1).
         box: (n1, n2), the support.
+
+    Returns:
+        With `check`, the images (B, m1, m2) that the iterates stand for, and the residual (B,) of those.
     """
     kernel = library()
     assert kernel is not None
-    for first in range(0, len(x), LANES):
-        part = slice(first, first + LANES)
-        status = kernel.phasebench_iterate(
-            x[part], magnitude[part], len(x[part]), *x.shape[1:], *box, MAPS.index(name), nonnegative, beta, count
-        )
-        if status:
-            raise MemoryError("no memory for a block of images")
+    assert magnitude.dtype == np.float32
+    assert magnitude.flags.c_contiguous
+    problem = _ProjectionProblem(magnitude.ctypes.data, *x.shape, *box, MAPS.index(name), nonnegative, beta)
+    found = (np.empty_like(x), np.empty(len(x), np.float32)) if check else None
+    if kernel.phasebench_project(problem, x, count, *((a.ctypes.data for a in found) if found else (None, None))):
+        raise MemoryError("no memory for an image")
+    return found
 
 
 def residual(x: NDArray[np.float32], magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -102,10 +115,8 @@ def residual(x: NDArray[np.float32], magnitude: NDArray[np.float32]) -> NDArray[
     kernel = library()
     assert kernel is not None
     out = np.empty(len(x), np.float32)
-    for first in range(0, len(x), LANES):
-        part = slice(first, first + LANES)
-        if kernel.phasebench_residual(x[part], magnitude[part], len(x[part]), *x.shape[1:], out[part]):
-            raise MemoryError("no memory for a block of images")
+    if kernel.phasebench_residual(x, magnitude, *x.shape, out):
+        raise MemoryError("no memory for an image")
     return out
 
 

@@ -78,12 +78,6 @@ struct AlmWorkspace {
     ~AlmWorkspace() { release(); }
 };
 
-INLINE float total(vec x) {
-    float sum = 0;
-    for (int l = 0; l < LANES; l++) sum += x[l];
-    return sum;
-}
-
 /* The products of the gradient with itself and with every pair, and those of change `n` with the pairs up to n. */
 INLINE void multiply(Iterate *it, int memory, int n, size_t size) {
     vec sum[MAX_MEMORY][4] = {}, gg{};
@@ -154,34 +148,38 @@ INLINE float descend(Iterate *it, int memory, size_t size) {
     return (float)slope;
 }
 
-/* V - P_S V of a vector of pixels whose first `inside` lanes lie in the box. */
+/* V - P_S V of a vector of pixels; `inside` is 1 for those in the box. */
 template <bool nonnegative>
-INLINE vec outside(vec v, int inside) {
-    vec lane;
-    for (int l = 0; l < LANES; l++) lane[l] = (float)l;
+INLINE vec outside(vec v, vec inside) {
     const vec within = nonnegative ? (v < 0.0f ? v : vec{}) : vec{};
-    return lane < (float)inside ? within : v;
+    return inside > 0.5f ? within : v;
 }
 
-/* For each vector of pixels: its index, and how many of its first lanes lie in the box. */
+/* 1 for the pixels of a vector of a row that lie in the box, 0 for the others. */
+INLINE vec inside(const AlmProblem *p, int row, int vector) {
+    return first_lanes(row < p->n1 ? p->n2 - vector * LANES : 0);
+}
+
+/* For each vector of pixels: its index, and which of them lie in the box. */
 template <typename Action>
 INLINE void each(const AlmProblem *p, Action act) {
     const int width = Modulus::ceiling(p->m2);
     for (int row = 0; row < p->m1; row++)
-        for (int v = 0; v < width; v++) act((size_t)row * width + v, row < p->n1 ? p->n2 - v * LANES : 0);
+        for (int v = 0; v < width; v++) act((size_t)row * width + v, inside(p, row, v));
 }
 
 /* L at z + length direction, with its gradient in `trial_gradient` and the distance vector to M in `misfit`. */
 template <bool nonnegative>
-INLINE float evaluate(const AlmProblem *p, const Modulus *modulus, Iterate *it, float length, size_t size) {
-    const vec *z = it->z, *d = it->direction, *multiplier = it->multiplier, *projected = modulus->image;
-    for (size_t i = 0; i < size; i++) modulus->image[i] = z[i] + length * d[i];
-    project(modulus);
+INLINE float evaluate(const AlmProblem *p, const Modulus *modulus, Iterate *it, float length) {
+    const vec *z = it->z, *d = it->direction, *multiplier = it->multiplier;
+    const size_t width = modulus->width;
     const float rho = it->rho, inverse = 1 / rho;
     vec sum{};
-    each(p, [&](size_t i, int inside) {
-        const vec trial = z[i] + length * d[i], m = trial - projected[i];
-        const vec o = outside<nonnegative>(trial + inverse * multiplier[i], inside);
+    const auto trial = [&](int row, int v) INLINE_LAMBDA { return z[row * width + v] + length * d[row * width + v]; };
+    project_magnitude(modulus, trial, [&](int row, int v, vec projected) INLINE_LAMBDA {
+        const size_t i = row * width + v;
+        const vec at = trial(row, v), m = at - projected;
+        const vec o = outside<nonnegative>(at + inverse * multiplier[i], inside(p, row, v));
         it->misfit[i] = m;
         it->trial_gradient[i] = m + rho * o;
         sum += m * m + rho * (o * o);
@@ -197,7 +195,7 @@ INLINE void step(const AlmProblem *p, const Modulus *modulus, Iterate *it, size_
     const float slope = descend(it, memory, size);
     float length = 1, value = 0;
     for (int trial = 0; trial <= p->backtracks; trial++) {
-        value = evaluate<nonnegative>(p, modulus, it, length, size);
+        value = evaluate<nonnegative>(p, modulus, it, length);
         it->evaluations += 1;
         if (value <= it->value + p->armijo * length * slope || trial == p->backtracks) break;
         length /= 2;
@@ -227,9 +225,9 @@ template <bool nonnegative>
 INLINE void update_multipliers(const AlmProblem *p, Iterate *it) {
     const float before = it->rho, inverse = 1 / before;
     vec squares{};
-    each(p, [&](size_t i, int inside) {
-        const vec violation = outside<nonnegative>(it->z[i], inside);
-        it->multiplier[i] = before * outside<nonnegative>(it->z[i] + inverse * it->multiplier[i], inside);
+    each(p, [&](size_t i, vec box) INLINE_LAMBDA {
+        const vec violation = outside<nonnegative>(it->z[i], box);
+        it->multiplier[i] = before * outside<nonnegative>(it->z[i] + inverse * it->multiplier[i], box);
         squares += violation * violation;
     });
     const float violation = std::sqrt(total(squares));
@@ -238,8 +236,8 @@ INLINE void update_multipliers(const AlmProblem *p, Iterate *it) {
     it->inner = 0;
     const float rho = it->rho, now = 1 / rho;
     vec sum{};
-    each(p, [&](size_t i, int inside) {
-        const vec m = it->misfit[i], o = outside<nonnegative>(it->z[i] + now * it->multiplier[i], inside);
+    each(p, [&](size_t i, vec box) INLINE_LAMBDA {
+        const vec m = it->misfit[i], o = outside<nonnegative>(it->z[i] + now * it->multiplier[i], box);
         it->gradient[i] = m + rho * o;
         sum += m * m + rho * (o * o);
     });
@@ -285,7 +283,7 @@ extern "C" int phasebench_lagrangian(const AlmProblem *p, const AlmState *s, int
         each_row(p, s, &it, i, [&](float *work, const float *state) { std::memcpy(work, state, row); });
         it.value = s->value[i], it.rho = s->rho[i], it.violation = s->violation[i];
         it.inner = s->inner[i], it.evaluations = s->evaluations[i];
-        workspace.modulus.load(p->magnitude + (size_t)i * p->m1 * (p->m2 / 2 + 1));
+        load_magnitude(&workspace.modulus, p->magnitude + (size_t)i * p->m1 * (p->m2 / 2 + 1));
         iterate_any(p, &workspace.modulus, &it, workspace.size, count);
         each_row(p, s, &it, i, [&](const float *work, float *state) { std::memcpy(state, work, row); });
         s->value[i] = it.value, s->rho[i] = it.rho, s->violation[i] = it.violation;

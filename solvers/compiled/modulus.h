@@ -2,7 +2,8 @@
  *
  * The lanes hold neighbouring columns while columns are transformed, and neighbouring rows while rows are; tiles of
  * LANES x LANES numbers are transposed in between. Two real columns a, b travel as one complex column a + ib, whose
- * transform is split by its symmetry.
+ * transform is split by its symmetry. The image itself belongs to the caller, who hands in and takes out LANES pixels
+ * of a row at a time: what a map does before and after P_M costs no pass of its own.
  */
 
 #pragma once
@@ -13,9 +14,8 @@
 
 struct Modulus {
     int m1 = 0, m2 = 0;
-    int width, groups; /* vectors in a row, and groups of LANES rows in the half plane */
+    int width, groups; /* vectors in a row of an image, and groups of LANES rows in the half plane */
     Plan row{}, column{};
-    vec *image;     /* (m1, width) replaced by its projection; zero beyond column m2 */
     vec *re, *im;   /* (groups LANES, width) the half plane: rows 0 to m1 / 2 */
     vec *magnitude; /* (groups, m2) LANES rows of it, one in each lane */
     vec *buffer[4];
@@ -26,7 +26,7 @@ struct Modulus {
     /* Vectors of memory for this grid. */
     static size_t vectors(int m1, int m2) {
         const size_t width = ceiling(m2), groups = ceiling(half(m1)), longest = m1 > m2 ? m1 : m2;
-        return (m1 + 2 * groups * LANES) * width + groups * m2 + 4 * (longest + LANES);
+        return 2 * groups * LANES * width + groups * m2 + 4 * (longest + LANES);
     }
 
     /* Ready for this grid, on zeroed memory; false when there is no plan. */
@@ -34,24 +34,12 @@ struct Modulus {
         m1 = rows, m2 = columns;
         width = ceiling(m2), groups = ceiling(half(m1));
         const size_t plane = (size_t)groups * LANES * width, longest = m1 > m2 ? m1 : m2;
-        image = memory;
-        re = image + (size_t)m1 * width;
+        re = memory;
         im = re + plane;
         magnitude = im + plane;
         for (size_t i = 0; i < 4; i++) buffer[i] = magnitude + (size_t)groups * m2 + i * (longest + LANES);
         release();
         return !make_plan(&row, m2) && !make_plan(&column, m1);
-    }
-
-    /* From magnitudes (m1, m2 / 2 + 1), the half plane of the first columns, to that of the first rows. */
-    void load(const float *half_plane) {
-        const int k = m2 / 2 + 1;
-        const float scale = 1.0f / ((float)m1 * (float)m2); /* of the inverse transform */
-        for (int r = 0; r < half(m1); r++)
-            for (int c = 0; c < m2; c++) {
-                const int row = c < k ? r : (m1 - r) % m1, column = c < k ? c : m2 - c;
-                magnitude[(size_t)(r / LANES) * m2 + c][r % LANES] = scale * half_plane[(size_t)row * k + column];
-            }
     }
 
     void release() {
@@ -62,49 +50,6 @@ struct Modulus {
 
     ~Modulus() { release(); }
 };
-
-/* The transforms of the columns, without their factor 1/2: it changes no phase. */
-INLINE void columns_forward(const Modulus *p) {
-    const int m1 = p->m1, width = p->width;
-    vec *const *b = p->buffer;
-    for (int v = 0; v < width; v += 2) {
-        const bool pair = v + 1 < width;
-        for (int r = 0; r < m1; r++) {
-            b[0][r] = p->image[(size_t)r * width + v];
-            b[1][r] = pair ? p->image[(size_t)r * width + v + 1] : vec{};
-        }
-        const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
-        for (int r = 0; r < Modulus::half(m1); r++) {
-            const int d = r ? m1 - r : 0;
-            vec *re = p->re + (size_t)r * width + v, *im = p->im + (size_t)r * width + v;
-            re[0] = z.re[r] + z.re[d];
-            im[0] = z.im[r] - z.im[d];
-            if (pair) re[1] = z.im[r] + z.im[d], im[1] = z.re[d] - z.re[r];
-        }
-    }
-}
-
-INLINE void columns_inverse(const Modulus *p) {
-    const int m1 = p->m1, width = p->width;
-    vec *const *b = p->buffer;
-    for (int v = 0; v < width; v += 2) {
-        const bool pair = v + 1 < width;
-        for (int r = 0; r < Modulus::half(m1); r++) { /* a + ib, with re and im exchanged: an inverse transform */
-            const int d = r ? m1 - r : 0;
-            const vec *re = p->re + (size_t)r * width + v, *im = p->im + (size_t)r * width + v;
-            const vec br = pair ? re[1] : vec{}, bi = pair ? im[1] : vec{};
-            b[1][d] = re[0] + bi;
-            b[0][d] = br - im[0];
-            b[1][r] = re[0] - bi;
-            b[0][r] = im[0] + br;
-        }
-        const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
-        for (int r = 0; r < m1; r++) {
-            p->image[(size_t)r * width + v] = z.im[r];
-            if (pair) p->image[(size_t)r * width + v + 1] = z.re[r];
-        }
-    }
-}
 
 /* LANES rows of `plane` with one row in each lane of `line`, and back. */
 INLINE void gather(const vec *plane, int width, vec *line) {
@@ -125,7 +70,72 @@ INLINE void scatter(const vec *line, int width, vec *plane) {
     }
 }
 
-/* The rows: transformed, set to the measured magnitudes, transformed back. */
+/* Take the magnitudes (m1, m2 / 2 + 1), the half plane of the first columns, as that of the first rows. */
+DISPATCH static void load_magnitude(Modulus *p, const float *half_plane) {
+    const int m1 = p->m1, m2 = p->m2, k = m2 / 2 + 1, width = p->width;
+    for (int r = 0; r < Modulus::half(m1); r++) {
+        const float *row = half_plane + (size_t)r * k, *opposite = half_plane + (size_t)(r ? m1 - r : 0) * k;
+        float *out = reinterpret_cast<float *>(p->re + (size_t)r * width); /* in passing: it is overwritten anyway */
+        for (int c = 0; c < k; c++) out[c] = row[c];
+        for (int c = k; c < m2; c++) out[c] = opposite[m2 - c];
+    }
+    for (int group = 0; group < p->groups; group++) {
+        gather(p->re + (size_t)group * LANES * width, width, p->buffer[0]);
+        for (int c = 0; c < m2; c++) p->magnitude[(size_t)group * m2 + c] = p->buffer[0][c];
+    }
+}
+
+/* The transforms of the columns of the image whose vectors `load(row, vector)` gives; twice as large as they should
+ * be: that changes no phase. */
+template <typename Load>
+INLINE void columns_forward(const Modulus *p, Load load) {
+    const int m1 = p->m1, width = p->width;
+    vec *const *b = p->buffer;
+    for (int v = 0; v < width; v += 2) {
+        const bool pair = v + 1 < width;
+        for (int r = 0; r < m1; r++) {
+            b[0][r] = load(r, v);
+            b[1][r] = pair ? load(r, v + 1) : vec{};
+        }
+        const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
+        for (int r = 0; r < Modulus::half(m1); r++) {
+            const int d = r ? m1 - r : 0;
+            vec *re = p->re + (size_t)r * width + v, *im = p->im + (size_t)r * width + v;
+            re[0] = z.re[r] + z.re[d];
+            im[0] = z.im[r] - z.im[d];
+            if (pair) re[1] = z.im[r] + z.im[d], im[1] = z.re[d] - z.re[r];
+        }
+    }
+}
+
+/* The inverse, which hands the image to `store(row, vector, pixels)`; zeros beyond column m2. */
+template <typename Store>
+INLINE void columns_inverse(const Modulus *p, Store store) {
+    const int m1 = p->m1, width = p->width;
+    const float scale = 1.0f / ((float)m1 * (float)p->m2);
+    vec *const *b = p->buffer;
+    for (int v = 0; v < width; v += 2) {
+        const bool pair = v + 1 < width;
+        for (int r = 0; r < Modulus::half(m1); r++) { /* a + ib, with re and im exchanged: an inverse transform */
+            const int d = r ? m1 - r : 0;
+            const vec *re = p->re + (size_t)r * width + v, *im = p->im + (size_t)r * width + v;
+            const vec br = pair ? re[1] : vec{}, bi = pair ? im[1] : vec{};
+            b[1][d] = re[0] + bi;
+            b[0][d] = br - im[0];
+            b[1][r] = re[0] - bi;
+            b[0][r] = im[0] + br;
+        }
+        const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
+        /* Beyond the last column the pair has left rounding errors. */
+        const vec here = scale * first_lanes(p->m2 - v * LANES), next = scale * first_lanes(p->m2 - (v + 1) * LANES);
+        for (int r = 0; r < m1; r++) {
+            store(r, v, here * z.im[r]);
+            if (pair) store(r, v + 1, next * z.re[r]);
+        }
+    }
+}
+
+/* The rows: transformed, given the measured magnitudes, transformed back. */
 INLINE void rows(const Modulus *p) {
     const int m2 = p->m2, width = p->width;
     vec *const *b = p->buffer;
@@ -148,13 +158,40 @@ INLINE void rows(const Modulus *p) {
     }
 }
 
-INLINE void project(const Modulus *p) {
-    columns_forward(p);
+/* P_M of the image that `load` gives, handed to `store`. */
+template <typename Load, typename Store>
+INLINE void project_magnitude(const Modulus *p, Load load, Store store) {
+    columns_forward(p, load);
     rows(p);
-    columns_inverse(p);
-    const int last = p->m2 - (p->width - 1) * LANES; /* pixels in the last vector of a row */
-    for (int r = 0; r < p->m1 && last < LANES; r++) { /* what lies beyond them is zero but for a rounding error */
-        vec &end = p->image[(size_t)r * p->width + p->width - 1];
-        for (int l = 0; l < LANES; l++) end[l] = l < last ? end[l] : 0.0f;
+    columns_inverse(p, store);
+}
+
+/* || |F x| - magnitude || / || magnitude || of the image that `load` gives, over the whole plane. */
+template <typename Load>
+INLINE float misfit(const Modulus *p, Load load) {
+    const int m1 = p->m1, m2 = p->m2, width = p->width;
+    vec *const *b = p->buffer;
+    vec wrong{}, all{};
+    columns_forward(p, load);
+    for (int group = 0; group < p->groups; group++) {
+        vec weight; /* how often a row of the half plane stands in the whole plane */
+        for (int l = 0; l < LANES; l++) {
+            const int r = group * LANES + l;
+            weight[l] = r >= Modulus::half(m1) ? 0.0f : r == 0 || 2 * r == m1 ? 1.0f : 2.0f;
+        }
+        gather(p->re + (size_t)group * LANES * width, width, b[0]);
+        gather(p->im + (size_t)group * LANES * width, width, b[1]);
+        const Halves z = transform(&p->row, b[0], b[1], b[2], b[3]);
+        const vec *magnitude = p->magnitude + (size_t)group * m2;
+        vec group_wrong{}, group_all{};
+        for (int c = 0; c < m2; c++) {
+            const vec power = z.re[c] * z.re[c] + z.im[c] * z.im[c];
+            const vec difference = 0.5f * power * inverse_root(power) - magnitude[c];
+            group_wrong += difference * difference;
+            group_all += magnitude[c] * magnitude[c];
+        }
+        wrong += weight * group_wrong;
+        all += weight * group_all;
     }
+    return std::sqrt(total(wrong) / total(all));
 }

@@ -15,6 +15,7 @@ constexpr int LANES = 16;
 typedef float vec __attribute__((vector_size(4 * LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
+#define INLINE_LAMBDA __attribute__((always_inline)) /* after its parameters: it must get the caller's instructions */
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
 #define DISPATCH __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -163,6 +164,19 @@ INLINE Halves transform(const Plan *plan, vec *re, vec *im, vec *other_re, vec *
 }
 
 /* --- lanes -------------------------------------------------------------------------------------------------------- */
+
+/* 1 in the first `count` lanes, 0 in the others. */
+INLINE vec first_lanes(int count) {
+    vec lane;
+    for (int l = 0; l < LANES; l++) lane[l] = (float)l;
+    return lane < (float)count ? vec{} + 1.0f : vec{};
+}
+
+INLINE float total(vec x) {
+    float sum = 0;
+    for (int l = 0; l < LANES; l++) sum += x[l];
+    return sum;
+}
 
 /* 1 / sqrt(x), finite where x = 0. */
 INLINE vec inverse_root(vec x) {
