@@ -75,7 +75,8 @@ class Measurement:
         if not np.isfinite(image).all():
             return hashlib.sha256(header + image.tobytes()).hexdigest()
         exponent = int(np.frexp(np.abs(image).max(initial=0.0))[1])
-        steps = np.rint(np.ldexp(image, 20 - exponent)).astype("<i4")
+        steps = np.ldexp(image, 20 - exponent)
+        steps = np.rint(steps, out=steps).astype("<i4")
         return hashlib.sha256(header + exponent.to_bytes(4, "little", signed=True) + steps.tobytes()).hexdigest()
 
 
