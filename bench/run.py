@@ -67,11 +67,14 @@ def run_sweep(
         write_csv(output / "table1.csv", table1(summary))
         write_csv(output / "table2.csv", table2(summary))
         known = read_alone(output / "timing.csv", without=worked)
-        alone = single_images(outcomes, images, backend, known) if latency else None
-        write_csv(output / "timing.csv", timing_table(outcomes, backend, alone))
+        write_csv(output / "timing.csv", timing_table(outcomes, backend, known))
+        write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
+        # From here on solvers run in this process: one that brings it down leaves everything else behind.
+        if latency:
+            alone = single_images(outcomes, images, backend, known)
+            write_csv(output / "timing.csv", timing_table(outcomes, backend, alone))
         if figures:
             _draw(sweep, images, backend, rows, output / "figures", console)
-        write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
     print_summary(summary, console)
     lost = rows[rows["status"].isin(UNSOLVED)]
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
