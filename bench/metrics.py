@@ -13,6 +13,8 @@ import scipy.fft
 import torch
 from numpy.typing import NDArray
 
+from solvers import compiled
+
 SUCCESS = 1e-2  # adjusted error below which an image counts as recovered
 STRICT_SUCCESS = 1e-4
 
@@ -59,7 +61,8 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
     For a window B the optimum of A.3 is ‖A‖² − |⟨A, B⟩|² / ‖B‖² (A.6, whose printed form lacks the square). All
     ⟨A, B⟩ at once are a cross-correlation. All ‖B‖² are products with 0/1 band matrices: sums of nonnegative
     numbers, so that an empty window has no energy instead of a rounding error, which would turn the quotient into
-    anything. The winning window is then evaluated in float64 by itself.
+    anything. The winning window is then evaluated in float64 by itself. Real float32 images are searched by the
+    compiled kernel where it is built.
 
     The images are taken in blocks that stay in the cache, `threads` blocks at a time.
     """
@@ -89,12 +92,22 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
 def _register(truth: NDArray, reconstruction: NDArray, circular: bool) -> Registration:
     finite = np.isfinite(reconstruction).all(axis=(1, 2))
     usable = reconstruction if finite.all() else np.where(finite[:, None, None], reconstruction, 0)
-    upright, turned = (e.reshape(len(truth), -1).numpy() for e in _explained_energy(truth, usable, circular))
+    if truth.dtype == usable.dtype == np.float32 and compiled.supports(usable.shape[1:]):
+        found = compiled.search(np.ascontiguousarray(truth), np.ascontiguousarray(usable), circular)
+    else:
+        found = _search(truth, usable, circular)
+    return _evaluate(truth, usable, finite, *found)
+
+
+def _search(
+    truth: NDArray, reconstruction: NDArray, circular: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    upright, turned = (e.reshape(len(truth), -1).numpy() for e in _explained_energy(truth, reconstruction, circular))
     at, at_turned = upright.argmax(1), turned.argmax(1)
     each = np.arange(len(truth))
     flipped = turned[each, at_turned] > upright[each, at]
     row, column = np.divmod(np.where(flipped, at_turned, at), reconstruction.shape[2])
-    return _evaluate(truth, usable, finite, row, column, flipped)
+    return row, column, flipped
 
 
 def magnitude_residual(images: NDArray, intensities: NDArray) -> NDArray[np.float64]:
@@ -162,16 +175,18 @@ def _evaluate(
     column: NDArray[np.int64],
     flipped: NDArray[np.bool_],
 ) -> Registration:
-    a = np.where(flipped[:, None, None], np.conj(truth[:, ::-1, ::-1]), truth)
-    a = a.astype(np.result_type(a.dtype, np.float64))
+    batch = len(truth)
+    a = truth.astype(np.result_type(truth.dtype, np.float64))
+    a[flipped] = np.conj(a[flipped, ::-1, ::-1])
     b = cut(reconstruction, row, column, truth.shape[1:]).astype(np.result_type(reconstruction.dtype, np.float64))
-    a_energy, b_energy, inner = (np.einsum("bij,bij->b", np.conj(v), w) for v, w in ((a, a), (b, b), (b, a)))
-    a_energy, b_energy = a_energy.real, b_energy.real
+    a, b = a.reshape(batch, -1), b.reshape(batch, -1)
+    a_energy, b_energy, inner = np.vecdot(a, a).real, np.vecdot(b, b).real, np.vecdot(b, a)
     with np.errstate(invalid="ignore", divide="ignore"):
         factor = np.where(b_energy > 0, inner / b_energy, 0)
         # The difference itself, not A.6: near zero the two terms of A.6 cancel.
-        difference = a - factor[:, None, None] * b
-        error = np.einsum("bij,bij->b", np.conj(difference), difference).real / a_energy
+        difference = factor[:, None] * b
+        np.subtract(a, difference, out=difference)
+        error = np.vecdot(difference, difference).real / a_energy
     nothing = np.where((b_energy == 0) & finite, 0.0, 1.0)
     mse = np.where(a_energy > 0, np.clip(error, 0, 1), nothing)
     return Registration(np.where(finite, mse, 1.0), row, column, flipped, factor)
@@ -179,7 +194,14 @@ def _evaluate(
 
 def cut(images: NDArray, row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray:
     """The window of this shape at (row, column) of each image (B, m1, m2), around the border where need be."""
-    _, m1, m2 = images.shape
-    rows = (row[:, None] + np.arange(shape[0])) % m1
-    columns = (column[:, None] + np.arange(shape[1])) % m2
-    return images[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    (n1, n2), (m1, m2) = shape, images.shape[1:]
+    windows = np.empty((len(images), n1, n2), images.dtype)
+    for window, image, r, c in zip(windows, images, row.tolist(), column.tolist(), strict=True):
+        down, right = min(n1, m1 - r), min(n2, m2 - c)  # to the border; most windows end before it
+        window[:down, :right] = image[r : r + down, c : c + right]
+        if down < n1:
+            window[down:, :right] = image[: n1 - down, c : c + right]
+        if right < n2:
+            window[:down, right:] = image[r : r + down, : n2 - right]
+            window[down:, right:] = image[: n1 - down, : n2 - right]
+    return windows

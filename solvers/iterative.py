@@ -49,7 +49,7 @@ class IterativeSolver(Solver):
     smallest residual is kept, never the one nearest to the truth. The same rule picks the best of the estimates
     that a start passes through.
 
-    The k-th start may take k times as long as the first. The iterations to a solution have a heavy tail, where restarts
+    The k-th start may take k times as long as the first. Iterations to a solution have a heavy tail, where restarts
     of one length are either too short for some images or wasted on the others (Luby, Sinclair and Zuckerman 1993):
     of 17 training images that five starts of RRR had left unsolved, new starts of one length solve half, and
     growing ones six in seven.
@@ -58,7 +58,9 @@ class IterativeSolver(Solver):
     nonneg: bool = Field(False, description="use that the object is nonnegative")
     real: bool = Field(True, description="use that the object is real-valued, where it is")
     support: Literal["box", "shrinkwrap"] = Field("box", description="the given box, or re-estimated within it")
-    iterations: int = Field(1000, ge=1, description="iterations of the first start, at most; the k-th may take k times as many")
+    iterations: int = Field(
+        1000, ge=1, description="iterations of the first start, at most; k times as many of the k-th"
+    )
     starts: int = Field(1, ge=1, description="random starts, at most; chosen by residual")
     tolerance: float = Field(1e-3, ge=0, description="magnitude residual at which an image is finished")
 

@@ -1,4 +1,4 @@
-"""The compiled kernels: iterations of a map on a block of images, and the parts of an ALM step.
+"""The compiled kernels: iterations of a map or of ALM on a block of images, and the search of the score.
 
 They serve float32 blocks of real images with a box for a support, on the CPU; everything else goes the portable way,
 whose functions are the reference that the kernels are tested against. Setting PHASEBENCH_KERNELS=portable leaves
@@ -54,6 +54,16 @@ class _AlmState(ctypes.Structure):
     )
 
 
+class _SearchProblem(ctypes.Structure):
+    """`SearchProblem` of score.cpp."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("truth", "reconstruction")),
+        *((name, _INT) for name in ("batch", "m1", "m2", "n1", "n2", "circular")),
+        *((name, ctypes.c_void_p) for name in ("row", "column", "flipped")),
+    )
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The shared library; None where it was not built or is not wanted."""
@@ -63,12 +73,13 @@ def library() -> ctypes.CDLL | None:
     if not built:
         return None
     kernel = ctypes.CDLL(str(built[0]))
-    if not hasattr(kernel, "phasebench_project"):
+    if not hasattr(kernel, "phasebench_search"):
         return None  # built from an older source: as good as not built, until the package is installed again
     kernel.phasebench_supports.argtypes = [_INT]
     kernel.phasebench_project.argtypes = [ctypes.POINTER(_ProjectionProblem), _FLOATS, _INT, *[ctypes.c_void_p] * 2]
     kernel.phasebench_residual.argtypes = [_FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS]
     kernel.phasebench_lagrangian.argtypes = [ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState), _INT]
+    kernel.phasebench_search.argtypes = [ctypes.POINTER(_SearchProblem)]
     return kernel
 
 
@@ -148,3 +159,29 @@ def alm(
     tables = [pointers(*(a.ctypes.data for a in arrays)) for arrays in (steps, changes)]
     if kernel.phasebench_lagrangian(problem, _AlmState(*(a.ctypes.data for a in state), *tables), count):
         raise MemoryError("no memory for an image")
+
+
+def search(
+    truth: NDArray[np.float32], reconstruction: NDArray[np.float32], circular: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """The window of each reconstruction (B, m1, m2) that explains most of its truth (B, n1, n2), both finite.
+
+    Args:
+        circular: a window may wrap around the border.
+
+    Returns:
+        (B,) row and column of the window's corner, and whether it shows the truth turned by 180 degrees.
+    """
+    kernel = library()
+    assert kernel is not None
+    assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in (truth, reconstruction))
+    row, column = np.empty((2, len(truth)), np.int64)
+    flipped = np.empty(len(truth), np.bool_)
+    problem = _SearchProblem(
+        *(a.ctypes.data for a in (truth, reconstruction)),
+        *(*reconstruction.shape, *truth.shape[1:], circular),
+        *(a.ctypes.data for a in (row, column, flipped)),
+    )
+    if kernel.phasebench_search(problem):
+        raise MemoryError("no memory for an image")
+    return row, column, flipped

@@ -136,7 +136,7 @@ INLINE void columns_inverse(const Modulus *p, Store store) {
 }
 
 /* The rows: transformed, given the measured magnitudes, transformed back. */
-INLINE void rows(const Modulus *p) {
+DISPATCH static void rows(const Modulus *p) {
     const int m2 = p->m2, width = p->width;
     vec *const *b = p->buffer;
     for (int group = 0; group < p->groups; group++) {

@@ -145,7 +145,7 @@ struct Halves {
     vec *re, *im;
 };
 
-INLINE Halves transform(const Plan *plan, vec *re, vec *im, vec *other_re, vec *other_im) {
+DISPATCH static Halves transform(const Plan *plan, vec *re, vec *im, vec *other_re, vec *other_im) {
     const float *w = plan->twiddle;
     int length = plan->n, stride = 1;
     for (int i = 0; i < plan->stages; i++) {

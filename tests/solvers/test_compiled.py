@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from oracles import literal_scan
 
+from bench.metrics import _explained_energy, adjusted_mse
 from solvers import compiled, create
 from solvers.backend import Backend
 from solvers.block import Block
@@ -96,3 +98,62 @@ def test_lengths_with_other_prime_factors_go_the_portable_way():
     assert not compiled.supports((16, 22))
     assert compiled.supports((15, 27))
     assert compiled.supports((96, 96))
+
+
+# ---- the search of the score
+
+
+def pairs(grid, box, seed=0):
+    """Truths, and copies of them anywhere on the grid: turned, noisy, of any size; one dot, and one with nothing."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((16, *box)) - 0.3).astype(np.float32)
+    images = np.zeros((16, *grid))
+    images[:, : box[0], : box[1]] = np.where(np.arange(16)[:, None, None] % 2, truth[:, ::-1, ::-1], truth)
+    for image in images:
+        image[:] = np.roll(image, rng.integers(grid), (0, 1))
+    images[:6] += 0.5 * rng.standard_normal((6, *grid))
+    images[6] *= 1e-9
+    images[7] *= 1e9
+    images[8] = 1e-12 * rng.standard_normal(grid)
+    images[8:10, grid[0] // 2, grid[1] // 3] += 1e3
+    images[10] = 0
+    truth[11] = 0
+    return truth, images.astype(np.float32)
+
+
+@pytest.mark.parametrize("circular", [True, False])
+@pytest.mark.parametrize(("grid", "box"), [*GRIDS, ((9, 10), (9, 10)), ((10, 9), (1, 4))])
+def test_the_search_finds_windows_as_good_as_the_best(grid, box, circular):
+    truth, images = pairs(grid, box)
+    exact = [e.numpy() for e in _explained_energy(truth.astype(float), images.astype(float), circular)]
+    row, column, flipped = compiled.search(truth, images, circular)
+    for i in range(16):
+        upright, turned = (e[i] for e in exact)
+        found = (turned if flipped[i] else upright)[row[i], column[i]]
+        np.testing.assert_allclose(found, max(upright.max(), turned.max()), rtol=1e-4)
+        if box[0] > 1 and i in {6, 7, *range(12, 16)} and circular:  # an exact copy
+            assert flipped[i] == i % 2
+            np.testing.assert_array_equal(exact[i % 2][i].argmax(), row[i] * grid[1] + column[i])
+    for found in (row, column, flipped):
+        assert not found[[10, 11]].any()  # the first of equals
+    if not circular:
+        assert (row <= grid[0] - box[0]).all()
+        assert (column <= grid[1] - box[1]).all()
+
+
+@pytest.mark.parametrize("circular", [True, False])
+def test_the_search_gives_the_score_of_the_literal_scan(circular):
+    truth, images = pairs((15, 27), (7, 9))
+    truth[11] = 1  # the scan is relative to its energy,
+    images[8] *= images[8] > 1  # and takes windows of dust for what they are
+    expected = [literal_scan(a, b, circular=circular) for a, b in zip(truth, images, strict=True)]
+    np.testing.assert_allclose(adjusted_mse(truth, images, circular=circular), expected, atol=1e-5)
+
+
+def test_the_search_does_not_notice_the_neighbours():
+    truth, images = pairs((96, 96), (42, 42))
+    together = compiled.search(truth, images, True)
+    compiled.search(*pairs((30, 75), (12, 30)), True)
+    for i in range(16):
+        alone = compiled.search(truth[i : i + 1], images[i : i + 1], True)
+        assert [a[0] for a in alone] == [a[i] for a in together]
