@@ -71,6 +71,7 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
     if (
         reconstruction.ndim != 3
         or len(reconstruction) != batch
+        or min(n1, n2) < 1
         or reconstruction.shape[1] < n1
         or reconstruction.shape[2] < n2
     ):

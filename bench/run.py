@@ -69,7 +69,7 @@ def run_sweep(
         known = read_alone(output / "timing.csv", without=worked)
         write_csv(output / "timing.csv", timing_table(outcomes, backend, known))
         write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
-        # From here on solvers run in this process: one that brings it down leaves everything else behind.
+        # From here on solvers run in this process: what is written survives one that brings it down.
         if latency:
             alone = single_images(outcomes, images, backend, known)
             write_csv(output / "timing.csv", timing_table(outcomes, backend, alone))

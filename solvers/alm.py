@@ -52,7 +52,7 @@ class AugmentedLagrangian(IterativeSolver):
     name = "alm"
     summary = "augmented Lagrangian method with L-BFGS subproblems"
 
-    iterations: int = Field(4000, ge=1, description="L-BFGS steps of one start, at most")
+    iterations: int = Field(4000, ge=1, description="L-BFGS steps of the first start, at most; k times in the k-th")
     rho: float = Field(0.01, gt=0, description="first penalty ρ")
     rho_max: float = Field(0.1, gt=0, description="largest penalty ρ")
     growth: float = Field(1.01, ge=1, description="factor on ρ where the violation has not shrunk enough")

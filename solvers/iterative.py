@@ -9,7 +9,7 @@ import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -49,10 +49,9 @@ class IterativeSolver(Solver):
     smallest residual is kept, never the one nearest to the truth. The same rule picks the best of the estimates
     that a start passes through.
 
-    The k-th start may take k times as long as the first. Iterations to a solution have a heavy tail, where restarts
-    of one length are either too short for some images or wasted on the others (Luby, Sinclair and Zuckerman 1993):
-    of 17 training images that five starts of RRR had left unsolved, new starts of one length solve half, and
-    growing ones six in seven.
+    The k-th start may take k times as long as the first. The iterations to a solution have a heavy tail: starts of one
+    length are too short for some images, whatever it is. New starts of one length solved half of 17 training images
+    that five starts of RRR had left unsolved, and growing ones six in seven.
     """
 
     nonneg: bool = Field(False, description="use that the object is nonnegative")
@@ -101,20 +100,27 @@ class IterativeSolver(Solver):
         """Reconstruct a batch; an `observer` is shown every block at every check, on one thread."""
         if self.nonneg and not measurement.nonnegative:
             raise ParameterError(f"{self.name}[nonneg=true] was given objects that are not known to be nonnegative")
-        workers = 1 if observer or self.backend.device == "cuda" else self.backend.threads
-        run = _Run(self, measurement, rng, observer, workers)
+        threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
+        workers = max(1, min(threads, len(measurement)))
+        run = _Run(self, measurement, rng, observer)
         with self.backend.single_threaded():
             if workers == 1:
                 run.drain()
             else:
                 with ThreadPoolExecutor(workers, initializer=self.backend.compute_alone) as pool:
-                    for done in [pool.submit(run.drain) for _ in range(workers)]:
-                        done.result()
+                    try:
+                        working = [pool.submit(run.drain) for _ in range(workers)]
+                        wait(working, return_when=FIRST_EXCEPTION)
+                    finally:
+                        run.queue.clear()  # after an error or an interruption nobody begins another image
+                for worker in working:
+                    worker.result()
         return run.reconstruction()
 
 
 def block_size(backend: Backend) -> int:
-    """Images per block: on a CPU as many as stay in the second-level cache, on a GPU enough to fill it."""
+    """Images per block: on a CPU as many as stay in the second-level cache where the portable code takes them all at
+    once, on a GPU enough to fill it."""
     return 16 if backend.device == "cpu" else 2048
 
 
@@ -180,10 +186,9 @@ class _Run:
         measurement: Measurement,
         rng: Streams,
         observer: Callable[[Snapshot], None] | None,
-        workers: int,
     ) -> None:
         self.solver, self.measurement, self.rng, self.observer = solver, measurement, rng, observer
-        self.relief = Relief[_Slots](workers)
+        self.relief = Relief[_Slots]()
         self.backend = solver.backend
         self.real = solver.real and measurement.real
         n, valid = len(measurement), measurement.valid()
@@ -202,7 +207,7 @@ class _Run:
     def drain(self) -> None:
         """Work on full blocks until the queue is empty, and on parts of other workers' blocks until all is done."""
         with self.relief.at_work():
-            slots = self._admit(None)
+            slots = self._admit(None) or self.relief.wait()
             while slots is not None:
                 slots = self._iterate(slots)
                 finished = self._retire(slots)

@@ -12,13 +12,13 @@ Work = TypeVar("Work")
 
 
 class Relief(Generic[Work]):
-    """Where a fixed number of threads wait for parts of each other's work, and end together.
+    """Where threads wait for parts of each other's work, and end together.
 
-    Work comes only from threads that are at work: when none is, there will be no more.
+    Work comes only from threads that are at work: when all of them wait, there will be no more.
     """
 
-    def __init__(self, workers: int) -> None:
-        self._busy = workers
+    def __init__(self) -> None:
+        self._busy = 0
         self._waiting = 0
         self._offers: deque[Work] = deque()
         self._change = Condition()
@@ -26,6 +26,8 @@ class Relief(Generic[Work]):
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """One thread's whole time. It leaves with or without an error, and nobody waits for it any more."""
+        with self._change:
+            self._busy += 1
         try:
             yield
         finally:
@@ -44,7 +46,7 @@ class Relief(Generic[Work]):
             self._change.notify()
 
     def wait(self) -> Work | None:
-        """Wait for work; None once every thread has none."""
+        """Wait for work, as one of those at work; None once all of them wait."""
         with self._change:
             self._waiting += 1
             try:

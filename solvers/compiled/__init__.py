@@ -1,8 +1,8 @@
 """The compiled kernels: iterations of a map or of ALM on a block of images, and the search of the score.
 
-They serve float32 blocks of real images with a box for a support, on the CPU; everything else goes the portable way,
-whose functions are the reference that the kernels are tested against. Setting PHASEBENCH_KERNELS=portable leaves
-them out.
+They serve real images in float32 on the CPU, iterations those with a box for a support. Everything else goes the
+portable way, whose functions are the reference that the kernels are tested against. Setting PHASEBENCH_KERNELS=portable
+leaves them out.
 """
 
 from __future__ import annotations
@@ -175,6 +175,8 @@ def search(
     kernel = library()
     assert kernel is not None
     assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in (truth, reconstruction))
+    assert len(truth) == len(reconstruction)
+    assert all(1 <= n <= m for n, m in zip(truth.shape[1:], reconstruction.shape[1:], strict=True))
     row, column = np.empty((2, len(truth)), np.int64)
     flipped = np.empty(len(truth), np.bool_)
     problem = _SearchProblem(

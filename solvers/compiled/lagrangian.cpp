@@ -155,17 +155,12 @@ INLINE vec outside(vec v, vec inside) {
     return inside > 0.5f ? within : v;
 }
 
-/* 1 for the pixels of a vector of a row that lie in the box, 0 for the others. */
-INLINE vec inside(const AlmProblem *p, int row, int vector) {
-    return first_lanes(row < p->n1 ? p->n2 - vector * LANES : 0);
-}
-
 /* For each vector of pixels: its index, and which of them lie in the box. */
 template <typename Action>
 INLINE void each(const AlmProblem *p, Action act) {
     const int width = Modulus::ceiling(p->m2);
     for (int row = 0; row < p->m1; row++)
-        for (int v = 0; v < width; v++) act((size_t)row * width + v, inside(p, row, v));
+        for (int v = 0; v < width; v++) act((size_t)row * width + v, inside_box(p->n1, p->n2, row, v));
 }
 
 /* L at z + length direction, with its gradient in `trial_gradient` and the distance vector to M in `misfit`. */
@@ -179,7 +174,7 @@ INLINE float evaluate(const AlmProblem *p, const Modulus *modulus, Iterate *it, 
     project_magnitude(modulus, trial, [&](int row, int v, vec projected) INLINE_LAMBDA {
         const size_t i = row * width + v;
         const vec at = trial(row, v), m = at - projected;
-        const vec o = outside<nonnegative>(at + inverse * multiplier[i], inside(p, row, v));
+        const vec o = outside<nonnegative>(at + inverse * multiplier[i], inside_box(p->n1, p->n2, row, v));
         it->misfit[i] = m;
         it->trial_gradient[i] = m + rho * o;
         sum += m * m + rho * (o * o);
@@ -260,10 +255,9 @@ DISPATCH static void iterate_any(const AlmProblem *p, const Modulus *modulus, It
 /* For each row of each array of an image: `act` with it in the workspace, and with its place in the state. */
 template <typename Action>
 static void each_row(const AlmProblem *p, const AlmState *s, const Iterate *it, int image, Action act) {
-    const size_t pitch = (size_t)Modulus::ceiling(p->m2) * LANES;
+    const size_t width = Modulus::ceiling(p->m2);
     const auto both = [&](vec *work, float *state) {
-        for (int r = 0; r < p->m1; r++)
-            act(reinterpret_cast<float *>(work) + r * pitch, state + ((size_t)image * p->m1 + r) * p->m2);
+        for (int r = 0; r < p->m1; r++) act(work + r * width, state + ((size_t)image * p->m1 + r) * p->m2);
     };
     both(it->z, s->z);
     both(it->misfit, s->misfit);
@@ -280,12 +274,12 @@ extern "C" int phasebench_lagrangian(const AlmProblem *p, const AlmState *s, int
     Iterate &it = workspace.iterate;
     const size_t row = p->m2 * sizeof(float);
     for (int i = 0; i < p->batch; i++) {
-        each_row(p, s, &it, i, [&](float *work, const float *state) { std::memcpy(work, state, row); });
+        each_row(p, s, &it, i, [&](vec *work, const float *state) { take_row(state, p->m2, work); });
         it.value = s->value[i], it.rho = s->rho[i], it.violation = s->violation[i];
         it.inner = s->inner[i], it.evaluations = s->evaluations[i];
         load_magnitude(&workspace.modulus, p->magnitude + (size_t)i * p->m1 * (p->m2 / 2 + 1));
         iterate_any(p, &workspace.modulus, &it, workspace.size, count);
-        each_row(p, s, &it, i, [&](const float *work, float *state) { std::memcpy(state, work, row); });
+        each_row(p, s, &it, i, [&](const vec *work, float *state) { std::memcpy(state, work, row); });
         s->value[i] = it.value, s->rho[i] = it.rho, s->violation[i] = it.violation;
         s->inner[i] = it.inner, s->evaluations[i] = it.evaluations;
     }

@@ -51,6 +51,18 @@ struct Modulus {
     ~Modulus() { release(); }
 };
 
+/* A row of an image, with zeros up to the end of its last vector: whatever was left there by the image before. */
+INLINE void take_row(const float *pixels, int m2, vec *row) {
+    const size_t whole = (size_t)Modulus::ceiling(m2) * LANES;
+    std::memcpy(static_cast<void *>(row), pixels, m2 * sizeof(float));
+    std::memset(reinterpret_cast<float *>(row) + m2, 0, (whole - m2) * sizeof(float));
+}
+
+/* 1 for the pixels of a vector of a row that lie in the box [0, n1) x [0, n2), 0 for the others. */
+INLINE vec inside_box(int n1, int n2, int row, int vector) {
+    return first_lanes(row < n1 ? n2 - vector * LANES : 0);
+}
+
 /* LANES rows of `plane` with one row in each lane of `line`, and back. */
 INLINE void gather(const vec *plane, int width, vec *line) {
     for (int t = 0; t < width; t++) {
@@ -108,7 +120,8 @@ INLINE void columns_forward(const Modulus *p, Load load) {
     }
 }
 
-/* The inverse, which hands the image to `store(row, vector, pixels)`; zeros beyond column m2. */
+/* The inverse, which hands the image to `store(row, vector, pixels)`. Beyond column m2 the pair of columns has left
+ * rounding errors, or worse where an image is not finite: zeros are handed out there. */
 template <typename Store>
 INLINE void columns_inverse(const Modulus *p, Store store) {
     const int m1 = p->m1, width = p->width;
@@ -126,16 +139,16 @@ INLINE void columns_inverse(const Modulus *p, Store store) {
             b[0][r] = im[0] + br;
         }
         const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
-        /* Beyond the last column the pair has left rounding errors. */
-        const vec here = scale * first_lanes(p->m2 - v * LANES), next = scale * first_lanes(p->m2 - (v + 1) * LANES);
+        const vec here = first_lanes(p->m2 - v * LANES), next = first_lanes(p->m2 - (v + 1) * LANES);
         for (int r = 0; r < m1; r++) {
-            store(r, v, here * z.im[r]);
-            if (pair) store(r, v + 1, next * z.re[r]);
+            store(r, v, here > 0.5f ? scale * z.im[r] : vec{});
+            if (pair) store(r, v + 1, next > 0.5f ? scale * z.re[r] : vec{});
         }
     }
 }
 
-/* The rows: transformed, given the measured magnitudes, transformed back. */
+/* The rows: transformed, given the measured magnitudes, transformed back. A function of its own: inlined into every
+ * map it would take minutes to compile. */
 DISPATCH static void rows(const Modulus *p) {
     const int m2 = p->m2, width = p->width;
     vec *const *b = p->buffer;

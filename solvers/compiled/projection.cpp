@@ -19,7 +19,7 @@ struct ProjectionProblem {
 /* Work arrays that outlive a call: fresh pages would cost as much as an iteration. One for each thread. */
 struct Workspace {
     int m1 = 0, m2 = 0;
-    vec *x = nullptr; /* (m1, width), the first of the block */
+    vec *x = nullptr; /* (m1, width), and what owns the memory */
     Modulus modulus;
 
     /* Ready for this grid; false when there is no memory or no plan. */
@@ -73,11 +73,6 @@ INLINE vec after(float beta, vec x, vec p, vec inside) {
     return x + beta * (p - project_object<nonnegative>(x, inside));
 }
 
-/* 1 for the pixels of a vector of a row that lie in the box, 0 for the others. */
-INLINE vec inside(const ProjectionProblem *it, int row, int vector) {
-    return first_lanes(row < it->n1 ? it->n2 - vector * LANES : 0);
-}
-
 template <Map map, bool nonnegative>
 INLINE void iterate(const ProjectionProblem *it, Workspace *w, int count) {
     const size_t width = w->modulus.width;
@@ -85,10 +80,10 @@ INLINE void iterate(const ProjectionProblem *it, Workspace *w, int count) {
     for (int i = 0; i < count; i++)
         project_magnitude(
             &w->modulus,
-            [&](int r, int v) INLINE_LAMBDA { return before<map, nonnegative>(x[r * width + v], inside(it, r, v)); },
+            [&](int r, int v) INLINE_LAMBDA { return before<map, nonnegative>(x[r * width + v], inside_box(it->n1, it->n2, r, v)); },
             [&](int r, int v, vec p) INLINE_LAMBDA {
                 vec &at = x[r * width + v];
-                at = after<map, nonnegative>(it->beta, at, p, inside(it, r, v));
+                at = after<map, nonnegative>(it->beta, at, p, inside_box(it->n1, it->n2, r, v));
             });
 }
 
@@ -99,7 +94,7 @@ INLINE void solution(const ProjectionProblem *it, Workspace *w) {
     for (int r = 0; r < it->m1; r++)
         for (int v = 0; v < w->modulus.width; v++) {
             vec &at = w->x[(size_t)r * w->modulus.width + v];
-            at = project_object<nonnegative>(at, inside(it, r, v));
+            at = project_object<nonnegative>(at, inside_box(it->n1, it->n2, r, v));
         }
 }
 
@@ -130,8 +125,7 @@ DISPATCH static float misfit_of(const Workspace *w) {
 
 /* Between an image (m1, m2) and the workspace, whose rows are whole vectors. */
 static void take(Workspace *w, const float *image) {
-    for (int r = 0; r < w->m1; r++)
-        std::memcpy(w->x + (size_t)r * w->modulus.width, image + (size_t)r * w->m2, w->m2 * sizeof(float));
+    for (int r = 0; r < w->m1; r++) take_row(image + (size_t)r * w->m2, w->m2, w->x + (size_t)r * w->modulus.width);
 }
 
 static void give(const Workspace *w, float *image) {
@@ -146,7 +140,7 @@ extern "C" int phasebench_supports(int n) {
 }
 
 /* `count` iterations on the images x (batch, m1, m2), in place; then, unless `estimate` is null, the images that the
- * iterates stand for (batch, m1, m2), and the residual (batch) of those. Returns 0, or -1 when there is no memory. */
+ * iterates stand for (batch, m1, m2), and the residual (batch) of those. Returns 0, or -1 when there is no memory or no plan. */
 extern "C" int phasebench_project(const ProjectionProblem *it, float *x, int count, float *estimate, float *residual) {
     if (!workspace.prepare(it->m1, it->m2)) return -1;
     const size_t size = (size_t)it->m1 * it->m2, half = (size_t)it->m1 * (it->m2 / 2 + 1);

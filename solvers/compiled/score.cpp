@@ -9,6 +9,7 @@
 #include "transform.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cfloat>
 #include <cstdint>
 #include <cstring>
@@ -65,6 +66,7 @@ struct SearchWorkspace {
         for (int i = 0; i < 2; i++) best[i] = take(wide), at[i] = take(wide);
         for (auto &buffers : line)
             for (vec *&buffer : buffers) buffer = take(longest);
+        assert(next == block + all);
         if (make_plan(&row, columns) || make_plan(&column, rows)) return release(), false;
         m1 = rows, m2 = columns;
         return true;
@@ -301,7 +303,7 @@ static Peak peak(const vec *best, const vec *at, int m2, int shift) {
 
 /* --- entry ------------------------------------------------------------------------------------------------------ */
 
-/* The corner and the orientation of the best window of each pair. Returns 0, or -1 when there is no memory. */
+/* The corner and the orientation of the best window of each pair. Returns 0, or -1 when there is no memory or no plan. */
 extern "C" int phasebench_search(const SearchProblem *p) {
     SearchWorkspace *w = &workspace;
     if (!w->prepare(p->m1, p->m2)) return -1;

@@ -1,7 +1,7 @@
 /* Fourier transforms of LANES arrays at once, one in each lane of a SIMD register.
  *
  * Every operation of a transform is then the same operation on LANES numbers, without a shuffle anywhere. What is in
- * the lanes is the caller's choice: images, or rows or columns of one image.
+ * the lanes is the caller's choice: rows or columns of one image.
  */
 
 #pragma once

@@ -247,3 +247,8 @@ def test_the_magnitude_residual_is_zero_for_the_truth_wherever_it_lies(rng):
 def test_success_is_an_error_below_the_threshold():
     assert success_rate(np.array([0.0, 0.0099, 0.01, 1.0])) == 0.5
     assert success_rate(np.array([0.0, 0.0099, 0.01, 1.0]), threshold=2) == 1
+
+
+def test_a_truth_without_pixels_is_refused():
+    with pytest.raises(ValueError, match="cannot hold"):
+        adjusted_mse(np.empty((1, 0, 2), np.float32), np.empty((1, 8, 6), np.float32))

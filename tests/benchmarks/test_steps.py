@@ -9,7 +9,7 @@ from solvers import compiled
 
 pytestmark = pytest.mark.benchmark(group="step")
 
-COUNT = 4  # iterations in one call: enough to hide that the compiled kernels rearrange a block first
+COUNT = 4  # iterations in one call: enough to hide that the compiled kernels copy an image in and out
 
 
 def images(side: int) -> int:

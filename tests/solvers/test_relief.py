@@ -27,18 +27,26 @@ def share(relief: Relief, work: list[int], done: list[int]) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 5])
 @pytest.mark.parametrize("pieces", [0, 1, 2, 400])
 def test_all_work_is_done_once_however_it_is_shared(workers, pieces):
-    relief: Relief[list[int]] = Relief(workers)
+    relief: Relief[list[int]] = Relief()
     done: list[int] = []
     with ThreadPoolExecutor(workers) as pool:
-        for i in range(workers):  # one thread has it all
-            pool.submit(share, relief, list(range(pieces)) if i == 0 else [], done)
+        for worker in [
+            pool.submit(share, relief, list(range(pieces)) if i == 0 else [], done)  # one thread has it all
+            for i in range(workers)
+        ]:
+            worker.result(timeout=5)
     assert sorted(done) == list(range(pieces))
 
 
 def test_work_reaches_a_thread_that_waits():
-    relief: Relief[str] = Relief(2)
-    with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(relief.wait)
+    relief: Relief[str] = Relief()
+
+    def wait() -> str | None:
+        with relief.at_work():
+            return relief.wait()
+
+    with relief.at_work(), ThreadPoolExecutor(1) as pool:
+        found = pool.submit(wait)
         while not relief.wanted():
             pass
         relief.offer("half a block")
@@ -47,7 +55,7 @@ def test_work_reaches_a_thread_that_waits():
 
 
 def test_nobody_waits_for_a_thread_that_has_failed():
-    relief: Relief[str] = Relief(2)
+    relief: Relief[str] = Relief()
     waiting = threading.Event()
 
     def fail() -> None:
@@ -64,3 +72,9 @@ def test_nobody_waits_for_a_thread_that_has_failed():
         failure, found = pool.submit(fail), pool.submit(wait)
         assert found.result(timeout=5) is None
         assert isinstance(failure.exception(timeout=5), ValueError)
+
+
+def test_a_thread_that_is_alone_waits_for_nobody():
+    relief: Relief[str] = Relief()
+    with relief.at_work():
+        assert relief.wait() is None
