@@ -132,11 +132,11 @@ def convergence(curves: dict[str, Curve], shard: Shard) -> Figure:
     """Median error and residual of the first start, against iterations and against seconds."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.subplots(2, 2, sharey="row")
-    for label, curve in curves.items():
-        axes[0, 0].plot(curve.iterations, curve.mse, label=label)
-        axes[0, 1].plot(curve.seconds, curve.mse)
-        axes[1, 0].plot(curve.iterations, curve.residual)
-        axes[1, 1].plot(curve.seconds, curve.residual)
+    for (label, curve), style in zip(curves.items(), line_styles(list(curves)), strict=True):
+        axes[0, 0].plot(curve.iterations, curve.mse, label=label, **style)
+        axes[0, 1].plot(curve.seconds, curve.mse, **style)
+        axes[1, 0].plot(curve.iterations, curve.residual, **style)
+        axes[1, 1].plot(curve.seconds, curve.residual, **style)
     for ax in axes.flat:
         ax.set_yscale("log")
         ax.grid(visible=True, alpha=0.3)
@@ -148,6 +148,17 @@ def convergence(curves: dict[str, Curve], shard: Shard) -> Figure:
     axes[1, 1].set_xlabel(f"seconds for {shard.count} images, one thread")
     figure.legend(loc="outside upper center", ncols=min(len(curves), 4), fontsize=8)
     return figure
+
+
+def line_styles(labels: list[str]) -> list[dict[str, str]]:
+    """A colour for each solver, and a kind of line for each of its settings: thirteen colours nobody tells apart."""
+    seen: dict[str, int] = {}
+    styles = []
+    for label in labels:
+        name = label.partition("[")[0]
+        setting = seen[name] = seen.get(name, -1) + 1
+        styles.append({"color": f"C{list(seen).index(name) % 10}", "linestyle": ("-", "--", ":", "-.")[setting % 4]})
+    return styles
 
 
 def _save(figure: Figure, path: Path) -> None:

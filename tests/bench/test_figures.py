@@ -9,7 +9,7 @@ import pytest
 from doubles import Blank, register_solvers
 from oracles import conjugate_flip, embed
 
-from bench.figures import converge, draw_figures, gallery, registered
+from bench.figures import converge, draw_figures, gallery, line_styles, registered
 from bench.metrics import adjusted_mse
 from bench.shard import Shard, observe
 from bench.sweep import Sweep
@@ -70,3 +70,10 @@ def test_variants_stand_side_by_side_where_there_is_room(tmp_path, solvers, file
     sweep = Sweep(solvers=labels, variants=("none", "shift"), images=1, dataset="sample")
     draw_figures(sweep, labels, load_images("sample"), Backend(), tmp_path)
     assert sorted(path.name for path in tmp_path.glob("gallery*")) == files
+
+
+def test_no_two_lines_of_a_sweep_look_alike():
+    labels = ["alm", "alm[nonneg=true]", "er", "er[nonneg=true]", "er[iterations=9]", "rrr", "hio", "hio[nonneg=true]"]
+    styles = [tuple(style.values()) for style in line_styles(labels)]
+    assert len(set(styles)) == len(labels)
+    assert styles[0][0] == styles[1][0], "the settings of one solver have one colour"
