@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.closure import TREE, closure, modules_of
 from bench.shard import Shard
 from solvers import Backend, Solver, SolverError, create
-from solvers.compiled import library
+from solvers.compiled import kernels
 from solvers.files import sha256
 
 RUNNER = ("bench.shard", "array_api_compat")  # what every shard goes through
@@ -57,8 +57,8 @@ def code_digest(kind: type[Solver]) -> str:
     """SHA-256 of the sources and package versions behind a solver, and of the compiled kernels where they serve."""
     package = kind.__module__.partition(".")[0]
     roots = [kind.__module__] if package in TREE else modules_of(package)
-    kernels = library()
-    compiled = sha256(Path(kernels._name).read_bytes()) if kernels is not None else "portable"
+    built = kernels()
+    compiled = sha256(Path(built._name).read_bytes()) if built is not None else "portable"
     return hashlib.sha256((closure([*RUNNER, *roots], [package]).digest() + compiled).encode()).hexdigest()
 
 

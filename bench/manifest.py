@@ -15,7 +15,7 @@ import pandas as pd
 from bench.sweep import Sweep
 from datasets import ImageSet
 from solvers import Backend
-from solvers.compiled import library
+from solvers.compiled import kernels
 
 PACKAGES = ("phasebench", "numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
 
@@ -53,7 +53,7 @@ def machine(backend: Backend) -> dict[str, Any]:
         "backend": backend.name,
         "precision": backend.precision,
         "threads": backend.threads,
-        "kernels": "portable" if library() is None else "compiled",
+        "kernels": "portable" if kernels() is None else "compiled",
     }
 
 

@@ -27,7 +27,7 @@ from bench.tables import summarise, table1, table2
 from bench.timing import read_alone, single_images, timing_table
 from datasets import DatasetError, ImageSet, load_images
 from solvers import Backend
-from solvers.compiled import library
+from solvers.compiled import kernels
 from solvers.files import write_text
 
 
@@ -56,7 +56,7 @@ def run_sweep(
     backend = sweep.select_backend()
     images = read_images(sweep)
     with terminated_as_interrupted(), Store(output, sweep, backend, images.digest) as store:
-        if backend.device == "cpu" and library() is None:
+        if backend.device == "cpu" and kernels() is None:
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
         outcomes, worked = _run_shards(list(shards(sweep)), make_executor(sweep, images, backend), store, console)

@@ -65,11 +65,11 @@ class Emulated:
             text.write_text(program, encoding="utf-8")
             flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-w"]
             subprocess.run([COMPILER, *flags, str(text), "-o", str(built)], check=True)
-        self.library = ctypes.CDLL(str(built))
+        self.program = ctypes.CDLL(str(built))
 
     def choose(self, **values: int) -> None:
         for name, value in values.items():
-            ctypes.c_int.in_dll(self.library, f"late_{name}").value = int(value)
+            ctypes.c_int.in_dll(self.program, f"late_{name}").value = int(value)
 
     def launch(self, name: str, blocks: int, threads: int, arguments, *, shared: int = 0, order: int = 0) -> None:
         """Run a kernel; arguments are NumPy arrays and scalars of the declared sizes."""
@@ -86,7 +86,7 @@ class Emulated:
                 assert value.itemsize == (8 if kind.endswith("*") else sizes[kind]), (kind, value.dtype)
                 held.append(value)
         table = (ctypes.c_void_p * len(held))(*(a.ctypes.data for a in held))
-        run = getattr(self.library, f"launch_{name}")
+        run = getattr(self.program, f"launch_{name}")
         run.argtypes = [ctypes.c_void_p, *[ctypes.c_int] * 3, ctypes.c_size_t]
         run(table, blocks, threads, order, shared)
 

@@ -31,7 +31,7 @@ class Compiled:
 
 
 @cache
-def library() -> ctypes.CDLL | None:
+def compiler() -> ctypes.CDLL | None:
     """The compiler; None where the wheel nvidia-cuda-nvrtc is not installed."""
     package = importlib.util.find_spec("nvidia")
     for folder in package.submodule_search_locations or () if package else ():
@@ -48,7 +48,7 @@ def build(source: str, options: tuple[str, ...], architecture: str) -> Compiled:
     Raises:
         ValueError: the program has errors or warnings, which are the message.
     """
-    nvrtc = library()
+    nvrtc = compiler()
     assert nvrtc is not None
     program, size = ctypes.c_void_p(), ctypes.c_size_t()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernel.cu", 0, None, None)

@@ -65,7 +65,7 @@ class _SearchProblem(ctypes.Structure):
 
 
 @cache
-def library() -> ctypes.CDLL | None:
+def kernels() -> ctypes.CDLL | None:
     """The shared library; None where it was not built or is not wanted."""
     if os.environ.get(VARIABLE) == "portable":
         return None
@@ -86,7 +86,7 @@ def library() -> ctypes.CDLL | None:
 @cache
 def supports(grid: tuple[int, int]) -> bool:
     """Whether the kernels are here and transform images of this size: products of 2, 3, 4 and 5."""
-    kernel = library()
+    kernel = kernels()
     return kernel is not None and all(kernel.phasebench_supports(m) for m in grid)
 
 
@@ -110,7 +110,7 @@ def iterate(
     Returns:
         With `check`, the images (B, m1, m2) that the iterates stand for, and the residual (B,) of those.
     """
-    kernel = library()
+    kernel = kernels()
     assert kernel is not None
     assert magnitude.dtype == np.float32
     assert magnitude.flags.c_contiguous
@@ -123,7 +123,7 @@ def iterate(
 
 def residual(x: NDArray[np.float32], magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
     """(B,) ‖|Fx| − √Y‖ / ‖√Y‖ of images x (B, m1, m2) with magnitudes (B, m1, m2 // 2 + 1)."""
-    kernel = library()
+    kernel = kernels()
     assert kernel is not None
     out = np.empty(len(x), np.float32)
     if kernel.phasebench_residual(x, magnitude, *x.shape, out):
@@ -151,7 +151,7 @@ def alm(
         box: (n1, n2), the support.
         parameters: inner, shrink, growth, rho_max, armijo and backtracks.
     """
-    kernel = library()
+    kernel = kernels()
     assert kernel is not None
     assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in (*state, *steps, *changes, magnitude))
     problem = _AlmProblem(magnitude.ctypes.data, *state[0].shape, *box, nonnegative, len(steps), **parameters)
@@ -172,7 +172,7 @@ def search(
     Returns:
         (B,) row and column of the window's corner, and whether it shows the truth turned by 180 degrees.
     """
-    kernel = library()
+    kernel = kernels()
     assert kernel is not None
     assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in (truth, reconstruction))
     assert len(truth) == len(reconstruction)

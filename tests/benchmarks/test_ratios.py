@@ -39,7 +39,7 @@ def floor():
     return min(candidates, key=lambda candidate: min(repeat(candidate, number=1, repeat=5)))
 
 
-@pytest.mark.skipif(compiled.library() is None, reason="the compiled kernels were not built")
+@pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
 @pytest.mark.parametrize("solver", STEPS)
 def test_a_step_over_the_fft_floor(benchmark, solver):
     advance = started(solver if solver == "alm" else f"{solver}[nonneg=true]", GRID, IMAGES)

@@ -13,7 +13,7 @@ from solvers import compiled, create
 from solvers.backend import Backend
 from solvers.block import Block
 
-pytestmark = pytest.mark.skipif(compiled.library() is None, reason="the compiled kernels were not built")
+pytestmark = pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
 
 GRIDS = [((96, 96), (42, 42)), ((64, 90), (20, 31)), ((30, 75), (12, 30)), ((15, 27), (7, 9)), ((8, 4), (3, 2))]
 FLOAT32, FLOAT64 = Backend("torch", "cpu", "float32"), Backend("torch", "cpu", "float64")

@@ -8,7 +8,7 @@ import pytest
 from solvers.cuda.plan import plan
 from solvers.cuda.source import map_macros, options, size_macros, source
 
-pytestmark = pytest.mark.skipif(nvrtc.library() is None, reason="no NVRTC: pip install nvidia-cuda-nvrtc")
+pytestmark = pytest.mark.skipif(nvrtc.compiler() is None, reason="no NVRTC: pip install nvidia-cuda-nvrtc")
 
 SHARED = {"sm_80": 163 << 10, "sm_90": 227 << 10}  # bytes that a block may have
 PER_MULTIPROCESSOR = {"sm_80": 164 << 10, "sm_90": 228 << 10}
