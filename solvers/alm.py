@@ -11,7 +11,7 @@ from pydantic import Field
 from solvers import compiled
 from solvers.backend import Array
 from solvers.block import Block
-from solvers.iterative import CHECK_EVERY, IterativeSolver, State
+from solvers.iterative import CHECK_EVERY, Ends, IterativeSolver, State
 from solvers.lbfgs import History, inner_product, two_loop
 
 ARMIJO = 1e-4  # sufficient decrease, Nocedal and Wright, section 3.1
@@ -82,11 +82,21 @@ class AugmentedLagrangian(IterativeSolver):
         size = len(_Iterate._fields)
         iterate, history = _Iterate(*state[:size]), History.of(state[size:])
         if block.compiled and block.box is not None:
-            return self._advance_compiled(iterate, history, block, count)
+            self._kernel(iterate, history, block).iterate(count)
+            return state
         for _ in range(count):
             iterate, history = self.step(iterate, history, block)
             iterate = self.update_multipliers(iterate, block)
         return (*iterate, *history.arrays())
+
+    def pursue(self, state: State, block: Block, limit: NDArray[np.int64]) -> Ends | None:
+        if not block.compiled or block.box is None:
+            return None
+        size = len(_Iterate._fields)
+        kernel = self._kernel(_Iterate(*state[:size]), History.of(state[size:]), block)
+        ends = kernel.pursue(limit.astype(np.int32), CHECK_EVERY, self.tolerance)
+        as_array = block.backend.asarray
+        return Ends(state, ends.age.astype(np.int64), as_array(ends.estimate), as_array(ends.residual))
 
     def estimate(self, state: State, block: Block) -> Array:
         return block.project_object(state[0])
@@ -156,11 +166,11 @@ class AugmentedLagrangian(IterativeSolver):
             inner=xp.where(due, xp.zeros_like(it.inner), it.inner),
         )
 
-    def _advance_compiled(self, it: _Iterate, history: History, block: Block, count: int) -> State:
-        """`count` iterations by the compiled kernel, in place: copies would take as long as several iterations."""
+    def _kernel(self, it: _Iterate, history: History, block: Block) -> compiled.Lagrangian:
+        """The compiled kernel on these arrays, which it overwrites: copies would take as long as several iterations."""
         assert block.box is not None
         to_numpy = block.backend.to_numpy
-        compiled.alm(
+        return compiled.Lagrangian(
             [to_numpy(a) for a in it],
             [to_numpy(a) for a in history.steps],
             [to_numpy(a) for a in history.changes],
@@ -175,6 +185,4 @@ class AugmentedLagrangian(IterativeSolver):
                 "armijo": ARMIJO,
                 "backtracks": BACKTRACKS,
             },
-            count=count,
         )
-        return (*it, *history.arrays())

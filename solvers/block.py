@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets import Measurement
 from solvers import compiled, cuda
@@ -123,7 +124,21 @@ def box_block(measurement: Measurement, backend: Backend, *, real: bool, nonnega
     n1, n2 = measurement.object_shape
     y = measurement.intensities
     if real:
-        y = (y + np.roll(y[:, ::-1, ::-1], 1, axis=(1, 2)))[:, :, : m2 // 2 + 1] / 2
+        y = half_plane(y)
     support = np.zeros((len(y), m1, m2), dtype=bool)
     support[:, :n1, :n2] = True
     return Block(backend, backend.asarray(np.sqrt(y)), backend.asarray(support), real, nonnegative, (n1, n2))
+
+
+def half_plane(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(Y[k] + Y[−k]) / 2 for planes (B, m1, m2), in the columns 0 … m2 // 2."""
+    m2 = y.shape[2]
+    k = m2 // 2 + 1
+    half = y[:, :, :k].copy()
+    opposite = y[:, ::-1, : m2 - k : -1]  # of rows m1 − 1 … 0 and columns 1 … k − 1
+    half[:, 0, 0] += y[:, 0, 0]
+    half[:, 1:, 0] += y[:, :0:-1, 0]
+    half[:, 0, 1:] += opposite[:, -1]
+    half[:, 1:, 1:] += opposite[:, :-1]
+    half /= 2
+    return half

@@ -5,13 +5,14 @@ A solver states how to begin, how to go on, and what image its state stands for.
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import cache
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,21 @@ from solvers.backend import Array, Backend
 from solvers.base import Information, Reconstruction, Solver, Status, Streams
 from solvers.block import Block, box_block
 from solvers.errors import ParameterError
-from solvers.relief import Relief
 from solvers.shrinkwrap import shrinkwrap
+from solvers.tasks import Tasks
 
 State = tuple[Array, ...]  # arrays whose first axis counts the images of the block
 
 CHECK_EVERY = 20  # iterations between two looks at the residual, and between two updates of a shrink-wrap support
+
+
+class Ends(NamedTuple):
+    """Where starts have come to, each at its own end."""
+
+    state: State
+    iterations: NDArray[np.int64]  # (B,)
+    estimate: Array  # (B, m1, m2) the image with the smallest residual of those looked at
+    residual: Array  # (B,) of it; infinite where it never was finite
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,15 @@ class IterativeSolver(Solver):
         estimate = self.estimate(state, block)
         return state, estimate, block.residual(estimate)
 
+    def pursue(self, state: State, block: Block, limit: NDArray[np.int64]) -> Ends | None:
+        """All iterations of starts that have just begun, up to a limit (B,) each, where a kernel does that.
+
+        It keeps the rules of the loop in this file: an image is looked at after every CHECK_EVERY iterations and at
+        its limit, and ends when its residual is within the tolerance, or not finite the first time. None where there
+        is no such kernel: the loop then calls `advance_and_check`, as it does for an observer.
+        """
+        return None
+
     def information(self) -> Information:
         return Information(support=self.support, real=self.real, nonnegative=self.nonneg)
 
@@ -102,7 +121,7 @@ class IterativeSolver(Solver):
             raise ParameterError(f"{self.name}[nonneg=true] was given objects that are not known to be nonnegative")
         threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
         workers = max(1, min(threads, len(measurement)))
-        run = _Run(self, measurement, rng, observer)
+        run = _Run(self, measurement, rng, observer, workers)
         with self.backend.single_threaded():
             if workers == 1:
                 run.drain()
@@ -112,16 +131,40 @@ class IterativeSolver(Solver):
                         working = [pool.submit(run.drain) for _ in range(workers)]
                         wait(working, return_when=FIRST_EXCEPTION)
                     finally:
-                        run.queue.clear()  # after an error or an interruption nobody begins another image
+                        run.tasks.cancel()  # after an error or an interruption
                 for worker in working:
                     worker.result()
         return run.reconstruction()
 
 
-def block_size(backend: Backend) -> int:
+def block_size(backend: Backend, grid: tuple[int, int]) -> int:
     """Images per block: on a CPU as many as stay in the second-level cache where the portable code takes them all at
-    once, on a GPU enough to fill it."""
-    return 16 if backend.device == "cpu" else 2048
+    once, on a GPU enough to fill it many times, in some ten arrays of a quarter of a gigabyte."""
+    return 16 if backend.device == "cpu" else max(1, 2**26 // math.prod(grid))
+
+
+@cache
+def _window(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Half a sine along each side, strongest in the middle."""
+    return np.multiply.outer(*(np.sin(np.pi * (np.arange(n) + 0.5) / n) for n in shape))
+
+
+def normalised(measurement: Measurement) -> tuple[NDArray[np.float64], Measurement]:
+    """A measurement of objects with an energy in [1, 4), and the unit (B,) that their pixels then have.
+
+    It is a power of two: an image is the same to the last bit whatever the unit of the intensities, and their squares
+    stay in the range of float32.
+    """
+    y = measurement.intensities
+    _, exponent = np.frexp(y.mean(axis=(1, 2)))  # of the energy, by Parseval
+    unit = np.ldexp(1.0, np.clip((exponent - 1) // 2, -500, 500))
+    return unit, replace(measurement, intensities=y * (unit**-2)[:, None, None])
+
+
+def in_units(images: NDArray, unit: NDArray[np.float64]) -> NDArray:
+    """Images (B, m1, m2) with pixels in these units (B,), not finite where their precision does not hold them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return images * unit.astype(images.real.dtype)[:, None, None]
 
 
 def random_guess(generator: np.random.Generator, shape: tuple[int, int], real: bool) -> NDArray:
@@ -131,8 +174,7 @@ def random_guess(generator: np.random.Generator, shape: tuple[int, int], real: b
     border lets it settle across the border, where the support cuts it off, and where it stays for hundreds of
     iterations: on 2 000 training images RRR then leaves 3.4% of them unsolved, and 1.8% with this window.
     """
-    window = np.multiply.outer(*(np.sin(np.pi * (np.arange(n) + 0.5) / n) for n in shape))
-    noise = generator.random(shape) * window
+    noise = generator.random(shape) * _window(shape)
     return noise if real else noise * np.exp(2j * np.pi * generator.random(shape))
 
 
@@ -143,6 +185,7 @@ class _Slots:
     image: NDArray[np.int64]
     start: NDArray[np.int64]
     age: NDArray[np.int64]
+    unit: NDArray[np.float64]  # of a pixel
     block: Block
     box: Array
     state: State
@@ -156,6 +199,7 @@ class _Slots:
             self.image[rows],
             self.start[rows],
             self.age[rows],
+            self.unit[rows],
             self.block.take(index),
             take(self.box),
             tuple(take(a) for a in self.state),
@@ -169,6 +213,7 @@ class _Slots:
             np.concatenate([self.image, other.image]),
             np.concatenate([self.start, other.start]),
             np.concatenate([self.age, other.age]),
+            np.concatenate([self.unit, other.unit]),
             self.block.join(other.block),
             xp.concat([self.box, other.box]),
             tuple(xp.concat(pair) for pair in zip(self.state, other.state, strict=True)),
@@ -178,7 +223,7 @@ class _Slots:
 
 
 class _Run:
-    """One call of solve(): the queue of (image, start) that workers drain, and the results they leave."""
+    """One call of solve(): the tasks (image, start) that workers take, and the results they leave."""
 
     def __init__(
         self,
@@ -186,13 +231,13 @@ class _Run:
         measurement: Measurement,
         rng: Streams,
         observer: Callable[[Snapshot], None] | None,
+        workers: int,
     ) -> None:
         self.solver, self.measurement, self.rng, self.observer = solver, measurement, rng, observer
-        self.relief = Relief[_Slots]()
         self.backend = solver.backend
         self.real = solver.real and measurement.real
         n, valid = len(measurement), measurement.valid()
-        self.queue = deque((int(i), 0) for i in np.flatnonzero(valid))
+        self.tasks = Tasks([(int(i), 0) for i in np.flatnonzero(valid)], workers)
         self.images = np.zeros(
             (n, *measurement.grid),
             dtype=self.backend.precision if self.real else np.result_type(self.backend.precision, np.complex64),
@@ -205,66 +250,62 @@ class _Run:
         self.began, self.observed = time.perf_counter(), 0.0
 
     def drain(self) -> None:
-        """Work on full blocks until the queue is empty, and on parts of other workers' blocks until all is done."""
-        with self.relief.at_work():
-            slots = self._admit(None) or self.relief.wait()
-            while slots is not None:
-                slots = self._iterate(slots)
-                finished = self._retire(slots)
-                if finished.any():
-                    going = np.flatnonzero(~finished)
-                    slots = self._admit(slots.select(going) if len(going) else None)
-                slots = self.relief.wait() if slots is None else self._share(slots)
+        """Work on blocks of images until there are no more."""
+        slots = self._admit(None)
+        while slots is not None:
+            slots = self._pursue(slots) or self._iterate(slots)
+            finished = self._retire(slots)
+            if finished.any():
+                going = np.flatnonzero(~finished)
+                slots = self._admit(slots.select(going) if len(going) else None)
 
     def reconstruction(self) -> Reconstruction:
         return Reconstruction(self.images, self.residual, self.iterations, self.starts, self.transforms, self.status)
 
     def _admit(self, slots: _Slots | None) -> _Slots | None:
-        """Fill the free places of a block from the queue."""
-        tasks: list[tuple[int, int]] = []
-        free = block_size(self.backend) - (0 if slots is None else len(slots.image))
-        while len(tasks) < free:
-            try:
-                tasks.append(self.queue.popleft())
-            except IndexError:  # another worker may have taken the last one since we looked
-                break
+        """Fill the free places of a block; None where nothing is left to do."""
+        free = block_size(self.backend, self.measurement.grid) - (0 if slots is None else len(slots.image))
+        tasks = self.tasks.take(free, patient=slots is None)
         if not tasks:
             return slots
         fresh = self._fresh(tasks)
         return fresh if slots is None else slots.join(fresh)
 
-    def _share(self, slots: _Slots) -> _Slots:
-        """Give half of a block to a worker that has none; the queue is empty then."""
-        half = len(slots.image) // 2
-        if not half or not self.relief.wanted():
-            return slots
-        everything = np.arange(len(slots.image))
-        self.relief.offer(slots.select(everything[:half]))
-        return slots.select(everything[half:])
-
     def _fresh(self, tasks: list[tuple[int, int]]) -> _Slots:
         xp, solver = self.backend.xp, self.solver
         image, start = (np.array(column, dtype=np.int64) for column in zip(*tasks, strict=True))
-        part = self.measurement[image]
+        unit, part = normalised(self.measurement[image])
         block = box_block(part, self.backend, real=self.real, nonnegative=solver.nonneg)
         if solver.support == "shrinkwrap":  # from the first iteration on, to compute all of them in the same way
             block = replace(block, box=None)
         noise = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
         n1, n2 = part.object_shape
+        energy = part.intensities.mean(axis=(1, 2))  # of the objects, by Parseval
         for row, (index, s) in enumerate(zip(part.indices, start, strict=True)):
             guess = random_guess(self.rng.generator(index, int(s)), (n1, n2), self.real)
-            energy = part.intensities[row].mean()  # of the object, by Parseval
-            noise[row, :n1, :n2] = guess * np.sqrt(energy / np.sum(np.abs(guess) ** 2))
+            noise[row, :n1, :n2] = guess * np.sqrt(energy[row] / np.sum(np.abs(guess) ** 2))
         guesses = self.backend.asarray(noise)
         return _Slots(
             image,
             start,
             np.zeros_like(image),
+            unit,
             block,
             block.support,
             solver.begin(guesses, block),
             self.backend.asarray(np.full(len(tasks), np.inf)),
             xp.zeros_like(guesses),
+        )
+
+    def _pursue(self, slots: _Slots) -> _Slots | None:
+        """All iterations of a fresh block; None where they are to be done step by step."""
+        if self.observer is not None:
+            return None
+        ends = self.solver.pursue(slots.state, slots.block, self._limit(slots))
+        if ends is None:
+            return None
+        return replace(
+            slots, age=ends.iterations, state=ends.state, best_residual=ends.residual, best_estimate=ends.estimate
         )
 
     def _iterate(self, slots: _Slots) -> _Slots:
@@ -310,8 +351,13 @@ class _Run:
         if not ended.any():
             return ended
         rows = np.flatnonzero(ended)
-        estimates = self.backend.to_numpy(slots.select(rows).best_estimate)
+        xp, index = self.backend.xp, self.backend.asarray(rows)
+        estimates = self.backend.to_numpy(xp.take(slots.best_estimate, index, axis=0))
+        estimates = in_units(estimates, slots.unit[rows])
+        too_large = rows[~np.isfinite(estimates).all(axis=(1, 2))]
+        residual[too_large], solved[too_large] = np.inf, False
         transforms = solver.transforms(slots.state, slots.age)
+        followers = []
         for row, estimate in zip(rows, estimates, strict=True):
             i = slots.image[row]
             self.iterations[i] += slots.age[row]
@@ -322,10 +368,10 @@ class _Run:
             if solved[row]:
                 self.status[i] = Status.SOLVED
             elif slots.start[row] + 1 < solver.starts:
-                # Ahead of the rest: what takes longest must not be begun last.
-                self.queue.appendleft((int(i), int(slots.start[row]) + 1))
+                followers.append((int(i), int(slots.start[row]) + 1))
             elif not np.isfinite(self.residual[i]):
                 self.status[i], self.residual[i] = Status.DIVERGED, np.nan
+        self.tasks.done(len(rows), followers)
         return ended
 
     def _show(self, slots: _Slots, due: NDArray[np.bool_], residual: Array, estimate: Array) -> None:
@@ -338,7 +384,7 @@ class _Run:
                 slots.start[due],
                 slots.age[due],
                 self.backend.to_numpy(residual)[due].astype(np.float64),
-                self.backend.to_numpy(estimate)[due],
+                in_units(self.backend.to_numpy(estimate), slots.unit)[due],
                 now - self.began - self.observed,
             )
         )

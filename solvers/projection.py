@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from solvers import compiled, cuda
 from solvers.backend import Array
 from solvers.block import Block
-from solvers.iterative import CHECK_EVERY, IterativeSolver, State
+from solvers.iterative import CHECK_EVERY, Ends, IterativeSolver, State
 
 
 class ProjectionSolver(IterativeSolver):
@@ -24,8 +24,7 @@ class ProjectionSolver(IterativeSolver):
     def solution(self, x: Array, block: Block) -> Array:
         """The image that an iterate stands for; for most maps a fixed point x* gives the solution P_M x*."""
         if block.compiled and block.box is not None:
-            (x,) = self._compiled("er", x, block, 1)
-            return x
+            return self._advanced("er", x, block, 1)
         if block.on_gpu:
             return cuda.iterate("er", x, block.magnitude, beta=0.0, count=1, **self._constraints(block))
         return block.project_object(block.project_magnitude(x))
@@ -36,7 +35,7 @@ class ProjectionSolver(IterativeSolver):
     def advance(self, state: State, block: Block, count: int) -> State:
         (x,) = state
         if self._takes_kernel(block):
-            return self._compiled(self.name, x, block, count)
+            return (self._advanced(self.name, x, block, count),)
         if self.has_kernel() and block.on_gpu:
             return (
                 cuda.iterate(
@@ -49,9 +48,9 @@ class ProjectionSolver(IterativeSolver):
 
     def advance_and_check(self, state: State, block: Block, count: int) -> tuple[State, Array, Array]:
         (x,) = state
-        if self._takes_kernel(block):
-            x, estimate, residual = self._compiled(self.name, x, block, count, check=True)
-            return (x,), estimate, residual
+        if self._takes_kernel(block):  # a pursuit that is looked at once
+            state, _, estimate, residual = self._pursued(x, block, np.full(len(x), count), every=count)
+            return state, estimate, residual
         if self.has_kernel() and block.on_gpu:
             found = cuda.iterate_and_check(
                 self.name, x, block.magnitude, beta=self._relaxation(), count=count, **self._constraints(block)
@@ -60,6 +59,9 @@ class ProjectionSolver(IterativeSolver):
                 x, estimate, residual = found
                 return (x,), estimate, residual
         return super().advance_and_check(state, block, count)
+
+    def pursue(self, state: State, block: Block, limit: NDArray[np.int64]) -> Ends | None:
+        return self._pursued(state[0], block, limit, CHECK_EVERY) if self._takes_kernel(block) else None
 
     def _takes_kernel(self, block: Block) -> bool:
         return self.has_kernel() and block.compiled and block.box is not None
@@ -76,25 +78,31 @@ class ProjectionSolver(IterativeSolver):
         checks = -(-iterations // CHECK_EVERY)
         return 2 * iterations + 3 * checks  # a check projects once and transforms the estimate
 
-    def _compiled(self, name: str, x: Array, block: Block, count: int, check: bool = False) -> tuple[Array, ...]:
-        """`count` iterations of a map by the compiled kernel; with `check`, also the estimate and its residual.
+    def _advanced(self, name: str, x: Array, block: Block, count: int) -> Array:
+        """The images after `count` iterations of a map by the compiled kernel. The argument is left as it is."""
+        images = block.backend.to_numpy(x).copy()
+        self._kernel(name, block).iterate(images, count)
+        return block.backend.asarray(images)
 
-        The argument is left as it is.
-        """
-        assert block.box is not None
+    def _pursued(self, x: Array, block: Block, limit: NDArray[np.int64], every: int) -> Ends:
+        """`pursue` by the compiled kernel. The argument is left as it is."""
         backend = block.backend
         images = backend.to_numpy(x).copy()
-        found = compiled.iterate(
-            name,
-            images,
-            backend.to_numpy(block.magnitude),
-            block.box,
-            nonnegative=block.nonnegative,
-            beta=self._relaxation(),
-            count=count,
-            check=check,
+        ends = self._kernel(self.name, block).pursue(images, limit.astype(np.int32), every, self.tolerance)
+        return Ends(
+            (backend.asarray(images),),
+            ends.age.astype(np.int64),
+            backend.asarray(ends.estimate),
+            backend.asarray(ends.residual),
         )
-        return tuple(backend.asarray(a) for a in (images, *(found or ())))
+
+    def _kernel(self, name: str, block: Block) -> compiled.Projection:
+        """A map as the compiled kernel knows it."""
+        assert block.box is not None
+        magnitude = block.backend.to_numpy(block.magnitude)
+        return compiled.Projection(
+            name, magnitude, block.grid, block.box, nonnegative=block.nonnegative, beta=self._relaxation()
+        )
 
     def _relaxation(self) -> float:
         return getattr(self, "beta", 0.0)

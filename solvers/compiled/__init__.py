@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -54,6 +55,17 @@ class _AlmState(ctypes.Structure):
     )
 
 
+class _Pursuit(ctypes.Structure):
+    """`Pursuit` of pursuit.h."""
+
+    _fields_ = (
+        ("limit", ctypes.c_void_p),
+        ("every", _INT),
+        ("tolerance", ctypes.c_double),
+        *((name, ctypes.c_void_p) for name in ("age", "residual", "estimate")),
+    )
+
+
 class _SearchProblem(ctypes.Structure):
     """`SearchProblem` of score.cpp."""
 
@@ -73,12 +85,15 @@ def kernels() -> ctypes.CDLL | None:
     if not built:
         return None
     kernel = ctypes.CDLL(str(built[0]))
-    if not hasattr(kernel, "phasebench_search"):
+    if not hasattr(kernel, "phasebench_pursue"):
         return None  # built from an older source: as good as not built, until the package is installed again
     kernel.phasebench_supports.argtypes = [_INT]
-    kernel.phasebench_project.argtypes = [ctypes.POINTER(_ProjectionProblem), _FLOATS, _INT, *[ctypes.c_void_p] * 2]
+    kernel.phasebench_project.argtypes = [ctypes.POINTER(_ProjectionProblem), _FLOATS, _INT]
+    kernel.phasebench_pursue.argtypes = [ctypes.POINTER(_ProjectionProblem), ctypes.POINTER(_Pursuit), _FLOATS]
     kernel.phasebench_residual.argtypes = [_FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS]
-    kernel.phasebench_lagrangian.argtypes = [ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState), _INT]
+    alm = ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState)
+    kernel.phasebench_lagrangian.argtypes = [*alm, _INT]
+    kernel.phasebench_pursue_lagrangian.argtypes = [*alm, ctypes.POINTER(_Pursuit)]
     kernel.phasebench_search.argtypes = [ctypes.POINTER(_SearchProblem)]
     return kernel
 
@@ -90,75 +105,111 @@ def supports(grid: tuple[int, int]) -> bool:
     return kernel is not None and all(kernel.phasebench_supports(m) for m in grid)
 
 
-def iterate(
-    name: str,
-    x: NDArray[np.float32],
-    magnitude: NDArray[np.float32],
-    box: tuple[int, int],
-    *,
-    nonnegative: bool,
-    beta: float,
-    count: int,
-    check: bool = False,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """`count` iterations of the map `name` on the images x (B, m1, m2), in place.
+@dataclass(frozen=True)
+class Ends:
+    """Where starts have come to, for B images.
 
-    Args:
-        magnitude: (B, m1, m2 // 2 + 1).
-        box: (n1, n2), the support.
-
-    Returns:
-        With `check`, the images (B, m1, m2) that the iterates stand for, and the residual (B,) of those.
+    Attributes:
+        age: int32 (B,) iterations done.
+        residual: float32 (B,) the smallest at a check; infinite where it never was finite.
+        estimate: float32 (B, m1, m2) the image that it belongs to; zero likewise.
     """
-    kernel = kernels()
-    assert kernel is not None
-    assert magnitude.dtype == np.float32
-    assert magnitude.flags.c_contiguous
-    problem = _ProjectionProblem(magnitude.ctypes.data, *x.shape, *box, MAPS.index(name), nonnegative, beta)
-    found = (np.empty_like(x), np.empty(len(x), np.float32)) if check else None
-    if kernel.phasebench_project(problem, x, count, *((a.ctypes.data for a in found) if found else (None, None))):
-        raise MemoryError("no memory for an image")
-    return found
+
+    age: NDArray[np.int32]
+    residual: NDArray[np.float32]
+    estimate: NDArray[np.float32]
+
+    @classmethod
+    def none(cls, shape: tuple[int, ...]) -> Ends:
+        """Those of images (B, m1, m2) that have not begun."""
+        return cls(np.zeros(shape[0], np.int32), np.full(shape[0], np.inf, np.float32), np.zeros(shape, np.float32))
+
+    def pursuit(self, limit: NDArray[np.int32], every: int, tolerance: float) -> _Pursuit:
+        """What tells a kernel to write them here."""
+        assert limit.dtype == np.int32
+        assert limit.flags.c_contiguous
+        assert len(limit) == len(self.age)
+        results = (a.ctypes.data for a in (self.age, self.residual, self.estimate))
+        return _Pursuit(limit.ctypes.data, every, tolerance, *results)
+
+
+class Projection:
+    """A map on B images. Both methods take these, float32 (B, m1, m2), and leave the new iterates in them."""
+
+    def __init__(
+        self,
+        name: str,
+        magnitude: NDArray[np.float32],
+        grid: tuple[int, int],
+        box: tuple[int, int],
+        *,
+        nonnegative: bool,
+        beta: float,
+    ) -> None:
+        """The map `name` with magnitudes (B, m1, m2 // 2 + 1) and the support box = (n1, n2)."""
+        _check(magnitude)
+        self._magnitude = magnitude  # it must outlive the pointer
+        self._problem = _ProjectionProblem(
+            magnitude.ctypes.data, len(magnitude), *grid, *box, MAPS.index(name), nonnegative, beta
+        )
+
+    def iterate(self, x: NDArray[np.float32], count: int) -> None:
+        """`count` iterations."""
+        _call("phasebench_project", self._problem, x, count)
+
+    def pursue(self, x: NDArray[np.float32], limit: NDArray[np.int32], every: int, tolerance: float) -> Ends:
+        """Iterations up to an image's limit (B,), or until a look at its residual ends them: one within the tolerance,
+        or the first if it is not finite."""
+        ends = Ends.none(x.shape)
+        _call("phasebench_pursue", self._problem, ends.pursuit(limit, every, tolerance), x)
+        return ends
+
+
+class Lagrangian:
+    """ALM on B images, whose iterates both methods change in place."""
+
+    def __init__(
+        self,
+        state: list[NDArray[np.float32]],
+        steps: list[NDArray[np.float32]],
+        changes: list[NDArray[np.float32]],
+        magnitude: NDArray[np.float32],
+        box: tuple[int, int],
+        *,
+        nonnegative: bool,
+        parameters: Mapping[str, float],
+    ) -> None:
+        """ALM with magnitudes (B, m1, m2 // 2 + 1) and the support box = (n1, n2).
+
+        Args:
+            state: the arrays of an iterate, (B, m1, m2) or (B,), in the order of the kernel's `AlmState`.
+            steps, changes: curvature pairs, each (B, m1, m2), oldest first.
+            parameters: inner, shrink, growth, rho_max, armijo and backtracks.
+        """
+        _check(*state, *steps, *changes, magnitude)
+        self._arrays = [*state, *steps, *changes, magnitude]  # they must outlive the pointers
+        self._shape = state[0].shape
+        pointers = ctypes.c_void_p * max(len(steps), 1)
+        tables = [pointers(*(a.ctypes.data for a in arrays)) for arrays in (steps, changes)]
+        self._problem = _AlmProblem(magnitude.ctypes.data, *self._shape, *box, nonnegative, len(steps), **parameters)
+        self._state = _AlmState(*(a.ctypes.data for a in state), *tables)
+
+    def iterate(self, count: int) -> None:
+        """`count` iterations."""
+        _call("phasebench_lagrangian", self._problem, self._state, count)
+
+    def pursue(self, limit: NDArray[np.int32], every: int, tolerance: float) -> Ends:
+        """As that of `Projection`."""
+        ends = Ends.none(self._shape)
+        _call("phasebench_pursue_lagrangian", self._problem, self._state, ends.pursuit(limit, every, tolerance))
+        return ends
 
 
 def residual(x: NDArray[np.float32], magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
     """(B,) ‖|Fx| − √Y‖ / ‖√Y‖ of images x (B, m1, m2) with magnitudes (B, m1, m2 // 2 + 1)."""
-    kernel = kernels()
-    assert kernel is not None
     out = np.empty(len(x), np.float32)
-    if kernel.phasebench_residual(x, magnitude, *x.shape, out):
-        raise MemoryError("no memory for an image")
+    _call("phasebench_residual", x, magnitude, *x.shape, out)
     return out
-
-
-def alm(
-    state: list[NDArray[np.float32]],
-    steps: list[NDArray[np.float32]],
-    changes: list[NDArray[np.float32]],
-    magnitude: NDArray[np.float32],
-    box: tuple[int, int],
-    *,
-    nonnegative: bool,
-    parameters: Mapping[str, float],
-    count: int,
-) -> None:
-    """`count` ALM iterations on B images, in place.
-
-    Args:
-        state: the arrays of an ALM iterate, (B, m1, m2) or (B,), in the order of the kernel's `AlmState`.
-        steps, changes: curvature pairs, each (B, m1, m2), oldest first.
-        magnitude: (B, m1, m2 // 2 + 1).
-        box: (n1, n2), the support.
-        parameters: inner, shrink, growth, rho_max, armijo and backtracks.
-    """
-    kernel = kernels()
-    assert kernel is not None
-    assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in (*state, *steps, *changes, magnitude))
-    problem = _AlmProblem(magnitude.ctypes.data, *state[0].shape, *box, nonnegative, len(steps), **parameters)
-    pointers = ctypes.c_void_p * max(len(steps), 1)
-    tables = [pointers(*(a.ctypes.data for a in arrays)) for arrays in (steps, changes)]
-    if kernel.phasebench_lagrangian(problem, _AlmState(*(a.ctypes.data for a in state), *tables), count):
-        raise MemoryError("no memory for an image")
 
 
 def search(
@@ -172,9 +223,7 @@ def search(
     Returns:
         (B,) row and column of the window's corner, and whether it shows the truth turned by 180 degrees.
     """
-    kernel = kernels()
-    assert kernel is not None
-    assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in (truth, reconstruction))
+    _check(truth, reconstruction)
     assert len(truth) == len(reconstruction)
     assert all(1 <= n <= m for n, m in zip(truth.shape[1:], reconstruction.shape[1:], strict=True))
     row, column = np.empty((2, len(truth)), np.int64)
@@ -184,6 +233,16 @@ def search(
         *(*reconstruction.shape, *truth.shape[1:], circular),
         *(a.ctypes.data for a in (row, column, flipped)),
     )
-    if kernel.phasebench_search(problem):
-        raise MemoryError("no memory for an image")
+    _call("phasebench_search", problem)
     return row, column, flipped
+
+
+def _check(*arrays: NDArray) -> None:
+    assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
+
+
+def _call(entry: str, *arguments: object) -> None:
+    kernel = kernels()
+    assert kernel is not None
+    if getattr(kernel, entry)(*arguments):
+        raise MemoryError("no memory for an image")

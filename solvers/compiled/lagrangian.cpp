@@ -6,6 +6,7 @@
  */
 
 #include "modulus.h"
+#include "pursuit.h"
 
 #include <algorithm>
 
@@ -42,40 +43,31 @@ struct Iterate {
     Products products;
 };
 
-/* Work arrays that outlive a call: fresh pages would cost as much as an iteration. One for each thread. */
+/* One for each thread. */
 struct AlmWorkspace {
     int m1 = 0, m2 = 0, memory = 0;
     size_t size = 0; /* vectors of an image */
-    vec *block = nullptr;
     Modulus modulus;
     Iterate iterate{};
+    Arena arena;
 
     /* Ready for this problem; false when there is no memory or no plan. */
     bool prepare(const AlmProblem *p) {
         if (m1 == p->m1 && m2 == p->m2 && memory == p->memory) return true;
-        release();
-        size = (size_t)p->m1 * Modulus::ceiling(p->m2);
-        const size_t all = (6 + 2 * p->memory) * size + Modulus::vectors(p->m1, p->m2);
-        block = static_cast<vec *>(std::aligned_alloc(sizeof(vec), all * sizeof(vec)));
-        if (!block) return false;
-        std::memset(static_cast<void *>(block), 0, all * sizeof(vec));
-        vec *next = block;
-        const auto take = [&] { return std::exchange(next, next + size); };
-        Iterate &it = iterate;
-        for (vec **array : {&it.z, &it.misfit, &it.gradient, &it.multiplier, &it.direction, &it.trial_gradient})
-            *array = take();
-        for (int i = 0; i < p->memory; i++) it.steps[i] = take(), it.changes[i] = take();
-        if (!modulus.prepare(p->m1, p->m2, next)) return release(), false;
+        m1 = m2 = memory = 0; /* until it is */
+        size = (size_t)p->m1 * ceiling(p->m2);
+        const auto layout = [&](auto take) {
+            Iterate &it = iterate;
+            for (vec **array : {&it.z, &it.misfit, &it.gradient, &it.multiplier, &it.direction, &it.trial_gradient})
+                *array = take(size);
+            for (int i = 0; i < p->memory; i++) it.steps[i] = take(size), it.changes[i] = take(size);
+            modulus.lay_out(take);
+        };
+        if (!modulus.plan(p->m1, p->m2) || !arena.reserve(layout)) return false;
+        modulus.fill();
         m1 = p->m1, m2 = p->m2, memory = p->memory;
         return true;
     }
-
-    void release() {
-        std::free(block);
-        block = nullptr, m1 = m2 = memory = 0;
-    }
-
-    ~AlmWorkspace() { release(); }
 };
 
 /* The products of the gradient with itself and with every pair, and those of change `n` with the pairs up to n. */
@@ -158,7 +150,7 @@ INLINE vec outside(vec v, vec inside) {
 /* For each vector of pixels: its index, and which of them lie in the box. */
 template <typename Action>
 INLINE void each(const AlmProblem *p, Action act) {
-    const int width = Modulus::ceiling(p->m2);
+    const int width = ceiling(p->m2);
     for (int row = 0; row < p->m1; row++)
         for (int v = 0; v < width; v++) act((size_t)row * width + v, inside_box(p->n1, p->n2, row, v));
 }
@@ -252,10 +244,19 @@ DISPATCH static void iterate_any(const AlmProblem *p, const Modulus *modulus, It
     return p->nonnegative ? iterate<true>(p, modulus, it, size, count) : iterate<false>(p, modulus, it, size, count);
 }
 
+/* || |F x| - magnitude || / || magnitude || of the image that an iterate stands for, x = P_S z. */
+DISPATCH static float residual_any(const AlmProblem *p, const Modulus *modulus, const Iterate *it) {
+    const size_t width = modulus->width;
+    return misfit(modulus, [&](int r, int v) INLINE_LAMBDA {
+        const vec z = it->z[r * width + v], box = inside_box(p->n1, p->n2, r, v);
+        return z - (p->nonnegative ? outside<true>(z, box) : outside<false>(z, box));
+    });
+}
+
 /* For each row of each array of an image: `act` with it in the workspace, and with its place in the state. */
 template <typename Action>
 static void each_row(const AlmProblem *p, const AlmState *s, const Iterate *it, int image, Action act) {
-    const size_t width = Modulus::ceiling(p->m2);
+    const size_t width = ceiling(p->m2);
     const auto both = [&](vec *work, float *state) {
         for (int r = 0; r < p->m1; r++) act(work + r * width, state + ((size_t)image * p->m1 + r) * p->m2);
     };
@@ -268,8 +269,10 @@ static void each_row(const AlmProblem *p, const AlmState *s, const Iterate *it, 
 
 static thread_local AlmWorkspace workspace;
 
-/* `count` iterations on a block of images, in place. Returns 0, or -1 when there is no memory or no plan. */
-extern "C" int phasebench_lagrangian(const AlmProblem *p, const AlmState *s, int count) {
+/* `act(i, iterate)` with each image and its magnitudes in the workspace; then its state is written. Returns 0, or -1
+ * when there is no memory or no plan. */
+template <typename Act>
+static int each_image(const AlmProblem *p, const AlmState *s, Act act) {
     if (p->memory > MAX_MEMORY || !workspace.prepare(p)) return -1;
     Iterate &it = workspace.iterate;
     const size_t row = p->m2 * sizeof(float);
@@ -278,10 +281,34 @@ extern "C" int phasebench_lagrangian(const AlmProblem *p, const AlmState *s, int
         it.value = s->value[i], it.rho = s->rho[i], it.violation = s->violation[i];
         it.inner = s->inner[i], it.evaluations = s->evaluations[i];
         load_magnitude(&workspace.modulus, p->magnitude + (size_t)i * p->m1 * (p->m2 / 2 + 1));
-        iterate_any(p, &workspace.modulus, &it, workspace.size, count);
+        act(i, &it);
         each_row(p, s, &it, i, [&](const vec *work, float *state) { std::memcpy(state, work, row); });
         s->value[i] = it.value, s->rho[i] = it.rho, s->violation[i] = it.violation;
         s->inner[i] = it.inner, s->evaluations[i] = it.evaluations;
     }
     return 0;
+}
+
+/* `count` iterations on a block of images, in place. */
+extern "C" int phasebench_lagrangian(const AlmProblem *p, const AlmState *s, int count) {
+    return each_image(p, s, [&](int, Iterate *it) { iterate_any(p, &workspace.modulus, it, workspace.size, count); });
+}
+
+/* The starts of a block of images, in place, to their ends. */
+extern "C" int phasebench_pursue_lagrangian(const AlmProblem *p, const AlmState *s, const Pursuit *pursuit) {
+    const Modulus *modulus = &workspace.modulus;
+    return each_image(p, s, [&](int i, Iterate *it) {
+        const auto give = [&](float *image) {
+            const float *z = reinterpret_cast<const float *>(it->z);
+            const size_t width = ceiling(p->m2) * LANES;
+            for (int r = 0; r < p->m1; r++)
+                for (int c = 0; c < p->m2; c++) {
+                    const float at = r < p->n1 && c < p->n2 ? z[r * width + c] : 0.0f;
+                    image[r * p->m2 + c] = p->nonnegative ? std::max(at, 0.0f) : at;
+                }
+        };
+        pursue(pursuit, i, (size_t)p->m1 * p->m2,
+               [&](int count) { iterate_any(p, modulus, it, workspace.size, count); },
+               [&] { return residual_any(p, modulus, it); }, give);
+    });
 }

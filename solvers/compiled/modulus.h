@@ -10,50 +10,39 @@
 
 #include "transform.h"
 
-#include <cstring>
-
 struct Modulus {
     int m1 = 0, m2 = 0;
     int width, groups; /* vectors in a row of an image, and groups of LANES rows in the half plane */
-    Plan row{}, column{};
+    Plan row, column;
     vec *re, *im;   /* (groups LANES, width) the half plane: rows 0 to m1 / 2 */
     vec *magnitude; /* (groups, m2) LANES rows of it, one in each lane */
     vec *buffer[4];
 
     static int half(int m1) { return m1 / 2 + 1; }
-    static int ceiling(int n) { return (n + LANES - 1) / LANES; }
 
-    /* Vectors of memory for this grid. */
-    static size_t vectors(int m1, int m2) {
-        const size_t width = ceiling(m2), groups = ceiling(half(m1)), longest = m1 > m2 ? m1 : m2;
-        return 2 * groups * LANES * width + groups * m2 + 4 * (longest + LANES);
-    }
-
-    /* Ready for this grid, on zeroed memory; false when there is no plan. */
-    bool prepare(int rows, int columns, vec *memory) {
+    /* For a grid of this size; false when there is no plan. */
+    bool plan(int rows, int columns) {
         m1 = rows, m2 = columns;
         width = ceiling(m2), groups = ceiling(half(m1));
-        const size_t plane = (size_t)groups * LANES * width, longest = m1 > m2 ? m1 : m2;
-        re = memory;
-        im = re + plane;
-        magnitude = im + plane;
-        for (size_t i = 0; i < 4; i++) buffer[i] = magnitude + (size_t)groups * m2 + i * (longest + LANES);
-        release();
-        return !make_plan(&row, m2) && !make_plan(&column, m1);
+        return row.factor(m2) && column.factor(m1);
     }
 
-    void release() {
-        std::free(row.twiddle);
-        std::free(column.twiddle);
-        row = column = {};
+    /* The arrays of the planned grid; `fill` writes the constant ones. */
+    template <typename Take>
+    void lay_out(Take take) {
+        const size_t plane = (size_t)groups * LANES * width, longest = (m1 > m2 ? m1 : m2) + LANES;
+        re = take(plane), im = take(plane);
+        magnitude = take((size_t)groups * m2);
+        for (vec *&line : buffer) line = take(longest);
+        row.lay_out(take), column.lay_out(take);
     }
 
-    ~Modulus() { release(); }
+    void fill() { row.fill(), column.fill(); }
 };
 
 /* A row of an image, with zeros up to the end of its last vector: whatever was left there by the image before. */
 INLINE void take_row(const float *pixels, int m2, vec *row) {
-    const size_t whole = (size_t)Modulus::ceiling(m2) * LANES;
+    const size_t whole = (size_t)ceiling(m2) * LANES;
     std::memcpy(static_cast<void *>(row), pixels, m2 * sizeof(float));
     std::memset(reinterpret_cast<float *>(row) + m2, 0, (whole - m2) * sizeof(float));
 }

@@ -6,6 +6,7 @@
  */
 
 #include "modulus.h"
+#include "pursuit.h"
 
 enum Map { ER, HIO, RAAR, DIFFERENCE_MAP, RRR };
 
@@ -16,31 +17,26 @@ struct ProjectionProblem {
     float beta;
 };
 
-/* Work arrays that outlive a call: fresh pages would cost as much as an iteration. One for each thread. */
+/* One for each thread. */
 struct Workspace {
     int m1 = 0, m2 = 0;
-    vec *x = nullptr; /* (m1, width), and what owns the memory */
+    vec *x, *estimate; /* (m1, width) */
     Modulus modulus;
+    Arena arena;
 
     /* Ready for this grid; false when there is no memory or no plan. */
     bool prepare(int rows, int columns) {
         if (m1 == rows && m2 == columns) return true;
-        release();
-        const size_t size = (size_t)rows * Modulus::ceiling(columns), all = size + Modulus::vectors(rows, columns);
-        x = static_cast<vec *>(std::aligned_alloc(sizeof(vec), all * sizeof(vec)));
-        if (!x) return false;
-        std::memset(static_cast<void *>(x), 0, all * sizeof(vec));
-        if (!modulus.prepare(rows, columns, x + size)) return release(), false;
+        m1 = m2 = 0; /* until it is */
+        const auto layout = [&](auto take) {
+            for (vec **image : {&x, &estimate}) *image = take((size_t)rows * ceiling(columns));
+            modulus.lay_out(take);
+        };
+        if (!modulus.plan(rows, columns) || !arena.reserve(layout)) return false;
+        modulus.fill();
         m1 = rows, m2 = columns;
         return true;
     }
-
-    void release() {
-        std::free(x);
-        x = nullptr, m1 = m2 = 0;
-    }
-
-    ~Workspace() { release(); }
 };
 
 static thread_local Workspace workspace;
@@ -90,12 +86,16 @@ INLINE void iterate(const ProjectionProblem *it, Workspace *w, int count) {
 /* The image that an iterate stands for: P_S x for RRR, P_S P_M x for the others. */
 template <bool nonnegative>
 INLINE void solution(const ProjectionProblem *it, Workspace *w) {
-    if (it->map != RRR) return iterate<ER, nonnegative>(it, w, 1);
+    const size_t width = w->modulus.width;
+    const vec *x = w->x;
+    vec *estimate = w->estimate;
+    const auto load = [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; };
+    const auto store = [&](int r, int v, vec p) INLINE_LAMBDA {
+        estimate[r * width + v] = project_object<nonnegative>(p, inside_box(it->n1, it->n2, r, v));
+    };
+    if (it->map != RRR) return project_magnitude(&w->modulus, load, store);
     for (int r = 0; r < it->m1; r++)
-        for (int v = 0; v < w->modulus.width; v++) {
-            vec &at = w->x[(size_t)r * w->modulus.width + v];
-            at = project_object<nonnegative>(at, inside_box(it->n1, it->n2, r, v));
-        }
+        for (size_t v = 0; v < width; v++) store(r, v, load(r, v));
 }
 
 DISPATCH static void iterate_any(const ProjectionProblem *it, Workspace *w, int count) {
@@ -117,54 +117,69 @@ DISPATCH static void solution_any(const ProjectionProblem *it, Workspace *w) {
     return it->nonnegative ? solution<true>(it, w) : solution<false>(it, w);
 }
 
-DISPATCH static float misfit_of(const Workspace *w) {
-    return misfit(&w->modulus, [&](int r, int v) INLINE_LAMBDA { return w->x[(size_t)r * w->modulus.width + v]; });
+DISPATCH static float misfit_of(const Workspace *w, const vec *image) {
+    return misfit(&w->modulus, [&](int r, int v) INLINE_LAMBDA { return image[(size_t)r * w->modulus.width + v]; });
 }
 
 /* --- entries -------------------------------------------------------------------------------------------------- */
 
-/* Between an image (m1, m2) and the workspace, whose rows are whole vectors. */
-static void take(Workspace *w, const float *image) {
-    for (int r = 0; r < w->m1; r++) take_row(image + (size_t)r * w->m2, w->m2, w->x + (size_t)r * w->modulus.width);
+/* Between an image (m1, m2) and one of the workspace, whose rows are whole vectors. */
+static void take(const Workspace *w, const float *image, vec *at) {
+    for (int r = 0; r < w->m1; r++) take_row(image + (size_t)r * w->m2, w->m2, at + (size_t)r * w->modulus.width);
 }
 
-static void give(const Workspace *w, float *image) {
+static void give(const Workspace *w, const vec *at, float *image) {
     for (int r = 0; r < w->m1; r++)
-        std::memcpy(image + (size_t)r * w->m2, w->x + (size_t)r * w->modulus.width, w->m2 * sizeof(float));
+        std::memcpy(image + (size_t)r * w->m2, at + (size_t)r * w->modulus.width, w->m2 * sizeof(float));
+}
+
+/* For each of the images x (batch, m1, m2): `act(i)` with it and its magnitudes in the workspace. False when there is
+ * no memory or no plan. */
+template <typename Act>
+static bool each_image(const float *magnitude, int batch, int m1, int m2, const float *x, Act act) {
+    if (!workspace.prepare(m1, m2)) return false;
+    const size_t size = (size_t)m1 * m2, half = (size_t)m1 * (m2 / 2 + 1);
+    for (int i = 0; i < batch; i++) {
+        take(&workspace, x + i * size, workspace.x);
+        load_magnitude(&workspace.modulus, magnitude + i * half);
+        act(i);
+    }
+    return true;
 }
 
 /* 1 if the kernels can transform this length. */
 extern "C" int phasebench_supports(int n) {
     int radix[MAX_STAGES];
-    return n >= 2 && n <= 1024 && factorise(n, radix) > 0;
+    return factorise(n, radix) > 0;
 }
 
-/* `count` iterations on the images x (batch, m1, m2), in place; then, unless `estimate` is null, the images that the
- * iterates stand for (batch, m1, m2), and the residual (batch) of those. Returns 0, or -1 when there is no memory or no plan. */
-extern "C" int phasebench_project(const ProjectionProblem *it, float *x, int count, float *estimate, float *residual) {
-    if (!workspace.prepare(it->m1, it->m2)) return -1;
-    const size_t size = (size_t)it->m1 * it->m2, half = (size_t)it->m1 * (it->m2 / 2 + 1);
-    for (int i = 0; i < it->batch; i++) {
-        take(&workspace, x + i * size);
-        load_magnitude(&workspace.modulus, it->magnitude + i * half);
+/* `count` iterations on the images x (batch, m1, m2), in place. Like all entries below, it returns 0, or -1 when there
+ * is no memory or no plan. */
+extern "C" int phasebench_project(const ProjectionProblem *it, float *x, int count) {
+    const size_t size = (size_t)it->m1 * it->m2;
+    const bool done = each_image(it->magnitude, it->batch, it->m1, it->m2, x, [&](int i) {
         iterate_any(it, &workspace, count);
-        give(&workspace, x + i * size);
-        if (!estimate) continue;
-        solution_any(it, &workspace);
-        give(&workspace, estimate + i * size);
-        residual[i] = misfit_of(&workspace);
-    }
-    return 0;
+        give(&workspace, workspace.x, x + i * size);
+    });
+    return done ? 0 : -1;
+}
+
+/* The starts of the images x (batch, m1, m2), in place, from their guesses to their ends. */
+extern "C" int phasebench_pursue(const ProjectionProblem *it, const Pursuit *pursuit, float *x) {
+    const size_t size = (size_t)it->m1 * it->m2;
+    Workspace *w = &workspace;
+    const bool done = each_image(it->magnitude, it->batch, it->m1, it->m2, x, [&](int i) {
+        const auto look = [&] { return solution_any(it, w), misfit_of(w, w->estimate); };
+        pursue(pursuit, i, size, [&](int count) { iterate_any(it, w, count); }, look,
+               [&](float *image) { give(w, w->estimate, image); });
+        give(w, w->x, x + i * size);
+    });
+    return done ? 0 : -1;
 }
 
 /* residual (batch) of the images x (batch, m1, m2): || |F x| - magnitude || / || magnitude || over the whole plane. */
 extern "C" int phasebench_residual(const float *x, const float *magnitude, int batch, int m1, int m2, float *residual) {
-    if (!workspace.prepare(m1, m2)) return -1;
-    const size_t size = (size_t)m1 * m2, half = (size_t)m1 * (m2 / 2 + 1);
-    for (int i = 0; i < batch; i++) {
-        take(&workspace, x + i * size);
-        load_magnitude(&workspace.modulus, magnitude + i * half);
-        residual[i] = misfit_of(&workspace);
-    }
-    return 0;
+    const bool done = each_image(magnitude, batch, m1, m2, x,
+                                 [&](int i) { residual[i] = misfit_of(&workspace, workspace.x); });
+    return done ? 0 : -1;
 }

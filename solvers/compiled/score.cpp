@@ -9,10 +9,8 @@
 #include "transform.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cfloat>
 #include <cstdint>
-#include <cstring>
 
 typedef float unaligned_vec __attribute__((vector_size(4 * LANES), aligned(4)));
 
@@ -29,14 +27,11 @@ struct Peak {
     int row, column;
 };
 
-static int ceiling(int n) { return (n + LANES - 1) / LANES; }
-
-/* Work arrays that outlive a call: fresh pages would cost as much as a transform. One for each thread. */
+/* One for each thread. */
 struct SearchWorkspace {
     int m1 = 0, m2 = 0;
     int tall, wide, stride; /* vectors in a column and in a row of an image, and in a row of `inverse` */
-    Plan row{}, column{};
-    vec *block = nullptr;
+    Plan row, column;
     vec *re, *im;        /* (wide, m1 + 1): columns, LANES of them at a time; what is beyond the image stays zero */
     vec *density;        /* (tall LANES, wide) */
     vec *turned, *sums;  /* (wide LANES, tall) */
@@ -44,43 +39,30 @@ struct SearchWorkspace {
     vec *inverse;        /* (m1, stride): one over the energy of a window, by its corner */
     vec *best[2], *at[2]; /* (wide) for each column, in `inverse` upright and turned: the best value, and its row */
     vec *line[2][4];     /* buffers of two groups of rows, or of columns */
+    Arena arena;
 
     /* Ready for this grid; false when there is no memory or no plan. */
     bool prepare(int rows, int columns) {
         if (m1 == rows && m2 == columns) return true;
-        release();
+        m1 = m2 = 0; /* until it is */
         tall = ceiling(rows), wide = ceiling(columns), stride = 2 * wide + 1;
-        const size_t plane = (size_t)wide * (rows + 1), square = (size_t)tall * wide * LANES;
-        const size_t longest = (size_t)std::max(tall, wide) * LANES;
-        const size_t all = 2 * plane + 3 * square + (size_t)rows * stride + 4 * (size_t)wide +
-                           11 * longest;
-        block = static_cast<vec *>(std::aligned_alloc(sizeof(vec), all * sizeof(vec)));
-        if (!block) return false;
-        std::memset(static_cast<void *>(block), 0, all * sizeof(vec));
-        vec *next = block;
-        const auto take = [&](size_t size) { return std::exchange(next, next + size); };
-        re = take(plane), im = take(plane);
-        density = take(square), turned = take(square), sums = take(square);
-        suffix = take(3 * longest);
-        inverse = take((size_t)rows * stride);
-        for (int i = 0; i < 2; i++) best[i] = take(wide), at[i] = take(wide);
-        for (auto &buffers : line)
-            for (vec *&buffer : buffers) buffer = take(longest);
-        assert(next == block + all);
-        if (make_plan(&row, columns) || make_plan(&column, rows)) return release(), false;
+        const auto layout = [&](auto take) {
+            const size_t plane = (size_t)wide * (rows + 1), square = (size_t)tall * wide * LANES;
+            const size_t longest = (size_t)std::max(tall, wide) * LANES;
+            re = take(plane), im = take(plane);
+            density = take(square), turned = take(square), sums = take(square);
+            suffix = take(3 * longest);
+            inverse = take((size_t)rows * stride);
+            for (int i = 0; i < 2; i++) best[i] = take(wide), at[i] = take(wide);
+            for (auto &buffers : line)
+                for (vec *&buffer : buffers) buffer = take(longest);
+            row.lay_out(take), column.lay_out(take);
+        };
+        if (!row.factor(columns) || !column.factor(rows) || !arena.reserve(layout)) return false;
+        row.fill(), column.fill();
         m1 = rows, m2 = columns;
         return true;
     }
-
-    void release() {
-        std::free(row.twiddle);
-        std::free(column.twiddle);
-        row = column = {};
-        std::free(block);
-        block = nullptr, m1 = m2 = 0;
-    }
-
-    ~SearchWorkspace() { release(); }
 };
 
 static thread_local SearchWorkspace workspace;

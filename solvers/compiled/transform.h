@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 constexpr int LANES = 16;
@@ -22,16 +23,43 @@ typedef float vec __attribute__((vector_size(4 * LANES)));
 #define DISPATCH
 #endif
 
-constexpr int MAX_STAGES = 32;
+/* Vectors that hold n numbers. */
+static inline int ceiling(int n) { return (n + LANES - 1) / LANES; }
 
-struct Plan {
-    int n, stages, radix[MAX_STAGES];
-    float *twiddle; /* for each stage, each p, each i = 1 ... r - 1: cos, sin of -2 pi p i / length of the stage */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
+
+/* Zeroed work arrays in one block that outlives a call: fresh pages would cost as much as a transform. */
+class Arena {
+    vec *block = nullptr;
+
+public:
+    Arena() = default;
+    Arena(const Arena &) = delete;
+    ~Arena() { std::free(block); }
+
+    /* The arrays that `layout` takes by its argument, a function of the number of vectors; it is called twice, the
+     * first time to count them. False when there is no memory: the arrays are not to be used then. */
+    template <typename Layout>
+    bool reserve(Layout layout) {
+        size_t size = 0;
+        layout([&](size_t vectors) -> vec * { return size += vectors, nullptr; });
+        std::free(block);
+        block = static_cast<vec *>(std::aligned_alloc(sizeof(vec), size * sizeof(vec)));
+        if (!block) return false;
+        std::memset(static_cast<void *>(block), 0, size * sizeof(vec));
+        vec *next = block;
+        layout([&](size_t vectors) { return std::exchange(next, next + vectors); });
+        return true;
+    }
 };
 
 /* --- plans ---------------------------------------------------------------------------------------------------- */
 
+constexpr int MAX_STAGES = 32;
+
+/* The radices whose product is n, into `radix`; how many, or -1 where there are none. */
 static int factorise(int n, int *radix) {
+    if (n < 2) return -1;
     static const int known[] = {4, 3, 5, 2};
     int stages = 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -42,21 +70,34 @@ static int factorise(int n, int *radix) {
     return n == 1 ? stages : -1;
 }
 
-static int make_plan(Plan *plan, int n) {
-    plan->n = n;
-    plan->stages = factorise(n, plan->radix);
-    plan->twiddle = static_cast<float *>(std::malloc(sizeof(float) * 4 * (size_t)n));
-    if (plan->stages < 0 || !plan->twiddle) return -1;
-    float *w = plan->twiddle;
-    for (int stage = 0, length = n; stage < plan->stages; length /= plan->radix[stage], stage++)
-        for (int p = 0; p < length / plan->radix[stage]; p++)
-            for (int i = 1; i < plan->radix[stage]; i++) {
-                double angle = -2.0 * M_PI * p * i / length;
-                *w++ = (float)cos(angle);
-                *w++ = (float)sin(angle);
-            }
-    return 0;
-}
+struct Plan {
+    int n, stages, radix[MAX_STAGES];
+    float *twiddle; /* each stage, each p, each i = 1 ... r - 1: cos, sin of -2 pi p i / its length */
+
+    /* For this length; false where there is no plan for it. */
+    bool factor(int length) {
+        n = length;
+        stages = factorise(n, radix);
+        return stages > 0;
+    }
+
+    /* The table of a plan that has its factors. */
+    template <typename Take>
+    void lay_out(Take take) {
+        twiddle = reinterpret_cast<float *>(take(ceiling(4 * n)));
+    }
+
+    void fill() {
+        float *w = twiddle;
+        for (int stage = 0, length = n; stage < stages; length /= radix[stage], stage++)
+            for (int p = 0; p < length / radix[stage]; p++)
+                for (int i = 1; i < radix[stage]; i++) {
+                    double angle = -2.0 * M_PI * p * i / length;
+                    *w++ = (float)cos(angle);
+                    *w++ = (float)sin(angle);
+                }
+    }
+};
 
 /* --- butterflies: forward transforms of 2, 3, 4 and 5 complex numbers, in place --------------------------------- */
 

@@ -12,6 +12,7 @@ from bench.metrics import _explained_energy, adjusted_mse
 from solvers import compiled, create
 from solvers.backend import Backend
 from solvers.block import Block
+from solvers.iterative import CHECK_EVERY
 
 pytestmark = pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
 
@@ -80,6 +81,22 @@ def test_alm_is_that_of_the_reference(nonnegative, memory):
     for one, other in zip(found, expected, strict=True):
         scale = max(np.abs(other.numpy()).max(), 1e-3)
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-3 * scale)
+
+
+@pytest.mark.parametrize("name", ["er", "rrr", "alm"])
+def test_a_start_that_is_not_finite_ends_at_its_first_check(name):
+    solver = create(f"{name}[tolerance=0]")
+    block, start = random_block(FLOAT32, (15, 27), (7, 9), 3, True)
+    lost = replace(block, magnitude=block.magnitude * FLOAT32.asarray(np.array([1.0, np.nan, 1.0]))[:, None, None])
+    limit = np.array([50, 50, 30])
+    ends = solver.pursue(solver.begin(FLOAT32.asarray(start), lost), lost, limit)
+    healthy = solver.pursue(solver.begin(FLOAT32.asarray(start), block), block, limit)
+    assert ends.iterations.tolist() == [50, CHECK_EVERY, 30]
+    assert float(ends.residual[1]) == np.inf
+    assert (ends.estimate[1] == 0).all()
+    for i in (0, 2):
+        assert ends.residual[i] == healthy.residual[i]
+        np.testing.assert_array_equal(ends.estimate[i].numpy(), healthy.estimate[i].numpy())
 
 
 @pytest.mark.parametrize("before", [1.0, 1e17, np.nan])

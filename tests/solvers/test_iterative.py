@@ -241,13 +241,26 @@ def test_threads_share_the_work_and_change_nothing(small, label):
     assert_same(solve(label, small), solve(label, small, replace(BACKENDS["torch"], threads=3)))
 
 
-def test_being_watched_changes_nothing(small):
-    snapshots = []
-    label = staggered(LABELS[1], small)
-    assert_same(solve(label, small, observer=snapshots.append), solve(label, small))
+@pytest.mark.parametrize("label", [*LABELS, "hio[iterations=90]", "alm[iterations=70,starts=2]"])
+@pytest.mark.parametrize("images", ["small", "paper"])
+def test_being_watched_changes_nothing(request, images, label):
+    """An observer sees every check; without one, a kernel may go from the start to the end in one call."""
+    measurement, snapshots = request.getfixturevalue(images), []
+    label = staggered(label, measurement)
+    assert_same(solve(label, measurement, observer=snapshots.append), solve(label, measurement))
     seconds = [snapshot.seconds for snapshot in snapshots]
     assert seconds == sorted(seconds)
     assert seconds[0] > 0
+
+
+@pytest.mark.parametrize("exponent", [-90, -1, 3, 60])
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("images", ["small", "paper"])
+def test_the_unit_of_the_intensities_is_that_of_the_images_squared(request, images, label, exponent):
+    measurement = request.getfixturevalue(images)[:3]
+    one = solve(label, measurement)
+    other = solve(label, replace(measurement, intensities=measurement.intensities * 4.0**exponent))
+    assert_same(replace(one, images=one.images * np.float32(2.0**exponent)), other)
 
 
 def test_an_observer_takes_no_time_from_the_clock(small):
@@ -310,6 +323,20 @@ def test_a_batch_of_nothing_has_a_reconstruction(small):
     assert found.images.shape == (0, *small.grid)
     dark = solve("rrr", replace(small[:2], intensities=0 * small.intensities[:2]))
     assert dark.status == [Status.INVALID] * 2
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_an_image_too_bright_for_the_precision_is_lost_without_harm_to_the_others(paper, name):
+    y = paper.intensities[:4].copy()
+    y[1] *= 1e90
+    label = f"{name}[nonneg=true,iterations=50,starts=2]"
+    found, clean = solve(label, replace(paper[:4], intensities=y)), solve(label, paper[:4])
+    assert found.status[1] == Status.DIVERGED
+    assert (found.images[1] == 0).all()
+    assert np.isnan(found.residual[1])
+    for i in (0, 2, 3):
+        np.testing.assert_array_equal(found.images[i], clean.images[i])
+        assert found.residual[i] == clean.residual[i]
 
 
 def test_an_iterate_that_is_no_longer_finite_has_diverged(small):
