@@ -7,9 +7,11 @@ Threads, workers and executors are left out: they change no number, which the te
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.closure import TREE, closure, modules_of
@@ -54,12 +56,45 @@ def code_of(label: str) -> str:
 
 
 def code_digest(kind: type[Solver]) -> str:
-    """SHA-256 of the sources and package versions behind a solver, and of the compiled kernels where they serve."""
+    """SHA-256 of the sources and package versions behind a solver, and of the compiled kernels where they serve.
+
+    It is asked for after every shard: files are only read again when one of them was written since.
+    """
+    built = kernels()
+    kernel = Path(built._name) if built is not None else None
+    known = _DIGESTS.get((kind, kernel))
+    if known is None or known.stamps != _stamps(known.stamps):
+        known = _DIGESTS[kind, kernel] = _read_code(kind, kernel)
+    return known.digest
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A digest of code, and when which of its files was written, as far as the file system tells."""
+
+    digest: str
+    stamps: dict[Path, tuple[int, int, int]]
+
+
+_DIGESTS: dict[tuple[type[Solver], Path | None], _Known] = {}
+
+
+def _read_code(kind: type[Solver], kernel: Path | None) -> _Known:
     package = kind.__module__.partition(".")[0]
     roots = [kind.__module__] if package in TREE else modules_of(package)
-    built = kernels()
-    compiled = sha256(Path(built._name).read_bytes()) if built is not None else "portable"
-    return hashlib.sha256((closure([*RUNNER, *roots], [package]).digest() + compiled).encode()).hexdigest()
+    code = closure([*RUNNER, *roots], [package])
+    stamps = _stamps([*code.sources.values(), *([kernel] if kernel else [])])  # before they are read
+    compiled = sha256(kernel.read_bytes()) if kernel else "portable"
+    return _Known(hashlib.sha256((code.digest() + compiled).encode()).hexdigest(), stamps)
+
+
+def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):  # one that is gone has no stamp
+            state = path.stat()
+            found[path] = (state.st_mtime_ns, state.st_size, state.st_ino)
+    return found
 
 
 def file_digests(solver: Solver, variant: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cache
 
@@ -13,6 +12,7 @@ import scipy.fft
 import torch
 from numpy.typing import NDArray
 
+from datasets.blocks import map_blocks
 from solvers import compiled
 
 SUCCESS = 1e-2  # adjusted error below which an image counts as recovered
@@ -76,17 +76,12 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
         or reconstruction.shape[2] < n2
     ):
         raise ValueError(f"a reconstruction of shape {reconstruction.shape} cannot hold a truth of {truth.shape}")
-    blocks = [slice(first, first + BLOCK) for first in range(0, batch, BLOCK)]
 
     def one(block: slice) -> Registration:
         return _register(truth[block], reconstruction[block], circular)
 
     with _one_thread_each():
-        if threads == 1 or len(blocks) < 2:
-            found = [one(block) for block in blocks]
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                found = list(pool.map(one, blocks))
+        found = map_blocks(one, batch, BLOCK, threads)
     return Registration(*(np.concatenate([getattr(part, f.name) for part in found]) for f in fields(Registration)))
 
 

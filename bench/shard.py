@@ -79,11 +79,14 @@ class Outcome:
         return str(self.rows["reason"].iat[0]) if self.error else ""
 
 
-def observe(images: ImageSet, shard: Shard) -> tuple[NDArray, Measurement]:
+def observe(images: ImageSet, shard: Shard, threads: int = 1) -> tuple[NDArray, Measurement]:
     """The true objects (count, 42, 42), which stay in the runner, and their measurement, which goes to the solver."""
     where = placements(shard.variant, seed=shard.seed, split=shard.split, indices=shard.indices)
     objects = place(images.tiles(shard.indices), where)
-    return objects, measure(objects, indices=shard.indices, photons=shard.photons, seed=shard.seed, split=shard.split)
+    measurement = measure(
+        objects, indices=shard.indices, photons=shard.photons, seed=shard.seed, split=shard.split, threads=threads
+    )
+    return objects, measurement
 
 
 def unsolved(images: ImageSet, shard: Shard, status: str, reason: str, seconds: float) -> Outcome:
@@ -107,8 +110,8 @@ class Worker:
         """Measure, prepare, solve and score. An error of the solver becomes rows that say so."""
         clock = time.perf_counter
         began = clock()
-        truth, measurement = observe(self.images, shard)
-        identity = _identity(shard, measurement)
+        truth, measurement = observe(self.images, shard, self.backend.threads)
+        identity = _identity(shard, measurement, self.backend.threads)
         measured = prepared = clock()
         found, error, reason = None, "", ""
         try:
@@ -162,13 +165,13 @@ def _split(shard: Shard, size: int) -> Iterator[Shard]:
         yield replace(shard, first=first, count=min(size, shard.first + shard.count - first))
 
 
-def _identity(shard: Shard, measurement: Measurement) -> dict[str, Any]:
+def _identity(shard: Shard, measurement: Measurement, threads: int = 1) -> dict[str, Any]:
     return {
         "variant": shard.variant,
         "solver": shard.solver,
         "seed": shard.seed,
         "image": shard.indices,
-        "measurement": measurement.digests(),
+        "measurement": measurement.digests(threads),
     }
 
 

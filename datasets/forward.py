@@ -8,6 +8,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from datasets.blocks import map_blocks
+
 _BLOCK = 16  # objects transformed at once: their planes stay in the cache
 
 
@@ -28,12 +30,13 @@ def check_shapes(object_shape: tuple[int, int], grid: tuple[int, int]) -> None:
         )
 
 
-def forward(objects: NDArray, grid: tuple[int, int]) -> NDArray[np.float64]:
+def forward(objects: NDArray, grid: tuple[int, int], threads: int = 1) -> NDArray[np.float64]:
     """Oversampled Fourier intensities |F X Fᵀ|² with the zero frequency at [..., 0, 0].
 
     Args:
         objects: real or complex array (..., n1, n2).
         grid: (m1, m2), the number of samples in the Fourier plane.
+        threads: blocks of objects transformed side by side.
 
     Returns:
         float64 array (..., m1, m2), unnormalised: Y[..., 0, 0] = |sum of X|².
@@ -46,9 +49,11 @@ def forward(objects: NDArray, grid: tuple[int, int]) -> NDArray[np.float64]:
     check_shapes((n1, n2), grid)
     intensities = np.empty((*batch, *grid))
     images, planes = objects.reshape(-1, n1, n2), intensities.reshape(-1, *grid)
-    for first in range(0, len(images), _BLOCK):
-        block = slice(first, first + _BLOCK)
+
+    def one(block: slice) -> None:
         planes[block] = _forward(images[block], grid)
+
+    map_blocks(one, len(images), _BLOCK, threads)
     return intensities
 
 

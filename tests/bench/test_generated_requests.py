@@ -33,6 +33,13 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _elsewhere(tmp_path_factory):
+    """What a command writes in spite of all goes into a folder of its own."""
+    with contextlib.chdir(tmp_path_factory.mktemp("elsewhere")):
+        yield
+
+
 def bench(*arguments: object) -> Finished:
     """`python -m bench …` in this process, without fixtures, which hypothesis would share between examples."""
     out, err = io.StringIO(), io.StringIO()
@@ -148,6 +155,7 @@ COMMANDS = ("run", "train", "list", "compare", "check", "baseline", "verify")
 def test_words_that_are_no_command_are_refused(command, words):
     assume(command != "" and "--help" not in (command, *words))
     assume(command != "list" or not {*words} & {"solvers", "variants", "datasets"})
+    assume(command != "run" or "--output" not in words[:-1])  # a run needs no more than the name of its folder
     refused(command, *words)
 
 

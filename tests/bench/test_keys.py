@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -75,3 +76,17 @@ def test_the_compiled_kernels_count_where_they_serve(weights, monkeypatch):
     if bench.keys.kernels.__name__ != "<lambda>":
         assert portable != before
     assert key() == portable
+
+
+def test_code_that_is_written_again_is_read_again(tmp_path, monkeypatch):
+    source = "from solvers.er import ErrorReduction\n\nclass Mine(ErrorReduction):\n    name = 'mine'\n"
+    file = tmp_path / "plug_in_of_mine.py"
+    file.write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = importlib.import_module("plug_in_of_mine").Mine
+    before = bench.keys.code_digest(mine)
+    assert bench.keys.code_digest(mine) == before
+    file.write_text(source + "    step = None\n")
+    assert bench.keys.code_digest(mine) != before
+    file.write_text(source)
+    assert bench.keys.code_digest(mine) == before

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, ttest_1samp
 
 from bench.statistics import Paired, bootstrap_mean, holm, paired, signed_rank, student_mean, wilson
 
@@ -56,12 +57,10 @@ def test_wilsons_interval_has_its_published_values(successes, n, low, high):
 
 
 @given(st.integers(1, 1000), st.data())
-def test_wilsons_interval_is_his_formula(n, data):
-    successes, z = data.draw(st.integers(0, n)), 1.959963984540054
-    p = successes / n
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert wilson(successes, n) == pytest.approx((centre - half, centre + half), abs=1e-9)
+def test_wilsons_interval_is_that_of_scipy(n, data):
+    successes = data.draw(st.integers(0, n))
+    expected = binomtest(successes, n).proportion_ci(confidence_level=0.95, method="wilson")
+    assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 # ---- pairs
@@ -138,6 +137,8 @@ def test_students_interval_has_its_textbook_values():
     # Student, Biometrika 6, 1 (1908): additional hours of sleep, 10 patients; t(9, 97.5%) = 2.262.
     hours = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
     assert student_mean(hours, confidence=0.95) == pytest.approx((0.700, 2.460), abs=1e-3)
+    expected = ttest_1samp(hours, 0).confidence_interval(0.999)
+    assert student_mean(hours, confidence=0.999) == pytest.approx((expected.low, expected.high), rel=1e-9)
     assert student_mean(hours[:1], confidence=0.95) == (-np.inf, np.inf)
 
 
