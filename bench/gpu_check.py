@@ -141,27 +141,41 @@ def check_map(
     support = np.zeros(start.shape, dtype=bool)
     support[:, : box[0], : box[1]] = True
     block = Block(Backend("numpy", precision="float64"), magnitude, support, True, nonnegative, box)
-    solver, x = create(name), start
+    solver = create(name)
     assert isinstance(solver, ProjectionSolver)
+    iterates, looks = [start], []
     for _ in range(3):
-        x = solver.step(x, block)
-    estimate = solver.solution(x, block)
-    residual = block.residual(estimate)
+        x = solver.step(iterates[-1], block)
+        estimate = solver.solution(x, block)
+        iterates.append(x)
+        looks.append((block.residual(estimate), estimate))
     beta = getattr(solver, "beta", 0.0)
     images, root = cupy.asarray(start, dtype=np.float32), cupy.asarray(magnitude, dtype=np.float32)
-    errors = {"cufft": [(FourierIterations.of(grid, box, name, nonnegative, 5).iterate(images, root, beta, 3), x)]}
+    found = FourierIterations.of(grid, box, name, nonnegative, 5).iterate(images, root, beta, 3)
+    errors = {"cufft": error(found, iterates[3])}
     if refusal(grid) is None and FusedKernel.refusal(grid, box) is None:
-        found = FusedKernel.of(grid, box, name, nonnegative).iterate_and_check(images, root, beta, 3)
-        errors["fused"] = list(zip(found, (x, estimate, residual), strict=True))
-
-    def error(pairs: list[tuple[Any, np.ndarray]]) -> float:
-        return max(float(np.max(np.abs(cupy.asnumpy(one) - other)) / np.max(np.abs(other))) for one, other in pairs)
-
+        fused = FusedKernel.of(grid, box, name, nonnegative)
+        last, estimate, residual = fused.iterate_and_check(images, root, beta, 3)
+        errors["fused"] = max(error(last, iterates[3]), error(estimate, looks[2][1]), error(residual, looks[2][0]))
+        limit = np.array([1, 2, 3, 2, 3])  # and a look after each iteration
+        last, age, estimate, residual = fused.pursue(images, root, beta, limit, every=1, tolerance=0.0)
+        best = [int(np.argmin([looks[look][0][i] for look in range(end)])) for i, end in enumerate(limit)]
+        expected = (
+            np.stack([iterates[end][i] for i, end in enumerate(limit)]),
+            np.stack([looks[look][1][i] for i, look in enumerate(best)]),
+            np.stack([looks[look][0][i] for i, look in enumerate(best)]),
+        )
+        wrong = max(error(one, other) for one, other in zip((last, estimate, residual), expected, strict=True))
+        errors["pursuit"] = wrong if (cupy.asnumpy(age) == limit).all() else float("nan")
     what = f"error of {name}{'+' if nonnegative else ''} at {grid[0]}x{grid[1]}"
-    return [
-        {"what": what, "way": way, "batch": 5, "value": error(pairs), "unit": "relative"}
-        for way, pairs in errors.items()
-    ]
+    return [{"what": what, "way": way, "batch": 5, "value": value, "unit": "relative"} for way, value in errors.items()]
+
+
+def error(found: Any, expected: np.ndarray) -> float:
+    """The largest difference of an array on the device from what it should be, over the largest of these numbers."""
+    import cupy
+
+    return float(np.max(np.abs(cupy.asnumpy(found) - expected)) / np.max(np.abs(expected)))
 
 
 # ---- time

@@ -94,9 +94,8 @@ class AugmentedLagrangian(IterativeSolver):
             return None
         size = len(_Iterate._fields)
         kernel = self._kernel(_Iterate(*state[:size]), History.of(state[size:]), block)
-        ends = kernel.pursue(limit.astype(np.int32), CHECK_EVERY, self.tolerance)
-        as_array = block.backend.asarray
-        return Ends(state, ends.age.astype(np.int64), as_array(ends.estimate), as_array(ends.residual))
+        age, estimate, residual = kernel.pursue(limit, CHECK_EVERY, self.tolerance)
+        return Ends(state, age, block.backend.asarray(estimate), block.backend.asarray(residual))
 
     def estimate(self, state: State, block: Block) -> Array:
         return block.project_object(state[0])

@@ -81,7 +81,7 @@ class Emulated:
                 assert kind.endswith("*")
                 held.append(np.array([argument.ctypes.data], np.uintp))
             else:
-                sizes = {"float": 4, "int": 4, "size_t": 8}
+                sizes = {"float": 4, "int": 4, "double": 8, "size_t": 8}
                 value = np.atleast_1d(argument)
                 assert value.itemsize == (8 if kind.endswith("*") else sizes[kind]), (kind, value.dtype)
                 held.append(value)
@@ -171,7 +171,7 @@ class _Plan:
 def cupy_stand_in(shared_memory: int = 227 << 10) -> dict[str, ModuleType]:
     """Modules for sys.modules, enough of CuPy for solvers.cuda."""
     cupy, fft = ModuleType("cupy"), ModuleType("cupyx.scipy.fft")
-    for name in ("asarray", "ascontiguousarray", "empty", "empty_like", "zeros"):
+    for name in ("asarray", "ascontiguousarray", "empty", "empty_like", "full", "zeros"):
         setattr(cupy, name, getattr(np, name))
     cupy.asnumpy, cupy.__version__ = np.asarray, "0"  # type: ignore[attr-defined]
     pool = SimpleNamespace(free_all_blocks=lambda: None, total_bytes=lambda: 0)

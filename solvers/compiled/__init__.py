@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,10 @@ from numpy.typing import NDArray
 
 MAPS = ("er", "hio", "raar", "difference_map", "rrr")  # in the order of the kernel's enumeration
 VARIABLE = "PHASEBENCH_KERNELS"
+
+# Of B images whose start has ended: int64 (B,) iterations done, float32 (B, m1, m2) the estimate with the smallest
+# residual of those looked at, and that residual (B,). Zeros and infinite where it never was finite.
+Found = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]
 
 _FLOATS = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
 _INT = ctypes.c_int
@@ -105,34 +108,6 @@ def supports(grid: tuple[int, int]) -> bool:
     return kernel is not None and all(kernel.phasebench_supports(m) for m in grid)
 
 
-@dataclass(frozen=True)
-class Ends:
-    """Where starts have come to, for B images.
-
-    Attributes:
-        age: int32 (B,) iterations done.
-        residual: float32 (B,) the smallest at a check; infinite where it never was finite.
-        estimate: float32 (B, m1, m2) the image that it belongs to; zero likewise.
-    """
-
-    age: NDArray[np.int32]
-    residual: NDArray[np.float32]
-    estimate: NDArray[np.float32]
-
-    @classmethod
-    def none(cls, shape: tuple[int, ...]) -> Ends:
-        """Those of images (B, m1, m2) that have not begun."""
-        return cls(np.zeros(shape[0], np.int32), np.full(shape[0], np.inf, np.float32), np.zeros(shape, np.float32))
-
-    def pursuit(self, limit: NDArray[np.int32], every: int, tolerance: float) -> _Pursuit:
-        """What tells a kernel to write them here."""
-        assert limit.dtype == np.int32
-        assert limit.flags.c_contiguous
-        assert len(limit) == len(self.age)
-        results = (a.ctypes.data for a in (self.age, self.residual, self.estimate))
-        return _Pursuit(limit.ctypes.data, every, tolerance, *results)
-
-
 class Projection:
     """A map on B images. Both methods take these, float32 (B, m1, m2), and leave the new iterates in them."""
 
@@ -157,12 +132,11 @@ class Projection:
         """`count` iterations."""
         _call("phasebench_project", self._problem, x, count)
 
-    def pursue(self, x: NDArray[np.float32], limit: NDArray[np.int32], every: int, tolerance: float) -> Ends:
+    def pursue(self, x: NDArray[np.float32], limit: NDArray[np.int64], every: int, tolerance: float) -> Found:
         """Iterations up to an image's limit (B,), or until a look at its residual ends them: one within the tolerance,
         or the first if it is not finite."""
-        ends = Ends.none(x.shape)
-        _call("phasebench_pursue", self._problem, ends.pursuit(limit, every, tolerance), x)
-        return ends
+        call = lambda pursuit: _call("phasebench_pursue", self._problem, pursuit, x)  # noqa: E731
+        return _pursue(x.shape, limit, every, tolerance, call)
 
 
 class Lagrangian:
@@ -198,11 +172,10 @@ class Lagrangian:
         """`count` iterations."""
         _call("phasebench_lagrangian", self._problem, self._state, count)
 
-    def pursue(self, limit: NDArray[np.int32], every: int, tolerance: float) -> Ends:
+    def pursue(self, limit: NDArray[np.int64], every: int, tolerance: float) -> Found:
         """As that of `Projection`."""
-        ends = Ends.none(self._shape)
-        _call("phasebench_pursue_lagrangian", self._problem, self._state, ends.pursuit(limit, every, tolerance))
-        return ends
+        call = partial(_call, "phasebench_pursue_lagrangian", self._problem, self._state)
+        return _pursue(self._shape, limit, every, tolerance, call)
 
 
 def residual(x: NDArray[np.float32], magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -235,6 +208,22 @@ def search(
     )
     _call("phasebench_search", problem)
     return row, column, flipped
+
+
+def _pursue(
+    shape: tuple[int, ...],
+    limit: NDArray[np.int64],
+    every: int,
+    tolerance: float,
+    call: Callable[[_Pursuit], None],
+) -> Found:
+    """What a kernel's entry, called with a `Pursuit` of images (B, m1, m2), writes into it."""
+    most = limit.astype(np.int32)
+    age, estimate = np.zeros(shape[0], np.int32), np.zeros(shape, np.float32)
+    residual = np.full(shape[0], np.inf, np.float32)
+    results = (a.ctypes.data for a in (age, residual, estimate))
+    call(_Pursuit(most.ctypes.data, every, tolerance, *results))
+    return age.astype(np.int64), estimate, residual
 
 
 def _check(*arrays: NDArray) -> None:

@@ -2,7 +2,7 @@
 
 They serve float32 blocks of real images with a box for a support; everything else goes the portable way, whose
 functions are the reference that the kernels are tested against. Two ways lead there. Where an image fits into the
-shared memory of a thread block, one kernel does all iterations of a launch; other grids take cuFFT, with all else
+shared memory of a thread block, one launch takes it from the start to its end; other grids take cuFFT, with all else
 fused into three kernels and the iterations recorded in a CUDA graph. PHASEBENCH_KERNELS=cufft asks for the second way
 for all grids, PHASEBENCH_KERNELS=portable for neither.
 """
@@ -13,13 +13,16 @@ import logging
 import os
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from solvers.backend import Array, Backend
 from solvers.compiled import MAPS, VARIABLE
 from solvers.cuda.cufft import FourierIterations
 from solvers.cuda.fused import FusedKernel
 from solvers.cuda.plan import refusal
 
-__all__ = ["MAPS", "iterate", "iterate_and_check", "serves", "way"]
+__all__ = ["MAPS", "Map", "serves", "way"]
 
 log = logging.getLogger(__name__)
 
@@ -35,46 +38,27 @@ def way(grid: tuple[int, int], box: tuple[int, int]) -> str:
     return "cufft" if os.environ.get(VARIABLE) == "cufft" or _unfit(grid, box) else "fused"
 
 
-def iterate(
-    name: str,
-    x: Array,
-    magnitude: Array,
-    box: tuple[int, int],
-    *,
-    nonnegative: bool,
-    beta: float,
-    count: int,
-) -> Array:
-    """The images x (B, m1, m2) after `count` iterations of the map `name`; x is left as it is.
+class Map:
+    """The map `name` with relaxation β, on images x (B, m1, m2) with magnitudes (B, m1, m2 // 2 + 1)."""
 
-    Args:
-        magnitude: (B, m1, m2 // 2 + 1).
-        box: (n1, n2), the support.
-    """
-    grid = (x.shape[1], x.shape[2])
-    if way(grid, box) == "fused":
-        return FusedKernel.of(grid, box, name, nonnegative).iterate(x, magnitude, beta, count)
-    return FourierIterations.of(grid, box, name, nonnegative, len(x)).iterate(x, magnitude, beta, count)
+    def __init__(self, name: str, grid: tuple[int, int], box: tuple[int, int], nonnegative: bool, beta: float) -> None:
+        """For images of this grid with the support box = (n1, n2)."""
+        self._of = (grid, box, name, nonnegative)
+        self._beta = beta
+        self._fused = FusedKernel.of(*self._of) if way(grid, box) == "fused" else None
 
+    def iterate(self, x: Array, magnitude: Array, count: int) -> Array:
+        """The images after `count` iterations; x is left as it is."""
+        fast = self._fused or FourierIterations.of(*self._of, len(x))
+        return fast.iterate(x, magnitude, self._beta, count)
 
-def iterate_and_check(
-    name: str,
-    x: Array,
-    magnitude: Array,
-    box: tuple[int, int],
-    *,
-    nonnegative: bool,
-    beta: float,
-    count: int,
-) -> tuple[Array, Array, Array] | None:
-    """The same, with the images (B, m1, m2) that the new iterates stand for and their residual (B,).
-
-    None where that is no saving: the fused kernel alone gets the two almost for nothing.
-    """
-    grid = (x.shape[1], x.shape[2])
-    if way(grid, box) != "fused":
-        return None
-    return FusedKernel.of(grid, box, name, nonnegative).iterate_and_check(x, magnitude, beta, count)
+    def pursue(
+        self, x: Array, magnitude: Array, limit: NDArray[np.int64], every: int, tolerance: float
+    ) -> tuple[Array, Array, Array, Array] | None:
+        """Starts to their ends, as `FusedKernel.pursue`; None where only cuFFT does this size."""
+        if self._fused is None:
+            return None
+        return self._fused.pursue(x, magnitude, self._beta, limit, every=every, tolerance=tolerance)
 
 
 @cache

@@ -1,10 +1,11 @@
-"""Many iterations in one launch, each image in the shared memory of a thread block: projection.cu."""
+"""A start in one launch, each image in the shared memory of a thread block: projection.cu."""
 
 from __future__ import annotations
 
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solvers.backend import Array
 from solvers.cuda.plan import plan
@@ -20,7 +21,7 @@ class FusedKernel:
         self.plan = plan(grid, box)
         macros = self.plan.macros() | map_macros(name, nonnegative)
         self.module = cupy.RawModule(code=source("projection"), options=options(macros))
-        self.kernel = self.module.get_function("iterate")
+        self.kernel = self.module.get_function("pursue")
         self.kernel.max_dynamic_shared_size_bytes = self.plan.shared_bytes
 
     @staticmethod
@@ -42,33 +43,60 @@ class FusedKernel:
 
     def iterate(self, x: Array, magnitude: Array, beta: float, count: int) -> Array:
         """x (B, m1, m2) after `count` iterations."""
-        return self._launch(x, magnitude, beta, count, checked=False)[0]
+        return self._launch(x, magnitude, beta, np.full(len(x), count), every=count)[0] if count else x
 
     def iterate_and_check(self, x: Array, magnitude: Array, beta: float, count: int) -> tuple[Array, Array, Array]:
         """The same, with the images that the new iterates stand for and their residual (B,)."""
-        return self._launch(x, magnitude, beta, count, checked=True)
+        following, _, estimate, residual = self.pursue(
+            x, magnitude, beta, np.full(len(x), count), every=count, tolerance=0.0
+        )
+        return following, estimate, residual
 
-    def _launch(self, x: Array, magnitude: Array, beta: float, count: int, *, checked: bool) -> tuple:
+    def pursue(
+        self,
+        x: Array,
+        magnitude: Array,
+        beta: float,
+        limit: NDArray[np.int64],
+        *,
+        every: int,
+        tolerance: float,
+    ) -> tuple[Array, Array, Array, Array]:
+        """Starts x (B, m1, m2) to their ends, which `IterativeSolver.pursue` defines.
+
+        Returns:
+            The new iterates; int32 (B,) iterations done; the estimates with the smallest residual of those that were
+            looked at, zero where it never was finite; and that residual (B,), infinite likewise.
+        """
+        import cupy
+
+        estimate = cupy.zeros(x.shape, dtype=np.float32)
+        following, age, residual = self._launch(x, magnitude, beta, limit, every, tolerance, estimate)
+        return following, age, estimate, residual
+
+    def _launch(
+        self,
+        x: Array,
+        magnitude: Array,
+        beta: float,
+        limit: NDArray[np.int64],
+        every: int,
+        tolerance: float = 0.0,
+        estimate: Array | None = None,
+    ) -> tuple[Array, Array, Array]:
+        """The new iterates, iterations and residuals; without an `estimate`, nothing is looked at."""
         import cupy
 
         x, magnitude = cupy.ascontiguousarray(x), cupy.ascontiguousarray(magnitude)
-        if count == 0 and not checked:
-            return x, None, None
-        if count < 1 or x.dtype != np.float32 or magnitude.dtype != np.float32:
-            raise ValueError(f"the kernel does one or more iterations in float32, not {count} in {x.dtype}")
+        if x.dtype != np.float32 or magnitude.dtype != np.float32 or every < 1 or (limit < 1).any():
+            raise ValueError(f"the kernel does one or more iterations in float32, not {limit} in {x.dtype}")
         following = cupy.empty_like(x)
-        estimate = cupy.empty_like(x) if checked else None
-        residual = cupy.empty(len(x), dtype=x.dtype) if checked else None
-        nothing = np.uintp(0)
+        age = cupy.zeros(len(x), dtype=np.int32)
+        residual = cupy.full(len(x), np.inf, dtype=np.float32)
         arguments = (
-            x,
-            magnitude,
-            following,
-            estimate if checked else nothing,
-            residual if checked else nothing,
-            np.float32(beta),
-            np.int32(count),
+            *(x, magnitude, following, np.uintp(0) if estimate is None else estimate, residual, age),
+            *(cupy.asarray(limit, dtype=np.int32), np.int32(every), np.float64(tolerance), np.float32(beta)),
         )
         if len(x):
             self.kernel((len(x),), (self.plan.threads,), arguments, shared_mem=self.plan.shared_bytes)
-        return following, estimate, residual
+        return following, age, residual

@@ -1,7 +1,7 @@
 /* Projection iterations on the GPU, an image in the shared memory of each thread block.
  *
- * Device memory is touched at the start and at the end of a launch, however many iterations lie between. maps.cuh
- * comes before this file.
+ * Device memory is touched where an image is looked at, however many iterations lie between. A block follows its image
+ * to the end of the start; the device then gives its place to the next image. maps.cuh comes before this file.
  *
  * The support is a box, and with p = P_M z every map has the form
  *
@@ -214,7 +214,7 @@ enum Step {
     MISFIT,   /* its residual */
     RETURN,   /* z is transformed back */
     LEAVE,    /* the iterate goes to device memory */
-    DONE
+    DONE      /* so many iterations, and a look at the image where that is wanted */
 };
 
 /* The step after this one; `last`, after the last iteration; `checked`, the estimate is wanted. */
@@ -510,9 +510,8 @@ DEVICE void pass_rows(int step, const Shared &s, float beta) {
 struct Images {
     const float *x;         /* (m1, m2) the iterate */
     const float *magnitude; /* (m1, half_plane) */
-    float *next;            /* (m1, m2) the iterate after the launch */
-    float *estimate;        /* (m1, m2), or null where it is not wanted */
-    float *residual;        /* of the estimate */
+    float *next;            /* (m1, m2) the new iterate; while it is looked at, what it stands for */
+    float *estimate;        /* (m1, m2) the best of those, or null where they are not wanted */
 };
 
 /* All pixels of the image, in the order of device memory: z comes in, the estimate or the new iterate goes out. */
@@ -531,7 +530,7 @@ DEVICE void pass_pixels(int step, const Shared &s, const Images &images) {
         } else if (step == ESTIMATE) {
             float estimate = 0.0f;
             if (inside) estimate = project(MAP == RRR ? object : scale * z);
-            images.estimate[before + i] = estimate;
+            images.next[before + i] = estimate;
             if (pair < box_pairs) z = estimate;
         } else {
             const float outside = MAP == ER ? 0.0f : MAP == RRR ? -scale * z : scale * z;
@@ -540,8 +539,14 @@ DEVICE void pass_pixels(int step, const Shared &s, const Images &images) {
     }
 }
 
-/* The block's sums, and from them the residual. */
-DEVICE void add_up(const Shared &s, float *residual) {
+/* Keep what the iterate stands for. Every thread copies the pixels that it has written. */
+DEVICE void keep_estimate(const Images &images) {
+    const size_t before = (size_t)blockIdx.x * m1 * m2;
+    for (int i = threadIdx.x; i < m1 * m2; i += THREADS) images.estimate[before + i] = images.next[before + i];
+}
+
+/* The residual, from the block's sums. */
+DEVICE float add_up(const Shared &s) {
     const int thread = threadIdx.x;
     for (int parts = THREADS, fewer; parts > 1; parts = fewer) { /* in a fixed order */
         fewer = parts > warp_size ? warp_size : 1;
@@ -554,30 +559,42 @@ DEVICE void add_up(const Shared &s, float *residual) {
         if (thread < fewer) s.partial[thread] = sums;
         __syncthreads();
     }
-    if (thread == 0) residual[blockIdx.x] = sqrtf(s.partial[0].wrong / s.partial[0].all);
+    return sqrtf(s.partial[0].wrong / s.partial[0].all);
 }
 
-/* `count` >= 1 iterations on image blockIdx.x. Where `estimate` is not null, it and `residual` get the image that the
- * new iterate stands for, and its || |F x| - sqrt(Y) || / || sqrt(Y) ||. */
+DEVICE int smaller(int a, int b) { return a < b ? a : b; }
+
+/* The start of image blockIdx.x: iterations up to its limit, which is above zero. Where `estimate` is not null, the
+ * image that the iterate stands for is looked at after `every` iterations and at the limit; `estimate` and `residual`
+ * get the one with the smallest || |F x| - sqrt(Y) || / || sqrt(Y) ||, and the start ends where that is within the
+ * tolerance, or is not finite the first time. `age` gets the iterations done. The caller makes `residual` infinite. */
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
-    iterate(const float *x, const float *magnitude, float *next, float *estimate, float *residual, float beta,
-            int count) {
+    pursue(const float *x, const float *magnitude, float *next, float *estimate, float *residual, int *age,
+           const int *limit, int every, double tolerance, float beta) {
     extern __shared__ Complex memory[];
     const Shared s = arrange(memory);
-    const Images images = {x, magnitude, next, estimate, residual};
+    Images images = {x, magnitude, next, estimate};
     for (int i = threadIdx.x; i < m1 * half_plane; i += THREADS)
         s.magnitude[i / half_plane * MAGNITUDE_STRIDE + i % half_plane] =
             2.0f * magnitude[(size_t)blockIdx.x * m1 * half_plane + i];
     fill_roots(s);
 
     const Column column = own_column(s);
+    const int most = limit[blockIdx.x];
+    const bool checked = estimate != nullptr;
+    const float infinite = residual[blockIdx.x];
+    float best = infinite;
+    int done = 0, left = smaller(every, most);
+    int pairs = row_pairs;
     State z;
+    for (int step = ENTER; step != DONE;) {
+        if (step == ENTER) { /* the whole z comes in as c, to a z of nothing */
+            pairs = row_pairs;
 #pragma unroll
-    for (int j = 0; j < column_rounds_b; j++)
+            for (int j = 0; j < column_rounds_b; j++)
 #pragma unroll
-        for (int k = 0; k < COLUMN_B; k++) z[j][k] = {0.0f, 0.0f};
-    int pairs = row_pairs; /* the first time, the whole z comes in as c, to a z of nothing */
-    for (int step = ENTER, left = count; step != DONE; step = following(step, left == 0, estimate != nullptr)) {
+                for (int k = 0; k < COLUMN_B; k++) z[j][k] = {0.0f, 0.0f};
+        }
         if (passes_columns(step)) {
             pass_columns(step, pairs, s, column, z, beta);
             pairs = box_pairs;
@@ -587,11 +604,27 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
             pass_pixels(step, s, images);
             __syncthreads();
         }
-        if (step == MISFIT) add_up(s, residual);
+        if (step == MISFIT) {
+            const float found = add_up(s);
+            if (found < best) {
+                best = found;
+                keep_estimate(images);
+            }
+        }
         if (passes_rows(step)) {
             pass_rows(step, s, beta);
             __syncthreads();
         }
-        left -= step == ITERATE;
+        if (step == ITERATE) done++, left--;
+        step = following(step, left == 0, checked);
+        if (step == DONE && done < most && (!checked || (best < infinite && best > tolerance))) {
+            images.x = next;
+            left = smaller(every, most - done);
+            step = ENTER;
+        }
+    }
+    if (threadIdx.x == 0 && checked) {
+        residual[blockIdx.x] = best;
+        age[blockIdx.x] = done;
     }
 }

@@ -63,7 +63,7 @@ def test_it_compares_times_and_writes_a_table_with_the_name_of_the_device(stand_
     assert status == Exit.FINE, captured.err
     table = pd.read_csv(tmp_path / "Stand-in-1.csv")
     errors = table[table["unit"] == "relative"]
-    assert sorted(errors["way"]) == ["cufft"] * 4 + ["fused"] * 2
+    assert sorted(errors["way"]) == ["cufft"] * 4 + ["fused"] * 2 + ["pursuit"] * 2
     assert errors["value"].between(0, gpu_check.TOLERANCE).all()
     assert table["device"].eq("Stand-in 1").all()
     rates = table[table["what"] == "rrr+ iteration"].set_index("way")["value"]

@@ -37,20 +37,27 @@ def random_block(grid, box, nonnegative, batch=2):
     return block, rng.standard_normal((batch, *grid))
 
 
-def iterate(name, block, start, count, *, checked=True, order=0):
-    """The shared-memory kernel: the new iterate, the estimate and the residual."""
+def pursue(name, block, start, limit, every, tolerance=0.0, *, checked=True, order=0):
+    """The shared-memory kernel: the new iterate, the estimate, its residual, and the iterations done."""
     grid, box = start.shape[1:], block.box
     split = plan(grid, box)
     kernels = emulator.Emulated(source("projection"), split.macros() | {"MAP": None, "NONNEGATIVE": None})
     kernels.choose(MAP=MAPS.index(name), NONNEGATIVE=block.nonnegative)
     x, magnitude = start.astype(np.float32), block.magnitude.astype(np.float32)
     following, estimate = np.full_like(x, np.nan), np.full_like(x, np.nan)
-    residual = np.full(len(x), np.nan, np.float32)
-    wanted = (estimate, residual) if checked else (np.uintp(0), np.uintp(0))
+    residual, age = np.full(len(x), np.inf, np.float32), np.zeros(len(x), np.int32)
     beta = np.float32(getattr(create(name), "beta", 0))
-    arguments = (x, magnitude, following, *wanted, beta, np.int32(count))
-    kernels.launch("iterate", len(x), split.threads, arguments, shared=split.shared_bytes, order=order)
-    return following, estimate, residual
+    arguments = (
+        *(x, magnitude, following, estimate if checked else np.uintp(0), residual, age),
+        *(np.broadcast_to(np.asarray(limit, np.int32), len(x)).copy(), np.int32(every), np.float64(tolerance), beta),
+    )
+    kernels.launch("pursue", len(x), split.threads, arguments, shared=split.shared_bytes, order=order)
+    return following, estimate, residual, age
+
+
+def iterate(name, block, start, count, **options):
+    """So many iterations, and one look: the new iterate, the estimate and its residual."""
+    return pursue(name, block, start, count, count, **options)[:3]
 
 
 def assert_close(found, expected, tolerance=2e-6):
@@ -102,6 +109,57 @@ def test_two_launches_are_as_good_as_one():
     for name in MAPS:
         halfway = iterate(name, block, start, 4)[0]
         assert_close(iterate(name, block, halfway, 4)[0], iterate(name, block, start, 8)[0], 1e-4)
+
+
+@pytest.mark.parametrize(("grid", "box"), [((16, 12), (6, 5)), ((96, 96), (42, 42))])
+@pytest.mark.parametrize("name", MAPS)
+def test_a_pursuit_is_a_series_of_launches_with_a_look_after_each(name, grid, box):
+    block, x = random_block(grid, box, True)
+    limit, every = [11, 8], 4
+    looks, ages = [], np.zeros(2, int)
+    while (ages < limit).any():
+        x, estimate, residual = iterate(name, block, x, min(every, max(limit) - ages.max()))
+        ages = np.minimum(ages + every, limit)
+        looks.append((x, estimate, residual))
+    following, estimate, residual, age = pursue(name, block, random_block(grid, box, True)[1], limit, every)
+    assert age.tolist() == limit
+    for image in range(2):
+        seen = [look for look, end in zip(looks, (4, 8, 11), strict=True) if end <= limit[image]]
+        best = int(np.argmin([look[2][image] for look in seen]))
+        assert residual[image] == seen[best][2][image]
+        np.testing.assert_array_equal(estimate[image], seen[best][1][image])
+        np.testing.assert_array_equal(following[image], seen[-1][0][image])
+
+
+def test_a_pursuit_ends_where_the_residual_is_within_the_tolerance():
+    block, start = random_block((16, 12), (6, 5), True, batch=4)
+    first = iterate("er", block, start, 5)[2]
+    tolerance = float(np.median(first))
+    _, _, residual, age = pursue("er", block, start, 40, 5, tolerance)
+    assert (age[first <= tolerance] == 5).all()
+    assert (age[first > tolerance] > 5).all()
+    assert ((residual <= tolerance) | (age == 40)).all()
+    _, _, same, ages = pursue("er", block, start, 40, 5, float(residual[0]))
+    assert (same[0], ages[0]) == (residual[0], age[0]), "a residual equal to the tolerance is within it"
+
+
+def test_a_pursuit_that_is_not_finite_ends_at_the_first_look_and_harms_no_other():
+    block, start = random_block((16, 12), (6, 5), True, batch=3)
+    clean = pursue("rrr", block, start, 12, 4)
+    block.magnitude[1, 2, 2] = np.nan
+    following, estimate, residual, age = pursue("rrr", block, start, 12, 4)
+    assert age.tolist() == [12, 4, 12]
+    assert residual[1] == np.inf
+    assert np.isnan(estimate[1]).all(), "it is left as it was"
+    for found, expected in zip((following, estimate, residual), clean, strict=False):
+        np.testing.assert_array_equal(found[[0, 2]], expected[[0, 2]])
+
+
+def test_iterations_that_nobody_looks_at_go_up_to_the_limit():
+    block, start = random_block((16, 12), (6, 5), True)
+    for name in MAPS:
+        halves, whole = (pursue(name, block, start, 8, every, checked=False)[0] for every in (4, 8))
+        assert_close(halves, whole, 1e-5)
 
 
 def test_an_image_of_nothing_is_projected_onto_finite_numbers():

@@ -116,5 +116,5 @@ def test_what_is_given_is_left_as_it_is():
     for grid in (FUSED, ODD):
         x, magnitude = random_images(2, grid)
         before = x.copy()
-        cuda.iterate("rrr", x, magnitude, (6, 5), nonnegative=True, beta=0.6, count=2)
+        cuda.Map("rrr", grid, (6, 5), nonnegative=True, beta=0.6).iterate(x, magnitude, 2)
         np.testing.assert_array_equal(x, before)
