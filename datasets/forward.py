@@ -66,6 +66,22 @@ def _forward(objects: NDArray, grid: tuple[int, int]) -> NDArray[np.float64]:
     return expand_half_plane(_squared_modulus(scipy.fft.fft(rows, n=grid[0], axis=-2)), grid[1])
 
 
+def half_plane(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(Y[k] + Y[−k]) / 2 of planes (B, m1, m2) in the columns 0 … m2 // 2: the intensities of real images, of each of
+    which there are two measurements.
+    """
+    m2 = y.shape[2]
+    columns = m2 // 2 + 1
+    half = y[:, :, :columns].copy()
+    opposite = y[:, ::-1, : m2 - columns : -1]  # rows m1 − 1 … 0 of the columns opposite to 1, 2, …
+    half[:, 0, 0] += y[:, 0, 0]
+    half[:, 1:, 0] += y[:, :0:-1, 0]
+    half[:, 0, 1:] += opposite[:, -1]
+    half[:, 1:, 1:] += opposite[:, :-1]
+    half /= 2
+    return half
+
+
 def expand_half_plane(half: NDArray, m2: int) -> NDArray:
     """Whole plane (..., m1, m2) of a centrosymmetric array given its columns 0 … m2 // 2.
 

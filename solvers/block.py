@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datasets import Measurement
+from datasets.forward import half_plane
 from solvers import compiled, cuda
 from solvers.backend import Array, Backend
 
@@ -128,17 +128,3 @@ def box_block(measurement: Measurement, backend: Backend, *, real: bool, nonnega
     support = np.zeros((len(y), m1, m2), dtype=bool)
     support[:, :n1, :n2] = True
     return Block(backend, backend.asarray(np.sqrt(y)), backend.asarray(support), real, nonnegative, (n1, n2))
-
-
-def half_plane(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(Y[k] + Y[−k]) / 2 for planes (B, m1, m2), in the columns 0 … m2 // 2."""
-    m2 = y.shape[2]
-    k = m2 // 2 + 1
-    half = y[:, :, :k].copy()
-    opposite = y[:, ::-1, : m2 - k : -1]  # of rows m1 − 1 … 0 and columns 1 … k − 1
-    half[:, 0, 0] += y[:, 0, 0]
-    half[:, 1:, 0] += y[:, :0:-1, 0]
-    half[:, 0, 1:] += opposite[:, -1]
-    half[:, 1:, 1:] += opposite[:, :-1]
-    half /= 2
-    return half

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
 from datasets import Measurement, Variant
+from datasets.forward import half_plane
 from solvers import weights as weight_files
 from solvers.backend import Backend
 from solvers.base import Information, Reconstruction, Solver, Status, Streams
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 Preset = Literal["default", "paper"]
 
-CHUNK = 64  # images in one pass; the last chunk is filled up, so that no image's result depends on its neighbours
+# Images in one pass; the last chunk is filled up, so that no image's result depends on its neighbours. On a CPU 16 are
+# fastest, whose activations stay in the cache, and an image by itself costs no more than these.
+CHUNK = {"cpu": 16, "cuda": 256}
 
 
 class LearnedSolver(Solver):
@@ -33,6 +36,9 @@ class LearnedSolver(Solver):
 
     preset: Preset = Field("default", description="default: the best known; paper: as the paper describes it")
     weights: str = Field("", description="weight file (.safetensors) to use instead of the one in this package")
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="of the network's layers; bf16 is faster where the processor has instructions for it"
+    )
 
     transforms_per_image: ClassVar[int]
 
@@ -124,7 +130,8 @@ class LearnedSolver(Solver):
         images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
         residual = np.full(len(measurement), np.nan)
         with torch.inference_mode(), _threads(self.backend.threads):
-            for chunk in np.split(np.flatnonzero(valid), range(CHUNK, int(valid.sum()), CHUNK)):
+            size = CHUNK[self.backend.device]
+            for chunk in np.split(np.flatnonzero(valid), range(size, int(valid.sum()), size)):
                 images[chunk] = self._reconstruct(measurement.intensities[chunk])
                 residual[chunk] = _residual(images[chunk], measurement.intensities[chunk])
         once = valid.astype(np.int64)
@@ -138,19 +145,19 @@ class LearnedSolver(Solver):
         )
 
     def _reconstruct(self, intensities: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(n, m1, m2) for up to CHUNK valid measurements.
+        """(n, m1, m2) for up to a chunk of valid measurements.
 
-        The object is real, so Y[-k] and Y[k] are two measurements of one number: their mean is used, which matters
-        where there is noise. Dividing by the largest intensity keeps float32 in range whatever the units.
+        Dividing by the largest intensity keeps float32 in range whatever the units.
         """
         import torch
 
         scale = intensities.max(axis=(1, 2), keepdims=True)
-        opposite = np.roll(intensities[:, ::-1, ::-1], (1, 1), axis=(1, 2))
-        columns = intensities.shape[2] // 2 + 1
-        half = np.ones((CHUNK, intensities.shape[1], columns), dtype=np.float32)
-        half[: len(intensities)] = ((intensities + opposite) / (2 * scale))[:, :, :columns]
-        images = self._model.reconstruct(torch.from_numpy(half).to(self.backend.device)).cpu().numpy()
+        mean = half_plane(intensities) / scale
+        half = np.ones((CHUNK[self.backend.device], *mean.shape[1:]), dtype=np.float32)
+        half[: len(mean)] = mean
+        narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
+        with narrow:  # which leaves Fourier transforms and what the network answers in float32
+            images = self._model.reconstruct(torch.from_numpy(half).to(self.backend.device)).cpu().numpy()
         return images[: len(intensities)] * np.sqrt(scale).astype(np.float32)
 
 

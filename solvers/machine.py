@@ -10,11 +10,12 @@ import torch
 
 
 def bf16_is_fast(device: str) -> bool:
-    """True on recent GPUs and on CPUs with AMX; with AVX-512 alone, bf16 convolutions are slower than float32 ones."""
+    """True on recent GPUs and on CPUs with instructions for it: AMX, or AVX512-BF16 (twice as fast as float32 on a
+    Zen 5). Where it has to be emulated, it takes half as long again as float32."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", None)  # no public name for it yet
-    return bool(amx and amx())
+    instructions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # no public names for them yet
+    return any(getattr(torch.cpu, name, bool)() for name in instructions)
 
 
 def describe(device: torch.device, count: int) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracles import conjugate_flip, embed, literal_intensities
 
 from datasets import forward
-from datasets.forward import expand_half_plane
+from datasets.forward import expand_half_plane, half_plane
 
 undersampled = pytest.mark.filterwarnings("ignore:grid .* is below 2n - 1")
 
@@ -103,3 +103,13 @@ def test_the_frame_may_lie_anywhere_on_the_periodic_grid(rng):
     x = rng.random((1, 4, 5))
     wrapped = embed(x, (9, 10), corner=(7, 8))  # around both borders
     np.testing.assert_allclose(np.abs(np.fft.fft2(wrapped)) ** 2, forward(x, (9, 10)), atol=1e-10)
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (1, 2), (2, 1), (3, 2), (4, 5), (6, 6), (5, 8)])
+def test_both_measurements_of_a_real_images_intensity_are_used(rng, grid):
+    y = rng.random((3, *grid))
+    m1, m2 = grid
+    expected = [
+        [[(y[b, r, c] + y[b, -r % m1, -c % m2]) / 2 for c in range(m2 // 2 + 1)] for r in range(m1)] for b in range(3)
+    ]
+    np.testing.assert_array_equal(half_plane(y), expected)

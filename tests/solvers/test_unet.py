@@ -247,6 +247,14 @@ def test_the_numpy_backend_gives_the_same_answer(trained, frames):
     )
 
 
+def test_bf16_is_another_precision_and_nearly_the_same_answer(trained, frames):
+    narrow = TinyA(weights=trained["unet_a"].weights, precision="bf16")
+    narrow.prepare(Backend(), "shift_flip")
+    one, other = solve(trained["unet_a"], measure(frames)).images, solve(narrow, measure(frames)).images
+    assert other.dtype == np.float32
+    assert 0 < np.linalg.norm(one - other) / np.linalg.norm(one) < 0.1
+
+
 def test_missing_weights_come_with_the_command_that_makes_them(tmp_path):
     with pytest.raises(UnavailableError, match="python -m bench train --solver unet_b --variant none --preset paper"):
         TinyB(preset="paper", weights=str(tmp_path / "none.safetensors")).prepare(Backend(), "none")
