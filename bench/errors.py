@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from enum import IntEnum
 from typing import ClassVar
 
@@ -27,3 +28,8 @@ class NothingComparableError(RequestError):
     """Two results have no measurement, or no solver, in common."""
 
     status = Exit.NOTHING
+
+
+def one_line(failure: BaseException) -> str:
+    """An exception's class and message, without line breaks."""
+    return " ".join("".join(traceback.format_exception_only(failure)).split())

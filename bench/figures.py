@@ -1,24 +1,22 @@
 """Pictures of a run: truth beside reconstructions, and error against iterations and seconds.
 
-The images are solved again for the pictures. A solver's result for an image does not depend on the batch, so
-they show what the tables count.
+The images are solved again for the pictures, by the executor of the sweep.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
-import numpy as np
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bench.metrics import adjusted_mse, cut, register
+from bench.executors import Executor
+from bench.glimpses import Curve, converge, pictures
 from bench.shard import Shard, observe
 from bench.sweep import Sweep
 from datasets import ImageSet
-from solvers import Backend, IterativeSolver, Snapshot, Streams, create
 from solvers.files import replace_atomically
 
 GALLERY = 6  # images in a gallery
@@ -28,18 +26,12 @@ CURVES = 16  # images under a convergence curve
 mpl.rcParams["svg.hashsalt"] = "phasebench"  # the same picture is the same file
 
 
-@dataclass(frozen=True)
-class Curve:
-    """How the median image of one solver converged, at each of its checks."""
+def draw_figures(sweep: Sweep, labels: list[str], images: ImageSet, executor: Executor, folder: Path) -> None:
+    """Galleries of all variants, and the convergence curves on the last one.
 
-    iterations: NDArray[np.int64]
-    seconds: NDArray[np.float64]
-    mse: NDArray[np.float64]
-    residual: NDArray[np.float64]
-
-
-def draw_figures(sweep: Sweep, labels: list[str], images: ImageSet, backend: Backend, folder: Path) -> None:
-    """Galleries of all variants, and the convergence curves on the last one."""
+    Raises:
+        CallError: a solver failed.
+    """
     if not labels:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,17 +41,18 @@ def draw_figures(sweep: Sweep, labels: list[str], images: ImageSet, backend: Bac
 
     pictured = [first(GALLERY, variant) for variant in sweep.variants]
     if len(pictured) * (1 + len(labels)) <= COLUMNS:
-        _save(gallery(pictured, labels, images, backend), folder / "gallery.png")
+        _save(gallery(pictured, labels, images, executor), folder / "gallery.png")
     else:
         for one in pictured:
-            _save(gallery([one], labels, images, backend), folder / f"gallery_{one.variant}.png")
+            _save(gallery([one], labels, images, executor), folder / f"gallery_{one.variant}.png")
     shard = first(CURVES, sweep.variants[-1])
-    found = {label: curve for label in labels if (curve := converge(label, shard, images, backend)) is not None}
+    curves = {label: executor.call(converge, replace(shard, solver=label)) for label in labels}
+    found = {label: curve for label, curve in curves.items() if curve is not None}
     if found:
         _save(convergence(found, shard), folder / "convergence.png")
 
 
-def gallery(shards: list[Shard], labels: list[str], images: ImageSet, backend: Backend) -> Figure:
+def gallery(shards: list[Shard], labels: list[str], images: ImageSet, executor: Executor) -> Figure:
     """The shards side by side, of the same images on different variants: the truth, then one column per solver.
 
     Every reconstruction is registered to the truth, and has its adjusted error below it.
@@ -69,20 +62,13 @@ def gallery(shards: list[Shard], labels: list[str], images: ImageSet, backend: B
         figsize=(max(1.5, 16 / max(columns, 11)) * columns, 1.5 * shards[0].count + 0.5), layout="constrained"
     )
     for shard, part in zip(shards, figure.subfigures(1, len(shards), wspace=0.03, squeeze=False)[0], strict=True):
-        _draw_group(part, shard, labels, images, backend)
+        truth, _ = observe(images, shard)
+        axes = part.subplots(len(truth), 1 + len(labels), squeeze=False)
+        _draw_column(axes[:, 0], "truth", truth)
+        for column, label in zip(axes.T[1:], labels, strict=True):
+            _draw_column(column, label, *executor.call(pictures, replace(shard, solver=label)))
+        part.suptitle(shard.variant, fontsize=8)
     return figure
-
-
-def _draw_group(figure: SubFigure, shard: Shard, labels: list[str], images: ImageSet, backend: Backend) -> None:
-    truth, measurement = observe(images, shard)
-    axes = figure.subplots(len(truth), 1 + len(labels), squeeze=False)
-    _draw_column(axes[:, 0], "truth", truth)
-    for column, label in zip(axes.T[1:], labels, strict=True):
-        solver = create(label)
-        solver.prepare(backend, shard.variant)
-        found = solver.solve(measurement, Streams(shard.seed)).images
-        _draw_column(column, label, registered(truth, found), adjusted_mse(truth, found))
-    figure.suptitle(shard.variant, fontsize=8)
 
 
 def _draw_column(axes: NDArray, title: str, shown: NDArray, errors: NDArray | None = None) -> None:
@@ -93,39 +79,6 @@ def _draw_column(axes: NDArray, title: str, shown: NDArray, errors: NDArray | No
         ax.set_yticks([])
         if errors is not None:
             ax.set_xlabel(f"{errors[i]:.2g}", fontsize=7, labelpad=1)
-
-
-def registered(truth: NDArray, reconstruction: NDArray) -> NDArray:
-    """The window of each reconstruction (B, m1, m2) that matches the truth (B, n1, n2), turned and scaled to it."""
-    match = register(truth, reconstruction)
-    window = cut(reconstruction, match.row, match.column, truth.shape[1:]) * match.factor[:, None, None]
-    return np.where(match.flipped[:, None, None], np.conj(window[:, ::-1, ::-1]), window).real
-
-
-def converge(label: str, shard: Shard, images: ImageSet, backend: Backend) -> Curve | None:
-    """Run one solver under observation; None for a solver that does not iterate, or has nothing to iterate on."""
-    solver = create(label)
-    if not isinstance(solver, IterativeSolver):
-        return None
-    truth, measurement = observe(images, shard)
-    solver.prepare(backend, shard.variant)
-    seen: list[tuple[int, float, NDArray, NDArray]] = []
-    latest_mse, latest_residual = np.ones(len(truth)), np.ones(len(truth))
-
-    def observer(snapshot: Snapshot) -> None:
-        errors = adjusted_mse(truth[snapshot.images], snapshot.estimate)
-        first = snapshot.starts == 0  # the curve of one start; a finished image keeps its last value
-        latest_mse[snapshot.images[first]] = errors[first]
-        latest_residual[snapshot.images[first]] = snapshot.residual[first]
-        if first.any():
-            age = int(snapshot.iterations[first].max())
-            seen.append((age, snapshot.seconds, latest_mse.copy(), latest_residual.copy()))
-
-    solver.solve(measurement, Streams(shard.seed), observer)
-    if not seen:
-        return None
-    age, seconds, mse, residual = (np.array(column) for column in zip(*seen, strict=True))
-    return Curve(age, seconds, np.median(mse, axis=1), np.median(residual, axis=1))
 
 
 def convergence(curves: dict[str, Curve], shard: Shard) -> Figure:

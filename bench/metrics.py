@@ -6,14 +6,17 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
-import torch
 from numpy.typing import NDArray
 
 from datasets.blocks import map_blocks
 from solvers import compiled
+
+if TYPE_CHECKING:
+    import torch
 
 SUCCESS = 1e-2  # adjusted error below which an image counts as recovered
 STRICT_SUCCESS = 1e-4
@@ -120,6 +123,8 @@ def success_rate(mse: NDArray, threshold: float = SUCCESS) -> float:
 
 def _explained_energy(truth: NDArray, reconstruction: NDArray, circular: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """|⟨A, B⟩|² / ‖B‖² for all windows, (B, m1, m2), near zero where there is nothing: for A upright, and flipped."""
+    import torch
+
     n1, n2 = truth.shape[1:]
     m1, m2 = reconstruction.shape[1:]
     b = torch.from_numpy(np.ascontiguousarray(reconstruction))
@@ -148,6 +153,8 @@ def _explained_energy(truth: NDArray, reconstruction: NDArray, circular: bool) -
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -159,6 +166,8 @@ def _one_thread_each() -> Iterator[None]:
 @cache
 def _band(m: int, n: int, dtype: torch.dtype) -> torch.Tensor:
     """(m, m) with ones at (i, i), (i, i + 1), …, (i, i + n − 1), around the end: sums over windows of n."""
+    import torch
+
     offset = (torch.arange(m)[None, :] - torch.arange(m)[:, None]) % m
     return (offset < n).to(dtype)
 

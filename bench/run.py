@@ -26,7 +26,6 @@ from bench.sweep import Sweep
 from bench.tables import summarise, table1, table2
 from bench.timing import read_alone, single_images, timing_table
 from datasets import DatasetError, ImageSet, load_images
-from solvers import Backend
 from solvers.compiled import kernels
 from solvers.files import write_text
 
@@ -59,22 +58,23 @@ def run_sweep(
         if backend.device == "cpu" and kernels() is None:
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
-        outcomes, worked = _run_shards(list(shards(sweep)), make_executor(sweep, images, backend), store, console)
-        rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
-        summary = summarise(rows)
-        write_parquet(output / "per_image.parquet", rows)
-        write_csv(output / "summary.csv", summary)
-        write_csv(output / "table1.csv", table1(summary))
-        write_csv(output / "table2.csv", table2(summary))
-        known = read_alone(output / "timing.csv", without=worked)
-        write_csv(output / "timing.csv", timing_table(outcomes, backend, known))
-        write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
-        # From here on solvers run in this process: what is written survives one that brings it down.
-        if latency:
-            alone = single_images(outcomes, images, backend, known)
-            write_csv(output / "timing.csv", timing_table(outcomes, backend, alone))
-        if figures:
-            _draw(sweep, images, backend, rows, output / "figures", console)
+        with make_executor(sweep, images, backend) as executor:
+            outcomes, worked = _run_shards(list(shards(sweep)), executor, store, console)
+            rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
+            summary = summarise(rows)
+            write_parquet(output / "per_image.parquet", rows)
+            write_csv(output / "summary.csv", summary)
+            write_csv(output / "table1.csv", table1(summary))
+            write_csv(output / "table2.csv", table2(summary))
+            known = read_alone(output / "timing.csv", without=worked)
+            write_csv(output / "timing.csv", timing_table(outcomes, backend, known))
+            write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
+            # From here on solvers run once more: what is written survives all that they may do.
+            if latency:
+                single = single_images(outcomes, executor, known)
+                write_csv(output / "timing.csv", timing_table(outcomes, backend, single))
+            if figures:
+                _draw(sweep, images, executor, rows, output / "figures", console)
     print_summary(summary, console)
     lost = rows[rows["status"].isin(UNSOLVED)]
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
@@ -134,13 +134,12 @@ def _run_shards(
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(shard.count for shard in plan))
         progress.advance(task, sum(shard.count for shard in outcomes))
-        if missing:  # otherwise there is nothing to start a process for
+        if missing:
             progress.update(task, description=_described(missing[0]))
-            with executor:
-                for done, outcome in enumerate(executor.run(missing), 1):
-                    outcomes[outcome.shard] = store.save(outcome)
-                    progress.advance(task, outcome.shard.count)
-                    progress.update(task, description=_described(missing[min(done, len(missing) - 1)]))
+            for done, outcome in enumerate(executor.run(missing), 1):
+                outcomes[outcome.shard] = store.save(outcome)
+                progress.advance(task, outcome.shard.count)
+                progress.update(task, description=_described(missing[min(done, len(missing) - 1)]))
     return [outcomes[shard] for shard in plan], {shard.solver for shard in missing}
 
 
@@ -158,13 +157,15 @@ def _described(shard: Shard) -> str:
     return f"{shard.variant:<10} {escape(shard.solver)}"
 
 
-def _draw(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame, folder: Path, console: Console) -> None:
+def _draw(
+    sweep: Sweep, images: ImageSet, executor: Executor, rows: pd.DataFrame, folder: Path, console: Console
+) -> None:
     from bench.figures import draw_figures  # matplotlib takes a second to import
 
     failed = set(rows.loc[rows["status"].isin(UNSOLVED), "solver"])
     working = [label for label in sweep.solvers if label not in failed]
     with console.status("drawing figures"):
         try:
-            draw_figures(sweep, working, images, backend, folder)
+            draw_figures(sweep, working, images, executor, folder)
         except Exception as error:  # the solvers run again for the pictures: the tables must not depend on that
             console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.errors import one_line
 from bench.memory import peak_memory
 from bench.metrics import register
 from datasets import ImageSet, Measurement, measure, place, placements
@@ -103,6 +104,8 @@ class Worker:
     """
 
     def __init__(self, images: ImageSet, backend: Backend, beside: int = 1) -> None:
+        import torch  # noqa: F401 - solving and scoring need it, and its import takes a second that is none of theirs
+
         self.images, self.backend, self.beside = images, backend, beside
         self._prepared: tuple[tuple[str, str], Solver] | None = None
 
@@ -122,7 +125,7 @@ class Worker:
             _check(found, measurement)
         except (Exception, SystemExit) as failure:  # a solver may raise anything; the sweep must go on without it
             error = traceback.format_exc()
-            reason = " ".join("".join(traceback.format_exception_only(failure)).split())
+            reason = one_line(failure)
         solved = clock()
         if error or found is None:
             rows = _unsolved_rows(identity, FAILED, reason)

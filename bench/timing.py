@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.shard import Outcome, Shard, observe, timing_row
-from datasets import ImageSet
-from solvers import Backend, Streams, create
+from bench.executors import Executor
+from bench.executors.call import CallError
+from bench.glimpses import BUDGET, alone
+from bench.shard import Outcome, timing_row
+from solvers import Backend
 
-SINGLES = 5  # images solved by themselves for a solver's latency
-BUDGET = 2.0  # seconds for those of one solver: none is begun after them, or where one alone would take as long
 
-
-def timing_table(outcomes: list[Outcome], backend: Backend, alone: pd.DataFrame | None = None) -> pd.DataFrame:
+def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame | None = None) -> pd.DataFrame:
     """One line for each variant and solver; the spread is that between its shards.
 
     `workers` is how many shards were solved side by side, at most: above 1 they have slowed each other down, and
     their times are not to be compared with others. A shard that failed counts with the seconds it took.
 
     Args:
-        alone: what `single_images` found; it adds how long a solver takes to set up, and for one image by itself.
+        single: what `single_images` found; it adds how long a solver takes to set up, and for one image by itself.
     """
     shards = pd.DataFrame([timing_row(outcome) for outcome in outcomes])
     lines = []
@@ -55,17 +53,15 @@ def timing_table(outcomes: list[Outcome], backend: Backend, alone: pd.DataFrame 
             }
         )
     table = pd.DataFrame(lines)
-    return table if alone is None else table.merge(alone, on="solver", how="left")
+    return table if single is None else table.merge(single, on="solver", how="left")
 
 
-def single_images(
-    outcomes: list[Outcome], images: ImageSet, backend: Backend, known: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def single_images(outcomes: list[Outcome], executor: Executor, known: pd.DataFrame | None = None) -> pd.DataFrame:
     """How long each solver of a sweep takes to set up, and to solve one image by itself: a line for each solver.
 
-    It is measured here, after the sweep, on the first variant that the solver went through without an error: the
-    shards of a sweep fill all processors, and a solver is set up once for many of them. The first image only warms
-    up. A solver that would take too long has no latency.
+    It is measured after the sweep, on the first variant that the solver went through without an error: the shards of
+    a sweep fill all processors, and a solver is set up once for many of them. A solver that would take too long has no
+    latency.
 
     Args:
         known: lines of an earlier run, which are taken over.
@@ -83,8 +79,8 @@ def single_images(
         setup: list[float] = []
         solve: list[float] = []
         if solver not in failed and one < BUDGET:
-            with contextlib.suppress(Exception):  # a solver that fails only now has no latency, and keeps its rows
-                setup, solve = _alone(shard, images, backend)
+            with contextlib.suppress(CallError):  # a solver that fails only now has no latency, and keeps its rows
+                setup, solve = executor.call(alone, shard)
         lines.append({"solver": solver, **_spread("setup_ms", setup), **_spread("latency_ms", solve)})
     return pd.DataFrame(lines)
 
@@ -99,32 +95,6 @@ def read_alone(path: Path, without: set[str]) -> pd.DataFrame | None:
     if len(columns) == 1:
         return None
     return table.loc[~table["solver"].isin(without), columns].drop_duplicates("solver")
-
-
-def _alone(shard: Shard, images: ImageSet, backend: Backend) -> tuple[list[float], list[float]]:
-    """Milliseconds of each setup, and of each image solved by itself."""
-    clock = time.perf_counter
-    setups: list[float] = []
-    solves: list[float] = []
-    began = clock()
-    for i in range(1 + SINGLES):
-        place = shard.first + i % shard.count
-        part = Shard(shard.solver, shard.variant, shard.seed, place, 1, shard.split, shard.photons)
-        _, measurement = observe(images, part)
-        start = clock()
-        solver = create(shard.solver)
-        solver.prepare(backend, shard.variant)
-        backend.synchronize()
-        ready = clock()
-        solver.solve(measurement, Streams(shard.seed))
-        backend.synchronize()
-        done = clock()
-        if i:
-            setups.append(1e3 * (ready - start))
-            solves.append(1e3 * (done - ready))
-        if done - began > BUDGET and solves:
-            break
-    return setups, solves
 
 
 def _spread(name: str, values: Any) -> dict[str, float]:

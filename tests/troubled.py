@@ -24,7 +24,7 @@ class Troubled(Solver):
     name = "troubled"
     summary = "gets into trouble on purpose"
 
-    trouble: Literal["none", "hang", "die", "die_once"] = "none"
+    trouble: Literal["none", "hang", "die", "die_once", "die_alone"] = "none"
     at: int = 0
     folder: str = ""
 
@@ -34,18 +34,22 @@ class Troubled(Solver):
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
         self._note(f"{os.getpid()} {measurement.indices[0]}")
         if self.at in measurement.indices:
-            self._get_into_trouble()
+            self._get_into_trouble(len(measurement))
         n = len(measurement)
         ones = np.ones(n, dtype=np.int64)
         images = np.fft.ifft2(np.sqrt(measurement.intensities)).real
         return Reconstruction(images, np.ones(n), ones, ones, ones, [Status.STOPPED] * n)
 
-    def _get_into_trouble(self) -> None:
+    def _get_into_trouble(self, images: int) -> None:
         if self.trouble == "hang":
             child = subprocess.Popen(["sleep", "1000"])
             self._note(f"{child.pid} sleeps")
             time.sleep(1000)
-        elif self.trouble == "die" or (self.trouble == "die_once" and len(self._log()) == 1):
+        elif (
+            self.trouble == "die"
+            or (self.trouble == "die_once" and len(self._log()) == 1)
+            or (self.trouble == "die_alone" and images == 1)
+        ):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _note(self, line: str) -> None:
@@ -55,6 +59,17 @@ class Troubled(Solver):
 
     def _log(self) -> list[str]:
         return (Path(self.folder) / "log").read_text().splitlines()
+
+
+def ask(what: str, images, backend) -> tuple[int, int, str]:
+    """What a call finds where it is answered; or it gets into trouble there."""
+    if what == "raise":
+        raise ZeroDivisionError("the dial was\nat eleven")
+    if what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "hang":
+        time.sleep(1000)
+    return os.getpid(), len(images), backend.precision
 
 
 def install(site: Path) -> Path:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import dask
-from distributed import Client, Future, LocalCluster, as_completed
+from distributed import CancelledError, Client, Future, LocalCluster, as_completed
 from distributed.scheduler import KilledWorker
 
-from bench.errors import RequestError
+from bench.errors import RequestError, one_line
+from bench.executors.call import Answer, CallError
 from bench.executors.processes import Processes
 from bench.shard import FAILED, Outcome, Shard, unsolved
 from datasets import ImageSet
@@ -53,6 +54,7 @@ class Cluster:
         self.workers, self.address = workers, address
         self._stack = contextlib.ExitStack()
         self._futures: dict[Future, Shard] = {}
+        self._setup: Future | None = None
 
     def __enter__(self) -> Self:
         """Reach the scheduler.
@@ -83,19 +85,32 @@ class Cluster:
         """
         if not shards:
             return
-        client, last = self._client, max(shard.first + shard.count for shard in shards)
-        images = replace(self.images, images=self.images.images[:last], labels=self.images.labels[:last])
-        beside = max(1, sum(client.nthreads().values()))
-        setup = Setup(uuid.uuid4().hex, images, replace(self.backend), self.timeout, beside)
-        # A task, unlike scattered data, is made again when the worker that holds its result is lost.
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
-            shared = client.submit(_same, setup, key=f"setup-{setup.token}")
+        client, shared = self._client, self._shared(max(shard.first + shard.count for shard in shards))
         for shard in shards:
             self._futures[client.submit(_solve, shared, shard, pure=False)] = shard
         for future in as_completed(list(self._futures), loop=client.loop):
             shard = self._futures.pop(future)
             yield self._outcome(future, shard)
             future.release()
+
+    def call(self, function: Callable[..., Any], *arguments: object) -> Any:
+        """As `Executor.call`."""
+        future = self._client.submit(_call, self._shared(), function, arguments, pure=False)
+        try:
+            return future.result().get()
+        except (KilledWorker, CancelledError) as error:
+            raise CallError(one_line(error)) from error
+
+    def _shared(self, count: int | None = None) -> Future:
+        """The setup, on the cluster, with so many images: a task, unlike scattered data, is made again when its worker
+        is lost."""
+        if self._setup is None:
+            images = replace(self.images, images=self.images.images[:count], labels=self.images.labels[:count])
+            beside = max(1, sum(self._client.nthreads().values()))
+            setup = Setup(uuid.uuid4().hex, images, replace(self.backend), self.timeout, beside)
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+                self._setup = self._client.submit(_same, setup, key=f"setup-{setup.token}")
+        return self._setup
 
     def _outcome(self, future: Future, shard: Shard) -> Outcome:
         if future.status == "finished":
@@ -125,6 +140,19 @@ def _same(setup: Setup) -> Setup:
 
 
 def _solve(setup: Setup, shard: Shard) -> Outcome:
+    (outcome,) = _crew(setup).run([shard])
+    return outcome
+
+
+def _call(setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
+    try:
+        return Answer(_crew(setup).call(function, *arguments))
+    except CallError as error:
+        return Answer(error=str(error))
+
+
+def _crew(setup: Setup) -> Processes:
+    """The worker process of this thread, which stays for the whole of a sweep."""
     thread = threading.get_ident()
     token, crew = _crews.get(thread, ("", None))
     if crew is None or token != setup.token:
@@ -132,8 +160,7 @@ def _solve(setup: Setup, shard: Shard) -> Outcome:
             crew.end()
         crew = Processes(setup.images, setup.backend, timeout=setup.timeout, beside=setup.beside)
         _crews[thread] = setup.token, crew
-    (outcome,) = crew.run([shard])
-    return outcome
+    return crew
 
 
 def _end_crews() -> None:

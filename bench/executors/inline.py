@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
+from bench.executors.call import Call
 from bench.keys import code_of
 from bench.shard import Outcome, Shard, Worker
 from datasets import ImageSet
@@ -26,3 +27,6 @@ class Inline:
         for shard in shards:
             outcome = self._worker.run(shard)
             yield replace(outcome, code=code_of(shard.solver))
+
+    def call(self, function: Callable[..., Any], *arguments: object) -> Any:
+        return Call(function, arguments).answer(self._worker.images, self._worker.backend).get()

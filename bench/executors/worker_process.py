@@ -17,6 +17,7 @@ from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 
+from bench.executors.call import Answer, Call
 from bench.shard import Outcome, Shard
 from datasets import ImageSet
 from solvers import Backend
@@ -28,7 +29,7 @@ class WorkerProcess:
     Attributes:
         connection: readable when there is something to `receive`.
         ready: it has imported what it needs, and can be given a shard.
-        shard: the one it works on, if any.
+        task: what it works on, if anything.
         deadline: when that is to be finished, on the monotonic clock.
     """
 
@@ -42,7 +43,7 @@ class WorkerProcess:
                 start_new_session=True,
             )
         self.ready = False
-        self.shard: Shard | None = None
+        self.task: Shard | Call | None = None
         self.deadline = float("inf")
         self._given = time.monotonic()
         self._send((images, replace(backend), beside))  # a backend in use has a module in it, which cannot be sent
@@ -53,27 +54,27 @@ class WorkerProcess:
 
     @property
     def seconds(self) -> float:
-        """Since it was given its shard."""
+        """Since it was given its task."""
         return time.monotonic() - self._given
 
-    def give(self, shard: Shard, timeout: float | None) -> None:
-        """Let it solve a shard, for so many seconds at most."""
-        self.shard, self._given = shard, time.monotonic()
+    def give(self, task: Shard | Call, timeout: float | None) -> None:
+        """Let it solve a shard, or answer a call, for so many seconds at most."""
+        self.task, self._given = task, time.monotonic()
         self.deadline = self._given + timeout if timeout is not None else float("inf")
-        self._send(shard)
+        self._send(task)
 
-    def receive(self) -> Outcome | None:
-        """The outcome of its shard; None where it says that it is ready.
+    def receive(self) -> Outcome | Answer | None:
+        """The outcome of its shard, or the answer to its call; None where it says that it is ready.
 
         Raises:
             EOFError: the process has died.
         """
         try:
-            outcome = self.connection.recv()
+            result = self.connection.recv()
         except OSError as error:
             raise EOFError from error
-        self.ready, self.shard, self.deadline = True, None, float("inf")
-        return outcome
+        self.ready, self.task, self.deadline = True, None, float("inf")
+        return result
 
     def cause_of_death(self) -> str:
         """How it ended, once `receive` has found that it did."""

@@ -11,12 +11,15 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from troubled import alive, calls, install
+from troubled import alive, ask, calls, install
 
 from bench.errors import Exit, RequestError
+from bench.executors import make_executor
+from bench.executors.call import CallError
 from bench.executors.processes import Processes
 from bench.lock import holder
 from bench.run import run_sweep
@@ -24,6 +27,7 @@ from bench.shard import Shard
 from bench.shard_file import read_header
 from bench.status import State, inventory
 from bench.sweep import Sweep, request
+from bench.timing import single_images
 from datasets import load_images
 from solvers import Backend
 
@@ -205,6 +209,46 @@ def test_a_shard_made_by_other_code_than_its_key_names_is_refused(tmp_path, monk
     with pytest.raises(RequestError, match="was run with other code or packages"):
         run_sweep(sweep_of("er[iterations=1]", **options), tmp_path / "out", figures=False)
     assert list((tmp_path / "out" / "shards").iterdir()) == []
+
+
+CALLED = Backend(precision="float64")
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes", "dask"])
+def test_a_function_is_called_where_shards_are_solved(executor):
+    images = load_images("sample")
+    sweep = sweep_of("er[iterations=1]", executor=executor)
+    with make_executor(sweep, images, CALLED) as place:
+        first, *found = place.call(ask, "fine")
+        assert found == [len(images), "float64"]
+        assert (first == os.getpid()) == (executor == "inline")
+        assert place.call(ask, "fine")[0] == first, "it is kept warm"
+        with pytest.raises(CallError, match="ZeroDivisionError: the dial was at eleven"):
+            place.call(ask, "raise")
+        (outcome,) = place.run([Shard("er[iterations=1]", "none", 0, 0, 2, "test", None)])
+        assert not outcome.error
+        assert place.call(ask, "fine")[1:] == tuple(found)
+
+
+@pytest.mark.parametrize(("what", "says"), [("die", "died: killed by SIGKILL"), ("hang", "no answer after 1 s")])
+def test_a_call_that_brings_its_process_down_or_takes_too_long_is_an_error(what, says):
+    with Processes(load_images("sample"), CALLED, timeout=1) as crew:
+        first, *_ = crew.call(ask, "fine")
+        with pytest.raises(CallError, match=says):
+            crew.call(ask, what)
+        assert not alive(first)
+        assert crew.call(ask, "fine")[0] != first
+
+
+def test_a_solver_that_brings_its_process_down_after_the_sweep_leaves_the_run_whole(tmp_path, notes, monkeypatch):
+    monkeypatch.setattr("bench.run.single_images", single_images)
+    label = f"troubled[trouble=die_alone,folder={notes}]"
+    result = run_sweep(sweep_of(label, "er[iterations=5]", executor="processes"), tmp_path / "out")
+    assert result.status == Exit.FINE
+    timing = pd.read_csv(tmp_path / "out" / "timing.csv").set_index("solver")
+    assert np.isnan(timing.loc[label, "latency_ms_median"])
+    assert timing.loc["er[iterations=5]", "latency_ms_median"] > 0
+    assert (tmp_path / "out" / "figures" / "gallery.png").is_file()
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error_of_one_line(tmp_path, monkeypatch):

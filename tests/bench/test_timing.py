@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import pandas as pd
 import pytest
-from doubles import Blank, register_solvers
 
-import bench.timing
+from bench.executors.call import Answer
+from bench.glimpses import alone
 from bench.shard import Outcome, Shard, Timing
-from bench.timing import SINGLES, read_alone, single_images, timing_table
-from datasets import load_images
+from bench.timing import read_alone, single_images, timing_table
 from solvers import Backend
 
 
-class Counting(Blank):
-    """Notes how many images it is given at a time."""
+class Answering:
+    """An executor that answers every call with the same latency, or with an error."""
 
-    name = "counting"
-    summary = "counts its images"
-    given: ClassVar[list[int]] = []
+    def __init__(self, error: str = "") -> None:
+        self.error, self.asked = error, []
 
-    def solve(self, measurement, rng):
-        Counting.given.append(len(measurement))
-        return super().solve(measurement, rng)
-
-
-@pytest.fixture(autouse=True)
-def _counting(monkeypatch):
-    register_solvers(monkeypatch, Counting)
-    Counting.given.clear()
+    def call(self, function, shard):
+        assert function is alone
+        self.asked.append(shard)
+        return Answer(([3.0, 1.0, 2.0], [30.0, 10.0, 20.0]), self.error).get()
 
 
 def outcome(first: int = 0, count: int = 4, error: str = "", **timing: float) -> Outcome:
@@ -52,37 +43,36 @@ def test_a_line_has_the_median_and_the_spread_between_its_shards():
     assert line["transforms_per_image"] == 12
 
 
-def test_latency_is_that_of_single_images():
-    alone = single_images([outcome(), outcome(4)], load_images("sample"), Backend())
-    assert Counting.given == [1] * (1 + SINGLES)
-    (line,) = timing_table([outcome(), outcome(4)], Backend(), alone).to_dict("records")
-    for kind in ("setup_ms", "latency_ms"):
-        assert 0 <= line[f"{kind}_low"] <= line[f"{kind}_median"] <= line[f"{kind}_high"]
+def test_a_line_has_the_latency_of_the_first_variant():
+    executor = Answering()
+    outcomes = [outcome(), outcome(4)]
+    (line,) = timing_table(outcomes, Backend(), single_images(outcomes, executor)).to_dict("records")
+    assert executor.asked == [outcomes[0].shard]
+    assert [line[f"setup_ms_{name}"] for name in ("median", "low", "high")] == [2, 1, 3]
+    assert [line[f"latency_ms_{name}"] for name in ("median", "low", "high")] == [20, 10, 30]
 
 
 def test_a_latency_is_kept_until_the_solver_runs_again(tmp_path):
-    path = tmp_path / "timing.csv"
+    path, executor = tmp_path / "timing.csv", Answering()
     assert read_alone(path, without=set()) is None
-    images = load_images("sample")
-    timing_table([outcome()], Backend(), single_images([outcome()], images, Backend())).to_csv(path, index=False)
-    Counting.given.clear()
-    (kept,) = single_images([outcome()], images, Backend(), read_alone(path, without=set())).to_dict("records")
-    assert not Counting.given
-    assert kept["latency_ms_median"] == pytest.approx(pd.read_csv(path)["latency_ms_median"][0])
-    single_images([outcome()], images, Backend(), read_alone(path, without={"counting"}))
-    assert len(Counting.given) == 1 + SINGLES
+    timing_table([outcome()], Backend(), single_images([outcome()], executor)).to_csv(path, index=False)
+    executor.asked.clear()
+    (kept,) = single_images([outcome()], executor, read_alone(path, without=set())).to_dict("records")
+    assert not executor.asked
+    assert kept["latency_ms_median"] == 20
+    single_images([outcome()], executor, read_alone(path, without={"counting"}))
+    assert len(executor.asked) == 1
 
 
 @pytest.mark.parametrize("given", [{"error": "it failed"}, {"solve": 1e6}])
-def test_a_solver_that_failed_or_takes_too_long_has_no_latency(given):
-    (line,) = single_images([outcome(**given)], load_images("sample"), Backend()).to_dict("records")
-    assert not Counting.given
+def test_a_solver_that_failed_or_takes_too_long_is_not_asked_again(given):
+    executor = Answering()
+    (line,) = single_images([outcome(**given)], executor).to_dict("records")
+    assert not executor.asked
     assert line["solver"] == "counting"
     assert np.isnan(line["latency_ms_median"])
 
 
-def test_no_image_is_begun_when_the_time_is_up(monkeypatch):
-    monkeypatch.setattr(bench.timing, "BUDGET", 1.0)
-    monkeypatch.setattr(bench.timing.time, "perf_counter", iter(range(100)).__next__)
-    single_images([outcome()], load_images("sample"), Backend())
-    assert len(Counting.given) == 2, "one to warm up and one that counts"
+def test_a_solver_that_fails_by_itself_has_no_latency():
+    (line,) = single_images([outcome()], Answering("it failed")).to_dict("records")
+    assert np.isnan(line["latency_ms_median"])
