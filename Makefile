@@ -24,7 +24,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 run: install  ## the main job: four solvers, four variants, on the embedded sample
 	$(BIN)/python -m bench run --dataset sample --images 32 --output $(RUN)
 
-tables: install  ## the tables and figures under results/: all solvers on the whole test set (an hour on two cores)
+tables: install  ## the tables and figures under results/: all solvers on the whole test set (20 minutes to an hour on two cores)
 	for name in table1 table2 figure4; do \
 	  $(BIN)/python -m bench run --config results/$$name.toml --output runs/$$name || exit; \
 	done

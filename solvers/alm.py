@@ -52,7 +52,9 @@ class AugmentedLagrangian(IterativeSolver):
     name = "alm"
     summary = "augmented Lagrangian method with L-BFGS subproblems"
 
-    iterations: int = Field(4000, ge=1, description="L-BFGS steps of the first start, at most; k times in the k-th")
+    iterations: int = Field(
+        4000, ge=1, le=10**6, description="L-BFGS steps of the first start, at most; k times in the k-th"
+    )
     rho: float = Field(0.01, gt=0, description="first penalty ρ")
     rho_max: float = Field(0.1, gt=0, description="largest penalty ρ")
     growth: float = Field(1.01, ge=1, description="factor on ρ where the violation has not shrunk enough")
@@ -81,8 +83,9 @@ class AugmentedLagrangian(IterativeSolver):
     def advance(self, state: State, block: Block, count: int) -> State:
         size = len(_Iterate._fields)
         iterate, history = _Iterate(*state[:size]), History.of(state[size:])
-        if block.compiled and block.box is not None:
-            self._kernel(iterate, history, block).iterate(count)
+        kernel = self._kernel(iterate, history, block)
+        if kernel:
+            kernel.iterate(count)
             return state
         for _ in range(count):
             iterate, history = self.step(iterate, history, block)
@@ -90,10 +93,10 @@ class AugmentedLagrangian(IterativeSolver):
         return (*iterate, *history.arrays())
 
     def pursue(self, state: State, block: Block, limit: NDArray[np.int64]) -> Ends | None:
-        if not block.compiled or block.box is None:
-            return None
         size = len(_Iterate._fields)
         kernel = self._kernel(_Iterate(*state[:size]), History.of(state[size:]), block)
+        if kernel is None:
+            return None
         age, estimate, residual = kernel.pursue(limit, CHECK_EVERY, self.tolerance)
         return Ends(state, age, block.backend.asarray(estimate), block.backend.asarray(residual))
 
@@ -165,9 +168,13 @@ class AugmentedLagrangian(IterativeSolver):
             inner=xp.where(due, xp.zeros_like(it.inner), it.inner),
         )
 
-    def _kernel(self, it: _Iterate, history: History, block: Block) -> compiled.Lagrangian:
-        """The compiled kernel on these arrays, which it overwrites: copies would take as long as several iterations."""
-        assert block.box is not None
+    def _kernel(self, it: _Iterate, history: History, block: Block) -> compiled.Lagrangian | None:
+        """The compiled kernel on these arrays, which it overwrites: copies would take as long as several iterations.
+
+        None where the portable code is to run: for this block, or for a solver that is made from this one.
+        """
+        if not block.compiled or block.box is None or self.name != AugmentedLagrangian.name:
+            return None
         to_numpy = block.backend.to_numpy
         return compiled.Lagrangian(
             [to_numpy(a) for a in it],

@@ -94,4 +94,4 @@ def test_a_sweep_over_its_solving(benchmark, tmp_path):
         run_sweep(sweep, tmp_path / str(next(folders)), figures=False, console=Console(quiet=True))
 
     name = f"sweep with {FASTEST} over its solving alone"
-    compare(benchmark, name, run, solving(images, 1), bar="≤ 1.05", rounds=3)
+    compare(benchmark, name, run, solving(images, 1), bar="≤ 1.05", rounds=7)

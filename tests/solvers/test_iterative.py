@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import oracles
@@ -12,8 +13,10 @@ from doubles import Exploding, Still
 from bench.metrics import adjusted_mse
 from datasets import Measurement, measure, place, placements
 from solvers import Backend, Status, Streams, create
+from solvers.alm import AugmentedLagrangian
 from solvers.errors import ParameterError
 from solvers.iterative import CHECK_EVERY
+from solvers.rrr import RelaxedReflectReflect
 
 SOLVERS = ["er", "hio", "raar", "difference_map", "rrr", "alm"]
 BACKENDS = {"numpy": Backend("numpy", precision="float64"), "torch": Backend("torch")}
@@ -66,6 +69,20 @@ def test_a_complex_object_is_recovered_from_its_box(rng):
     found = solve("rrr[real=false,starts=8]", measure(x, grid=(12, 11)))
     assert found.images.dtype.kind == "c"
     assert (adjusted_mse(x, found.images) < 1e-2).all()
+
+
+@pytest.mark.parametrize("parent", [AugmentedLagrangian, RelaxedReflectReflect])
+def test_a_solver_made_from_another_one_takes_its_own_steps(paper, parent):
+    class Mine(parent):
+        name = "mine"
+        taken: ClassVar[list[int]] = []
+
+        def step(self, *arguments):
+            Mine.taken.append(1)
+            return super().step(*arguments)
+
+    solve(Mine(iterations=3), paper[:1])
+    assert len(Mine.taken) == 3
 
 
 # ---- budgets
