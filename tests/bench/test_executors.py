@@ -138,6 +138,7 @@ def test_a_run_that_is_stopped_leaves_no_process_and_a_folder_to_go_on_in(tmp_pa
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which tests in the background ignore
     )
     wait_until(lambda: len(calls(notes)) == 3)  # two shards, and the child of the second
     with pytest.raises(RequestError, match=f"in use by process {process.pid} on "):
