@@ -59,7 +59,7 @@ class AugmentedLagrangian(IterativeSolver):
     rho_max: float = Field(0.1, gt=0, description="largest penalty ρ")
     growth: float = Field(1.01, ge=1, description="factor on ρ where the violation has not shrunk enough")
     shrink: float = Field(1.0, gt=0, description="the violation must fall to this part of the last one")
-    inner: int = Field(10, ge=1, description="L-BFGS steps per multiplier update")
+    inner: int = Field(10, ge=1, le=10**6, description="L-BFGS steps per multiplier update")
     memory: int = Field(4, ge=0, le=20, description="curvature pairs of L-BFGS")
 
     def begin(self, guess: Array, block: Block) -> State:
