@@ -53,25 +53,11 @@ class Cluster:
         self.images, self.backend, self.timeout = images, backend, timeout
         self.workers, self.address = workers, address
         self._stack = contextlib.ExitStack()
+        self._client: Client | None = None  # until there is something to do
         self._futures: dict[Future, Shard] = {}
         self._setup: Future | None = None
 
     def __enter__(self) -> Self:
-        """Reach the scheduler.
-
-        Raises:
-            RequestError: there is none at this address.
-        """
-        place: str | LocalCluster | None = self.address
-        if place is None:
-            place = self._stack.enter_context(
-                LocalCluster(n_workers=self.workers, threads_per_worker=1, dashboard_address=None)
-            )
-        try:
-            self._client = self._stack.enter_context(Client(place, timeout=PATIENCE, set_as_default=False))
-        except (OSError, ValueError) as error:
-            raise RequestError(f"--dask-scheduler '{self.address}': no scheduler answers there ({error})") from error
-        self._stack.callback(self._leave)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -81,11 +67,11 @@ class Cluster:
         """As `Executor.run`.
 
         Raises:
-            RequestError: the scheduler is lost.
+            RequestError: there is no scheduler at the address, or it is lost.
         """
         if not shards:
             return
-        client, shared = self._client, self._shared(max(shard.first + shard.count for shard in shards))
+        client, shared = self._connected(), self._shared(max(shard.first + shard.count for shard in shards))
         for shard in shards:
             self._futures[client.submit(_solve, shared, shard, pure=False)] = shard
         for future in as_completed(list(self._futures), loop=client.loop):
@@ -94,22 +80,45 @@ class Cluster:
             future.release()
 
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        """As `Executor.call`."""
-        future = self._client.submit(_call, self._shared(), function, arguments, pure=False)
+        """As `Executor.call`.
+
+        Raises:
+            RequestError: there is no scheduler at the address.
+        """
+        future = self._connected().submit(_call, self._shared(), function, arguments, pure=False)
         try:
             return future.result().get()
         except (KilledWorker, CancelledError) as error:
             raise CallError(one_line(error)) from error
+
+    def _connected(self) -> Client:
+        """The client of the scheduler, which is reached, or started, the first time."""
+        if self._client is None:
+            place: str | LocalCluster | None = self.address
+            if place is None:
+                place = self._stack.enter_context(
+                    LocalCluster(n_workers=self.workers, threads_per_worker=1, dashboard_address=None)
+                )
+            try:
+                client = Client(place, timeout=PATIENCE, set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise RequestError(
+                    f"--dask-scheduler '{self.address}': no scheduler answers there ({error})"
+                ) from error
+            self._client = self._stack.enter_context(client)
+            self._stack.callback(self._leave, client)
+        return self._client
 
     def _shared(self, count: int | None = None) -> Future:
         """The setup, on the cluster, with so many images: a task, unlike scattered data, is made again when its worker
         is lost."""
         if self._setup is None:
             images = replace(self.images, images=self.images.images[:count], labels=self.images.labels[:count])
-            beside = max(1, sum(self._client.nthreads().values()))
+            client = self._connected()
+            beside = max(1, sum(client.nthreads().values()))
             setup = Setup(uuid.uuid4().hex, images, replace(self.backend), self.timeout, beside)
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
-                self._setup = self._client.submit(_same, setup, key=f"setup-{setup.token}")
+                self._setup = client.submit(_same, setup, key=f"setup-{setup.token}")
         return self._setup
 
     def _outcome(self, future: Future, shard: Shard) -> Outcome:
@@ -123,11 +132,11 @@ class Cluster:
         assert error is not None
         raise error
 
-    def _leave(self) -> None:
+    def _leave(self, client: Client) -> None:
         """End what is still at work for this sweep. A cluster that is about to be closed may fail to answer."""
         with contextlib.suppress(Exception):
-            self._client.cancel(list(self._futures), force=True)
-            self._client.run(_end_crews, on_error="ignore")
+            client.cancel(list(self._futures), force=True)
+            client.run(_end_crews, on_error="ignore")
 
 
 # ---- what runs in the dask workers

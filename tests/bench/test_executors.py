@@ -256,3 +256,9 @@ def test_a_scheduler_that_does_not_answer_is_an_error_of_one_line(tmp_path, monk
     monkeypatch.setattr("bench.executors.cluster.PATIENCE", "100ms")
     with pytest.raises(RequestError, match="no scheduler answers"):
         run_sweep(sweep_of("er", executor="dask", dask_scheduler="tcp://127.0.0.1:9"), tmp_path / "out", figures=False)
+
+
+def test_a_run_that_is_finished_asks_no_scheduler(tmp_path):
+    here = run_sweep(sweep_of("er[iterations=5]"), tmp_path / "out", figures=False)
+    gone = sweep_of("er[iterations=5]", executor="dask", dask_scheduler="tcp://127.0.0.1:9")
+    pd.testing.assert_frame_equal(run_sweep(gone, tmp_path / "out", figures=False).rows, here.rows)
