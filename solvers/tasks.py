@@ -21,6 +21,7 @@ class Tasks(Generic[Task]):
         self._waiting = deque(tasks)
         self._workers = workers
         self._taken = 0
+        self._cancelled = False
         self._change = Condition()
 
     def take(self, most: int, *, patient: bool) -> list[Task]:
@@ -31,7 +32,7 @@ class Tasks(Generic[Task]):
                 says that there will be no more.
         """
         with self._change:
-            while patient and not self._waiting and self._taken:
+            while patient and not self._waiting and self._taken and not self._cancelled:
                 self._change.wait()
             if self._workers > 1:
                 most = min(most, 1 + len(self._waiting) // (2 * self._workers))
@@ -43,13 +44,14 @@ class Tasks(Generic[Task]):
         """So many of the taken tasks are done. Their followers go ahead of the rest: what takes longest must not be
         begun last."""
         with self._change:
-            self._waiting.extendleft(followers)
+            if not self._cancelled:
+                self._waiting.extendleft(followers)
             self._taken -= count
             self._change.notify_all()
 
     def cancel(self) -> None:
         """Nothing more is to be begun, and nobody waits any longer."""
         with self._change:
+            self._cancelled = True
             self._waiting.clear()
-            self._taken = 0
             self._change.notify_all()

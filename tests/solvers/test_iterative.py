@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -281,8 +282,6 @@ def test_the_unit_of_the_intensities_is_that_of_the_images_squared(request, imag
 
 
 def test_an_observer_takes_no_time_from_the_clock(small):
-    import time
-
     seconds = []
 
     def slow(snapshot):
@@ -292,6 +291,29 @@ def test_an_observer_takes_no_time_from_the_clock(small):
     solve("er[iterations=100,tolerance=0]", small[:2], observer=slow)
     assert len(seconds) == 5
     assert seconds[-1] - seconds[0] < 0.4  # it slept twice as long
+
+
+class Failing(Still):
+    """Fails on its third call, whoever makes it, while the others take their time."""
+
+    name = "failing"
+
+    def advance(self, state, block, count):
+        Still.counts.append(count)
+        if len(Still.counts) == 3:
+            raise ZeroDivisionError("the dial was at eleven")
+        time.sleep(0.1)
+        return state
+
+
+def test_an_error_in_one_thread_ends_the_others_and_is_raised(small):
+    Still.counts.clear()
+    solver = Failing(iterations=20, starts=50, tolerance=0)
+    began = time.perf_counter()
+    with pytest.raises(ZeroDivisionError):
+        solve(solver, small, replace(BACKENDS["torch"], threads=3))
+    assert len(Still.counts) <= 6, "blocks that were begun are finished, and no other is begun"
+    assert time.perf_counter() - began < 30
 
 
 def test_seeds_and_images_start_from_different_points(small):

@@ -78,7 +78,11 @@ def test_who_has_none_waits_for_what_follows(ending):
     assert found == [[5] if ending == "followed" else []]
 
 
-def test_after_a_cancellation_nothing_is_begun():
+def test_after_a_cancellation_nothing_is_begun_and_nobody_waits():
     tasks = Tasks([1, 2], 2)
+    tasks.take(1, patient=True)  # by a thread that will fail
+    tasks.take(1, patient=True)
     tasks.cancel()
-    assert tasks.take(2, patient=True) == []
+    tasks.done(1, [7])
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(tasks.take, 2, patient=True).result(timeout=WAIT) == []
