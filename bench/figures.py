@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bench.executors import Executor
+from bench.executors.base import Executor
 from bench.glimpses import Curve, converge, pictures
 from bench.shard import Shard, observe
 from bench.sweep import Sweep

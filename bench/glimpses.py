@@ -1,24 +1,24 @@
-"""What a solver does with a few images, apart from the shards of a sweep: its latency, pictures, and curves.
+"""What is seen of a solver apart from the shards of a sweep: its latency, pictures of a few images, and curves.
 
-Each function is called by an executor, where the shards were solved. A solver's result for an image does not depend on
-the batch: what is seen here is what the tables count.
+Each function is called by an executor, beside the place where solvers are: there a solver gets measurements, and here
+is done what needs the truth. An image's result does not depend on its batch: what is seen is what the tables count.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.executors.base import Place
+from bench.executors.probes import SINGLES
+from bench.executors.task import CallError, Task
 from bench.metrics import adjusted_mse, cut, register
 from bench.shard import Shard, observe
+from bench.solved import Solved
 from datasets import ImageSet
-from solvers import Backend, IterativeSolver, Snapshot, Streams, create
-
-SINGLES = 5  # images solved by themselves for a solver's latency
-BUDGET = 2.0  # seconds for those of one solver: none is begun after them
 
 
 @dataclass(frozen=True)
@@ -31,38 +31,21 @@ class Curve:
     residual: NDArray[np.float64]
 
 
-def alone(shard: Shard, images: ImageSet, backend: Backend) -> tuple[list[float], list[float]]:
-    """Milliseconds of each setup, and of each image of the shard solved by itself. The first one only warms up."""
-    clock = time.perf_counter
-    setups: list[float] = []
-    solves: list[float] = []
-    began = clock()
-    for i in range(1 + SINGLES):
-        part = replace(shard, first=shard.first + i % shard.count, count=1)
-        _, measurement = observe(images, part)
-        start = clock()
-        solver = create(shard.solver)
-        solver.prepare(backend, shard.variant)
-        backend.synchronize()
-        ready = clock()
-        solver.solve(measurement, Streams(shard.seed))
-        backend.synchronize()
-        done = clock()
-        if i:
-            setups.append(1e3 * (ready - start))
-            solves.append(1e3 * (done - ready))
-        if done - began > BUDGET and solves:
-            break
-    return setups, solves
+def alone(shard: Shard, images: ImageSet, place: Place) -> tuple[list[float], list[float]]:
+    """Milliseconds of each setup, and of each image of the shard solved by itself."""
+    parts = [replace(shard, first=shard.first + i % shard.count, count=1) for i in range(1 + SINGLES)]
+    measurements = tuple(observe(images, part)[1] for part in parts)
+    found = place.ask(Task("alone", shard.solver, measurements, _options(shard)))
+    return found["setups"], found["solves"]
 
 
-def pictures(shard: Shard, images: ImageSet, backend: Backend) -> tuple[NDArray, NDArray[np.float64]]:
+def pictures(shard: Shard, images: ImageSet, place: Place) -> tuple[NDArray, NDArray[np.float64]]:
     """The reconstructions (B, n1, n2) of a shard, each registered to its truth, and their adjusted errors (B,)."""
     truth, measurement = observe(images, shard)
-    solver = create(shard.solver)
-    solver.prepare(backend, shard.variant)
-    found = solver.solve(measurement, Streams(shard.seed)).images
-    return registered(truth, found), adjusted_mse(truth, found)
+    solved = Solved.of(place.ask(Task("solve", shard.solver, (measurement,), _options(shard))), measurement)
+    if solved.found is None:
+        raise CallError(solved.reason)
+    return registered(truth, solved.found.images), adjusted_mse(truth, solved.found.images)
 
 
 def registered(truth: NDArray, reconstruction: NDArray) -> NDArray:
@@ -72,27 +55,24 @@ def registered(truth: NDArray, reconstruction: NDArray) -> NDArray:
     return np.where(match.flipped[:, None, None], np.conj(window[:, ::-1, ::-1]), window).real
 
 
-def converge(shard: Shard, images: ImageSet, backend: Backend) -> Curve | None:
-    """Run a solver under observation; None for one that does not iterate, or has nothing to iterate on."""
-    solver = create(shard.solver)
-    if not isinstance(solver, IterativeSolver):
-        return None
+def converge(shard: Shard, images: ImageSet, place: Place) -> Curve | None:
+    """Watch a solver's first start; None for one that does not iterate, or has nothing to iterate on."""
     truth, measurement = observe(images, shard)
-    solver.prepare(backend, shard.variant)
     seen: list[tuple[int, float, NDArray, NDArray]] = []
     latest_mse, latest_residual = np.ones(len(truth)), np.ones(len(truth))
 
-    def observer(snapshot: Snapshot) -> None:
-        errors = adjusted_mse(truth[snapshot.images], snapshot.estimate)
-        first = snapshot.starts == 0  # the curve of one start; a finished image keeps its last value
-        latest_mse[snapshot.images[first]] = errors[first]
-        latest_residual[snapshot.images[first]] = snapshot.residual[first]
-        if first.any():
-            age = int(snapshot.iterations[first].max())
-            seen.append((age, snapshot.seconds, latest_mse.copy(), latest_residual.copy()))
+    def tell(snapshot: dict[str, Any]) -> None:
+        of = snapshot["images"]  # a finished image keeps its last value
+        latest_mse[of] = adjusted_mse(truth[of], snapshot["estimate"])
+        latest_residual[of] = snapshot["residual"]
+        seen.append((int(snapshot["iterations"].max()), snapshot["seconds"], latest_mse.copy(), latest_residual.copy()))
 
-    solver.solve(measurement, Streams(shard.seed), observer)
+    place.ask(Task("converge", shard.solver, (measurement,), _options(shard)), tell)
     if not seen:
         return None
     age, seconds, mse, residual = (np.array(column) for column in zip(*seen, strict=True))
     return Curve(age, seconds, np.median(mse, axis=1), np.median(residual, axis=1))
+
+
+def _options(shard: Shard) -> dict[str, Any]:
+    return {"variant": shard.variant, "seed": shard.seed}

@@ -20,7 +20,7 @@ from solvers import Backend, Solver, SolverError, create
 from solvers.compiled import kernels
 from solvers.files import sha256
 
-RUNNER = ("bench.shard", "array_api_compat")  # what every shard goes through
+RUNNER = ("bench.shard", "bench.executors.probes", "array_api_compat")  # what every shard goes through
 
 
 class Keys:

@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bench.errors import Exit, RequestError
-from bench.executors import Executor, make_executor
+from bench.executors.base import Executor
+from bench.executors.choice import make_executor
 from bench.manifest import manifest
 from bench.report import print_summary
 from bench.shard import UNSOLVED, Outcome, Shard
@@ -85,15 +86,18 @@ def run_sweep(
 
 @contextlib.contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """While this is entered, SIGTERM raises KeyboardInterrupt, as Ctrl-C does: worker processes are then ended too."""
+    """While this is entered, SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does: worker processes and temporary
+    files then end as well."""
     if threading.current_thread() is not threading.main_thread():  # where Python allows no signal handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]  # nohup
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def read_images(sweep: Sweep) -> ImageSet:

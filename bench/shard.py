@@ -1,28 +1,23 @@
-"""One shard of a sweep: one solver on one block of images, measured, solved, scored and timed."""
+"""One shard of a sweep: one solver on one block of images, measured before it is solved, and scored after that."""
 
 from __future__ import annotations
 
 import time
-import traceback
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.errors import one_line
-from bench.memory import peak_memory
 from bench.metrics import register
+from bench.solved import Solved
 from datasets import ImageSet, Measurement, measure, place, placements
-from solvers import Backend, Reconstruction, Solver, Streams, create
+from solvers import Reconstruction
 
 FAILED = "failed"  # the status of an image whose solver raised an error, or whose process died
 TIMEOUT = "timeout"  # the status of an image whose shard was ended for taking too long
 UNSOLVED = (FAILED, TIMEOUT)
-
-_BLOCK = 256  # images measured at once where only their digests are wanted
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,8 @@ class Shard:
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall-clock seconds of one shard. Solving is timed by itself, with the device synchronised.
+    """Wall-clock seconds of one shard. Solving is timed by itself, with the device synchronised; `cpu` is the
+    processor time of all its threads.
 
     What the seconds were taken under belongs to them: `threads` solved blocks of this shard, while up to `workers`
     shards were solved side by side on the same machine. `memory` is the largest resident size of the process so far.
@@ -59,6 +55,7 @@ class Timing:
     solve: float
     score: float
     measure: float
+    cpu: float = field(default=0.0, compare=False)
     threads: int = field(default=1, compare=False)
     workers: int = field(default=1, compare=False)
     memory: int = field(default=0, compare=False)
@@ -90,96 +87,61 @@ def observe(images: ImageSet, shard: Shard, threads: int = 1) -> tuple[NDArray, 
     return objects, measurement
 
 
-def unsolved(images: ImageSet, shard: Shard, status: str, reason: str, seconds: float) -> Outcome:
-    """The outcome of a shard whose process was ended, or died, after so many seconds: its images are only measured."""
-    rows = [_unsolved_rows(_identity(part, observe(images, part)[1]), status, reason) for part in _split(shard, _BLOCK)]
-    return Outcome(shard, pd.concat(rows, ignore_index=True), Timing(0.0, seconds, 0.0, 0.0), reason)
+@dataclass(frozen=True)
+class Observation:
+    """A shard, measured. The solver gets the measurement; the truth waits here for what comes back."""
 
+    shard: Shard
+    truth: NDArray
+    measurement: Measurement
+    identity: dict[str, Any]  # the columns that say what a row is about
+    seconds: float  # spent on measuring
 
-class Worker:
-    """Runs shards one after the other; a solver is prepared once for the shards of a variant that follow each other.
+    @classmethod
+    def of(cls, images: ImageSet, shard: Shard, threads: int = 1) -> Observation:
+        began = time.perf_counter()
+        truth, measurement = observe(images, shard, threads)
+        identity = {
+            "variant": shard.variant,
+            "solver": shard.solver,
+            "seed": shard.seed,
+            "image": shard.indices,
+            "measurement": measurement.digests(threads),
+        }
+        return cls(shard, truth, measurement, identity, time.perf_counter() - began)
 
-    Args:
-        beside: how many shards are solved at a time on this machine, this one included; written to the timings.
-    """
+    def outcome(self, solved: Solved, threads: int = 1, beside: int = 1) -> Outcome:
+        """Score what a solver has made of it.
 
-    def __init__(self, images: ImageSet, backend: Backend, beside: int = 1) -> None:
-        import torch  # noqa: F401 - solving and scoring need it, and its import takes a second that is none of theirs
-
-        self.images, self.backend, self.beside = images, backend, beside
-        self._prepared: tuple[tuple[str, str], Solver] | None = None
-
-    def run(self, shard: Shard) -> Outcome:
-        """Measure, prepare, solve and score. An error of the solver becomes rows that say so."""
-        clock = time.perf_counter
-        began = clock()
-        truth, measurement = observe(self.images, shard, self.backend.threads)
-        identity = _identity(shard, measurement, self.backend.threads)
-        measured = prepared = clock()
-        found, error, reason = None, "", ""
-        try:
-            solver = self._prepare(shard)
-            prepared = clock()
-            found = solver.solve(measurement, Streams(shard.seed))
-            self.backend.synchronize()
-            _check(found, measurement)
-        except (Exception, SystemExit) as failure:  # a solver may raise anything; the sweep must go on without it
-            error = traceback.format_exc()
-            reason = one_line(failure)
-        solved = clock()
-        if error or found is None:
-            rows = _unsolved_rows(identity, FAILED, reason)
+        Args:
+            threads: for the score; so many did the solver have.
+            beside: how many shards are solved at a time on this machine, this one included.
+        """
+        began = time.perf_counter()
+        if solved.found is None:
+            rows = _unsolved_rows(self.identity, FAILED, solved.reason)
         else:
-            rows = _scored_rows(identity, truth, found, solver, self.backend.threads)
+            rows = _scored_rows(self.identity, self.truth, solved.found, solved, threads)
         timing = Timing(
-            setup=prepared - measured,
-            solve=solved - prepared,
-            score=clock() - solved,
-            measure=measured - began,
-            threads=self.backend.threads,
-            workers=self.beside,
-            memory=peak_memory(),
+            setup=solved.setup,
+            solve=solved.solve,
+            score=time.perf_counter() - began,
+            measure=self.seconds,
+            cpu=solved.cpu,
+            threads=threads,
+            workers=beside,
+            memory=solved.memory,
         )
-        return Outcome(shard, rows, timing, error)
+        return Outcome(self.shard, rows, timing, solved.error, solved.code)
 
-    def _prepare(self, shard: Shard) -> Solver:
-        key = (shard.solver, shard.variant)
-        if self._prepared is None or self._prepared[0] != key:
-            self._prepared = None  # before the next one needs its memory
-            solver = create(shard.solver)
-            solver.prepare(self.backend, shard.variant)
-            self.backend.synchronize()
-            self._prepared = (key, solver)
-        return self._prepared[1]
-
-
-def _check(found: Reconstruction, measurement: Measurement) -> None:
-    """Refuse a reconstruction that is not what the interface promises, before it is scored as if it were."""
-    expected = (len(measurement), *measurement.grid)
-    if np.shape(found.images) != expected:
-        raise ValueError(f"the solver returned images of shape {np.shape(found.images)} instead of {expected}")
-    for name in ("residual", "iterations", "starts", "transforms", "status"):
-        if len(getattr(found, name)) != len(measurement):
-            raise ValueError(f"the solver returned {len(getattr(found, name))} values of '{name}'")
-
-
-def _split(shard: Shard, size: int) -> Iterator[Shard]:
-    for first in range(shard.first, shard.first + shard.count, size):
-        yield replace(shard, first=first, count=min(size, shard.first + shard.count - first))
-
-
-def _identity(shard: Shard, measurement: Measurement, threads: int = 1) -> dict[str, Any]:
-    return {
-        "variant": shard.variant,
-        "solver": shard.solver,
-        "seed": shard.seed,
-        "image": shard.indices,
-        "measurement": measurement.digests(threads),
-    }
+    def unsolved(self, status: str, reason: str, seconds: float) -> Outcome:
+        """The outcome of a shard whose process was ended, or died, after so many seconds."""
+        timing = Timing(setup=0.0, solve=seconds, score=0.0, measure=self.seconds)
+        return Outcome(self.shard, _unsolved_rows(self.identity, status, reason), timing, reason)
 
 
 def _scored_rows(
-    identity: dict[str, Any], truth: NDArray, found: Reconstruction, solver: Solver, threads: int
+    identity: dict[str, Any], truth: NDArray, found: Reconstruction, solved: Solved, threads: int
 ) -> pd.DataFrame:
     match = register(truth, found.images, threads=threads)
     energy = np.sum(np.abs(truth.astype(np.result_type(truth.dtype, np.float64))) ** 2, axis=(1, 2))
@@ -190,14 +152,15 @@ def _scored_rows(
             "reason": "",
             "mse": match.mse,
             "pixel_mse": match.mse * energy / truth[0].size,
-            "residual": found.residual,
-            "iterations": found.iterations,
-            "starts": found.starts,
-            "transforms": found.transforms,
+            "residual": found.residual.copy(),  # what came in a message lies in memory that the next one uses again
+            "iterations": found.iterations.copy(),
+            "starts": found.starts.copy(),
+            "transforms": found.transforms.copy(),
             "row": match.row,
             "column": match.column,
             "flipped": match.flipped,
-            "weights": solver.weights_digest(),
+            "information": solved.information,
+            "weights": solved.weights,
         }
     )
 
@@ -218,6 +181,7 @@ def _unsolved_rows(identity: dict[str, Any], status: str, reason: str) -> pd.Dat
             "row": -1,
             "column": -1,
             "flipped": False,
+            "information": "",
             "weights": "",
         }
     )

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.executors import Executor
-from bench.executors.call import CallError
-from bench.glimpses import BUDGET, alone
+from bench.executors.base import Executor
+from bench.executors.probes import BUDGET
+from bench.executors.task import CallError
+from bench.glimpses import alone
 from bench.shard import Outcome, timing_row
 from solvers import Backend
 
@@ -38,6 +39,7 @@ def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame
                 "setup_seconds": group["setup"].sum(),
                 "solve_seconds": seconds,
                 **_spread("solve_ms_per_image", 1e3 * group["solve"] / group["images"]),
+                **_spread("solve_cpu_ms_per_image", 1e3 * group["cpu"] / group["images"]),
                 "measure_seconds": group["measure"].sum(),
                 "score_seconds": group["score"].sum(),
                 **_spread("score_ms_per_image", 1e3 * group["score"] / group["images"]),

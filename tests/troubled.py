@@ -61,17 +61,6 @@ class Troubled(Solver):
         return (Path(self.folder) / "log").read_text().splitlines()
 
 
-def ask(what: str, images, backend) -> tuple[int, int, str]:
-    """What a call finds where it is answered; or it gets into trouble there."""
-    if what == "raise":
-        raise ZeroDivisionError("the dial was\nat eleven")
-    if what == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if what == "hang":
-        time.sleep(1000)
-    return os.getpid(), len(images), backend.precision
-
-
 def install(site: Path) -> Path:
     """Write into a folder what makes a distribution's entry point known to every process that has it on its path."""
     info = site / "troubled-1.0.dist-info"

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
+from bench.executors.task import Task, Tell
 from bench.shard import Outcome, Shard
+
+
+class Place(Protocol):
+    """Where a solver can be asked something."""
+
+    def ask(self, task: Task, tell: Tell | None = None) -> Any:
+        """What comes of a task; on the way, what the solver's place tells goes to `tell`.
+
+        Raises:
+            CallError: it failed there, took longer than a shard may, or ended its process.
+        """
+        ...
 
 
 class Executor(Protocol):
@@ -20,9 +33,9 @@ class Executor(Protocol):
         ...
 
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        """`function(*arguments, images, backend)` in one of the places where shards are solved, when none is.
+        """`function(*arguments, images, place)` beside a place where solvers are, when no shard is at work.
 
         Raises:
-            CallError: it failed there, took longer than a shard may, or brought its process down.
+            CallError: as `Place.ask`.
         """
         ...

@@ -1,7 +1,7 @@
 """Shards as tasks of dask.distributed: on a cluster that is there, or on one that is started here.
 
-A task hands its shard to a worker process that stays warm beside the dask worker, so that a time limit and a death cost
-there what they cost here. Results come back to this process, which alone writes them.
+A dask worker measures and scores its shard, and hands the intensities to a process beside it, so that a time limit and
+a death cost there what they cost here. Results come back to this process, which alone writes them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from distributed import CancelledError, Client, Future, LocalCluster, as_complet
 from distributed.scheduler import KilledWorker
 
 from bench.errors import RequestError, one_line
-from bench.executors.call import Answer, CallError
 from bench.executors.processes import Processes
-from bench.shard import FAILED, Outcome, Shard, unsolved
+from bench.executors.task import CallError
+from bench.shard import FAILED, Observation, Outcome, Shard
 from datasets import ImageSet
 from solvers import Backend
 
@@ -87,7 +87,7 @@ class Cluster:
         """
         future = self._connected().submit(_call, self._shared(), function, arguments, pure=False)
         try:
-            return future.result().get()
+            return future.result()
         except (KilledWorker, CancelledError) as error:
             raise CallError(one_line(error)) from error
 
@@ -128,7 +128,7 @@ class Cluster:
             raise RequestError("the dask scheduler was lost: the same command goes on where it was")
         error = future.exception()
         if isinstance(error, KilledWorker):
-            return unsolved(self.images, shard, FAILED, "its dask worker died again and again", 0.0)
+            return Observation.of(self.images, shard).unsolved(FAILED, "its dask worker died again and again", 0.0)
         assert error is not None
         raise error
 
@@ -153,11 +153,8 @@ def _solve(setup: Setup, shard: Shard) -> Outcome:
     return outcome
 
 
-def _call(setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
-    try:
-        return Answer(_crew(setup).call(function, *arguments))
-    except CallError as error:
-        return Answer(error=str(error))
+def _call(setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return _crew(setup).call(function, *arguments)
 
 
 def _crew(setup: Setup) -> Processes:

@@ -1,21 +1,27 @@
-"""One shard after the other in this process: what a debugger can follow, and nothing can end."""
+"""One shard after the other in this process: what a debugger can follow, and nothing can end or isolate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Self
 
-from bench.executors.call import Call
-from bench.keys import code_of
-from bench.shard import Outcome, Shard, Worker
+from bench.errors import one_line
+from bench.executors.probes import Bench
+from bench.executors.task import CallError, Task, Tell
+from bench.shard import Observation, Outcome, Shard
+from bench.solved import Solved
 from datasets import ImageSet
 from solvers import Backend
 
 
 class Inline:
+    """As `Executor` and `Place`. The truth lies in the same process as the solver."""
+
     def __init__(self, images: ImageSet, backend: Backend) -> None:
-        self._worker = Worker(images, backend)
+        import torch  # noqa: F401 - solving and scoring need it, and its import takes a second that is none of theirs
+
+        self.images, self.backend = images, backend
+        self._bench = Bench(backend)
 
     def __enter__(self) -> Self:
         return self
@@ -24,9 +30,25 @@ class Inline:
         pass
 
     def run(self, shards: Sequence[Shard]) -> Iterator[Outcome]:
+        """As `Executor.run`."""
         for shard in shards:
-            outcome = self._worker.run(shard)
-            yield replace(outcome, code=code_of(shard.solver))
+            observation = Observation.of(self.images, shard, self.backend.threads)
+            options = {"variant": shard.variant, "seed": shard.seed}
+            value = Task("solve", shard.solver, (observation.measurement,), options).perform(self._bench, _nobody)
+            solved = Solved.of(value, observation.measurement)
+            yield observation.outcome(solved, self.backend.threads)
 
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        return Call(function, arguments).answer(self._worker.images, self._worker.backend).get()
+        """As `Executor.call`."""
+        return function(*arguments, self.images, self)
+
+    def ask(self, task: Task, tell: Tell | None = None) -> Any:
+        """As `Place.ask`."""
+        try:
+            return task.perform(self._bench, tell or _nobody)
+        except (Exception, SystemExit) as failure:
+            raise CallError(one_line(failure)) from failure
+
+
+def _nobody(seen: dict[str, Any]) -> None:
+    pass

@@ -1,4 +1,8 @@
-"""Worker processes on this machine. One that takes too long is ended; one that dies is replaced."""
+"""Worker processes on this machine. One that takes too long is ended; one that dies is replaced.
+
+This process measures and scores; a worker is given the intensities alone. Each solver has workers of its own: what it
+does to its process, to random numbers or to torch's settings, no other solver gets to feel.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from typing import Any, Self
 
-from bench.errors import RequestError
-from bench.executors.call import Answer, Call, CallError
-from bench.executors.worker_process import WorkerProcess
-from bench.shard import FAILED, TIMEOUT, Outcome, Shard, unsolved
+from bench.executors.task import CallError, Task, Tell
+from bench.executors.worker_process import Warden, Worker
+from bench.shard import FAILED, TIMEOUT, Observation, Outcome, Shard
+from bench.solved import MalformedError, Solved
 from datasets import ImageSet
 from solvers import Backend
 
-LIVES = 2  # how often a shard may cost its process the life before it counts as failed
+LIVES = 2  # how often a shard may end its process before it counts as failed
 
 
 class Processes:
@@ -23,7 +27,7 @@ class Processes:
 
     Args:
         workers: how many there are, at most.
-        timeout: seconds for one shard, without the start of the process; None for as long as it takes.
+        timeout: seconds for one shard; None for as long as it takes.
         beside: shards solved at a time, where these workers are not the only ones.
     """
 
@@ -38,8 +42,9 @@ class Processes:
         self.images, self.backend, self.workers, self.timeout = images, backend, workers, timeout
         self.beside = beside or workers
         self._ended = False
-        self._crew: list[WorkerProcess] = []
-        self._deaths: Counter[Shard | None] = Counter()  # None: before the process was ready for a shard
+        self._warden_process: Warden | None = None
+        self._crew: list[Worker] = []
+        self._deaths: Counter[Shard] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -50,86 +55,145 @@ class Processes:
     def end(self) -> None:
         """End all workers; a `run` in another thread ends as well, without the outcomes that are missing."""
         self._ended = True
-        while self._crew:
-            self._crew.pop().end()
+        if self._warden_process is not None:
+            self._warden_process.close()
 
     def run(self, shards: Sequence[Shard]) -> Iterator[Outcome]:
-        """As `Executor.run`.
+        """As `Executor.run`, one solver after the other.
 
         Raises:
             RequestError: the processes end before they are ready.
         """
-        waiting = deque(shards)
+        order = list(dict.fromkeys(shard.solver for shard in shards))
+        waiting = deque(sorted(shards, key=lambda shard: order.index(shard.solver)))
         while not self._ended and (waiting or any(worker.task for worker in self._crew)):
-            self._man(len(waiting))
-            for worker in self._crew:
-                if waiting and worker.ready and worker.task is None:
-                    worker.give(waiting.popleft(), self.timeout)
+            self._occupy(waiting)
             deadline = min(worker.deadline for worker in self._crew)
             patience = max(0.0, deadline - time.monotonic()) if deadline < float("inf") else None
-            heard = wait([worker.connection for worker in self._crew], patience)
-            for worker in [worker for worker in self._crew if worker.connection in heard]:
-                shard = worker.task
-                assert not isinstance(shard, Call)
-                try:
-                    outcome = worker.receive()
-                    assert not isinstance(outcome, Answer)
-                    del self._deaths[shard]
-                except EOFError:
-                    outcome = self._bury(worker, shard, waiting)
+            heard = wait([self._warden.connection, *(worker.channel.connection for worker in self._crew)], patience)
+            if self._ended:
+                return
+            deaths = self._warden.deaths()
+            for worker in list(self._crew):
+                outcome = None
+                # What a worker has sent before it died counts.
+                if worker.channel.connection in heard or (worker.pid in deaths and worker.channel.connection.poll()):
+                    outcome = self._listen(worker, waiting, deaths)
+                elif worker.pid in deaths:
+                    outcome = self._bury(worker, deaths[worker.pid], waiting)
+                elif worker.deadline <= time.monotonic():
+                    outcome = self._stop(worker)
                 if outcome is not None:
                     yield outcome
-            for worker in [worker for worker in self._crew if worker.deadline <= time.monotonic()]:
-                yield self._stop(worker)
 
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
         """As `Executor.call`."""
-        self._man(0 if self._crew else 1)
-        worker = next((worker for worker in self._crew if worker.ready), self._crew[0])
+        return function(*arguments, self.images, self)
+
+    def ask(self, task: Task, tell: Tell | None = None) -> Any:
+        """As `Place.ask`."""
+        worker = next((worker for worker in self._crew if worker.label == task.label), None)
+        if worker is None:
+            self._dismiss_idle()
+            worker = self._warden.start(task.label)
+            self._crew.append(worker)
+        worker.give(task, task, self.timeout)
         try:
-            if not worker.ready:
-                worker.receive()
-            worker.give(Call(function, arguments), self.timeout)
-            if not worker.connection.poll(self.timeout):
-                self._dismiss(worker)
-                raise CallError(f"no answer after {self.timeout:g} s")
-            answer = worker.receive()
+            while True:
+                left = max(0.0, worker.deadline - time.monotonic()) if self.timeout is not None else None
+                heard = wait([self._warden.connection, worker.channel.connection], left)
+                if not heard:
+                    self._dismiss(worker)
+                    raise CallError(f"no answer after {self.timeout:g} s")
+                deaths = self._warden.deaths()
+                if worker.channel.connection not in heard and not worker.channel.connection.poll():
+                    if worker.pid in deaths:
+                        self._crew.remove(worker)
+                        raise CallError(f"the worker process died: {deaths[worker.pid]}")
+                    continue
+                message = worker.receive()
+                if "seen" in message:
+                    if tell is not None:
+                        tell(message["seen"])
+                    continue
+                worker.rest()
+                if "value" not in message:
+                    raise CallError(str(message.get("error", "the worker sent no answer")))
+                return message["value"]
         except EOFError:
-            cause = worker.cause_of_death()
-            self._dismiss(worker)
-            raise CallError(f"the worker process died: {cause}") from None
-        assert isinstance(answer, Answer)
-        return answer.get()
+            raise CallError(f"the worker process died: {self._dismiss(worker, patience=1.0)}") from None
 
-    def _man(self, waiting: int) -> None:
-        """Start the workers that are missing, where there is work for them."""
-        busy = sum(worker.task is not None for worker in self._crew)
-        while len(self._crew) < min(self.workers, busy + waiting):
-            self._crew.append(WorkerProcess(self.images, self.backend, self.beside))
+    @property
+    def _warden(self) -> Warden:
+        if self._warden_process is None:
+            self._warden_process = Warden(self.backend)
+        return self._warden_process
 
-    def _stop(self, worker: WorkerProcess) -> Outcome:
+    def _occupy(self, waiting: deque[Shard]) -> None:
+        """Give every idle worker a shard of its solver; others are started in the place of those that have none."""
+        for worker in [worker for worker in self._crew if worker.task is None]:
+            shard = next((shard for shard in waiting if shard.solver == worker.label), None)
+            if shard is None:
+                if waiting:
+                    self._dismiss(worker)
+            else:
+                waiting.remove(shard)
+                self._give(worker, shard)
+        while waiting and len(self._crew) < self.workers:
+            shard = waiting.popleft()
+            worker = self._warden.start(shard.solver)
+            self._crew.append(worker)
+            self._give(worker, shard)
+
+    def _give(self, worker: Worker, shard: Shard) -> None:
+        observation = Observation.of(self.images, shard, self.backend.threads)
+        options = {"variant": shard.variant, "seed": shard.seed}
+        worker.give(Task("solve", shard.solver, (observation.measurement,), options), observation, self.timeout)
+
+    def _listen(self, worker: Worker, waiting: deque[Shard], deaths: dict[int, str]) -> Outcome | None:
+        """What a worker says of its shard."""
+        observation = worker.task
+        assert isinstance(observation, Observation) or observation is None
+        try:
+            message = worker.receive()
+        except EOFError:
+            cause = deaths.get(worker.pid) or self._warden.end(worker, patience=1.0)
+            return self._bury(worker, cause, waiting)
+        if observation is None or "seen" in message:  # it talks unasked
+            return None
+        seconds = worker.seconds
+        worker.rest()
+        try:
+            if "value" not in message:
+                raise MalformedError(str(message.get("error", "the worker sent no answer")))
+            solved = Solved.of(message["value"], observation.measurement)
+        except MalformedError as error:
+            return observation.unsolved(FAILED, str(error), seconds)
+        del self._deaths[observation.shard]
+        return observation.outcome(solved, self.backend.threads, self.beside)
+
+    def _stop(self, worker: Worker) -> Outcome:
         """End a worker that is late."""
-        shard, seconds = worker.task, worker.seconds
-        assert isinstance(shard, Shard)
+        observation, seconds = worker.task, worker.seconds
         self._dismiss(worker)
-        return unsolved(self.images, shard, TIMEOUT, f"no result after {self.timeout:g} s", seconds)
+        return observation.unsolved(TIMEOUT, f"no result after {self.timeout:g} s", seconds)
 
-    def _bury(self, worker: WorkerProcess, shard: Shard | None, waiting: deque[Shard]) -> Outcome | None:
-        """Put the shard of a dead worker back, or give it up if it is not the first worker that it has cost."""
-        seconds, cause = worker.seconds, worker.cause_of_death()
-        self._dismiss(worker)
-        self._deaths[shard] += 1
-        again = self._deaths[shard] < LIVES
-        if shard is None:
-            if not again:
-                raise RequestError(f"worker processes end before they are ready: {cause}")
-        elif again:
-            waiting.appendleft(shard)
-        else:
-            return unsolved(self.images, shard, FAILED, f"the worker process died twice: {cause}", seconds)
-        return None
+    def _bury(self, worker: Worker, cause: str, waiting: deque[Shard]) -> Outcome | None:
+        """Put the shard of a dead worker back, or give it up if it is not the first worker that it has ended."""
+        observation, seconds = worker.task, worker.seconds
+        self._crew.remove(worker)
+        if observation is None:
+            return None
+        self._deaths[observation.shard] += 1
+        if self._deaths[observation.shard] < LIVES:
+            waiting.appendleft(observation.shard)
+            return None
+        return observation.unsolved(FAILED, f"the worker process died twice: {cause}", seconds)
 
-    def _dismiss(self, worker: WorkerProcess) -> None:
-        if worker in self._crew:
-            self._crew.remove(worker)
-        worker.end()
+    def _dismiss(self, worker: Worker, patience: float = 0.0) -> str:
+        self._crew.remove(worker)
+        return self._warden.end(worker, patience)
+
+    def _dismiss_idle(self) -> None:
+        for worker in [worker for worker in self._crew if worker.task is None]:
+            self._dismiss(worker)

@@ -1,99 +1,183 @@
-"""A process that solves one shard after the other, warm, and that can be ended at any moment.
+"""The owner's side of worker processes: a warden, which starts and ends them, and a channel to each.
 
-It is started afresh (never forked: torch's threads would not survive that), leads a process group of its own, and is
-spoken to through a socket. Whatever it has started ends with it, and it ends itself when its owner is gone. It is no
-`multiprocessing.Process`, which the workers of dask may not start.
+A worker is made for one solver. It leads a process group of its own; whatever it has started ends with it, and all of
+them end when their owner is gone. They are no `multiprocessing.Process`, which the workers of dask may not start.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from multiprocessing import Pipe
+from multiprocessing.reduction import send_handle
 from pathlib import Path
+from typing import Any
 
-from bench.executors.call import Answer, Call
-from bench.shard import Outcome, Shard
-from datasets import ImageSet
+from bench.errors import RequestError
+from bench.executors.channel import Channel, MessageError, shared_memory
+from bench.executors.task import Task
 from solvers import Backend
 
 
-class WorkerProcess:
-    """The owner's side of one worker.
+class Warden:
+    """The process that starts and ends workers, and tells of their deaths."""
 
-    Attributes:
-        connection: readable when there is something to `receive`.
-        ready: it has imported what it needs, and can be given a shard.
-        task: what it works on, if anything.
-        deadline: when that is to be finished, on the monotonic clock.
-    """
+    def __init__(self, backend: Backend) -> None:
+        """Start it.
 
-    def __init__(self, images: ImageSet, backend: Backend, beside: int = 1) -> None:
+        Raises:
+            RequestError: it ends before it is ready.
+        """
         self.connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench.worker"],
+                [sys.executable, "-P", "-m", "bench.executors.warden_main"],
                 stdin=theirs.fileno(),
                 env=_environment(backend.threads),
                 start_new_session=True,
             )
-        self.ready = False
-        self.task: Shard | Call | None = None
+        self._deaths: dict[int, str] = {}
+        settings = {name: getattr(backend, name) for name in ("name", "device", "precision", "threads")}
+        try:
+            self.connection.send_bytes(json.dumps(settings).encode())
+            self.connection.recv_bytes()
+        except (EOFError, OSError):
+            raise RequestError(f"worker processes end before they are ready: {_cause(self._process.wait())}") from None
+
+    def start(self, label: str) -> Worker:
+        """A fresh worker for this solver.
+
+        Raises:
+            RequestError: it ends before it is ready.
+        """
+        ours, theirs = Pipe()
+        forth, back = shared_memory(), shared_memory()
+        with theirs:
+            try:
+                self.connection.send_bytes(b"{}")
+                for descriptor in (theirs.fileno(), forth, back):
+                    send_handle(self.connection, descriptor, self._process.pid)
+                while "started" not in (message := self._hear()):
+                    pass
+            except (EOFError, OSError):
+                raise RequestError(f"worker processes cannot be started: {_cause(self._process.wait())}") from None
+        worker = Worker(label, message["started"], Channel(ours, forth, back))
+        worker.wait_until_ready()
+        return worker
+
+    def deaths(self) -> dict[int, str]:
+        """How the workers that have died since the last call did so, by their process number.
+
+        Raises:
+            RequestError: the warden itself has died.
+        """
+        try:
+            while self.connection.poll():
+                self._hear()
+        except (EOFError, OSError):
+            raise RequestError(f"the process that starts the workers died: {_cause(self._process.wait())}") from None
+        deaths, self._deaths = self._deaths, {}
+        return deaths
+
+    def end(self, worker: Worker, patience: float = 0.0) -> str:
+        """End a worker with all that it has started; how it died, if it did so by itself within `patience` seconds."""
+        cause = "it closed its connection"
+        with contextlib.suppress(EOFError, OSError):
+            if self._heard_of(worker, patience):
+                cause = self._deaths.pop(worker.pid)
+            else:
+                self.connection.send_bytes(json.dumps({"end": worker.pid}).encode())
+                self._heard_of(worker, None)
+                self._deaths.pop(worker.pid, None)
+        worker.channel.connection.close()
+        return cause
+
+    def close(self) -> None:
+        """End it, and with it all workers; from any thread."""
+        self._process.terminate()
+        self._process.wait()
+
+    def _heard_of(self, worker: Worker, patience: float | None) -> bool:
+        """Whether the death of a worker was told before these seconds are over."""
+        deadline = None if patience is None else time.monotonic() + patience
+        while worker.pid not in self._deaths:
+            left = None if deadline is None else deadline - time.monotonic()
+            if not self.connection.poll(left if left is None else max(left, 0.0)):
+                return False
+            self._hear()
+        return True
+
+    def _hear(self) -> dict[str, Any]:
+        message = json.loads(self.connection.recv_bytes())
+        if "died" in message:
+            self._deaths[message["died"]] = _cause(message["status"])
+        return message
+
+
+class Worker:
+    """A process in which one solver does one task after the other.
+
+    Attributes:
+        label: of its solver.
+        channel: its connection is readable when there is something to `receive`.
+        task: what it works on, if anything; with what the owner wants to remember beside it.
+        deadline: when that is to be finished, on the monotonic clock.
+    """
+
+    def __init__(self, label: str, pid: int, channel: Channel) -> None:
+        self.label, self.pid, self.channel = label, pid, channel
+        self.task: Any = None
         self.deadline = float("inf")
         self._given = time.monotonic()
-        self._send((images, replace(backend), beside))  # a backend in use has a module in it, which cannot be sent
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     @property
     def seconds(self) -> float:
         """Since it was given its task."""
         return time.monotonic() - self._given
 
-    def give(self, task: Shard | Call, timeout: float | None) -> None:
-        """Let it solve a shard, or answer a call, for so many seconds at most."""
-        self.task, self._given = task, time.monotonic()
-        self.deadline = self._given + timeout if timeout is not None else float("inf")
-        self._send(task)
+    def wait_until_ready(self) -> None:
+        with contextlib.suppress(EOFError):  # it has died, which the first task will find
+            self.channel.receive()
 
-    def receive(self) -> Outcome | Answer | None:
-        """The outcome of its shard, or the answer to its call; None where it says that it is ready.
+    def give(self, task: Task, remembered: Any, timeout: float | None) -> None:
+        """Let it do a task, for so many seconds at most."""
+        self.task, self._given = remembered, time.monotonic()
+        self.deadline = self._given + timeout if timeout is not None else float("inf")
+        with contextlib.suppress(OSError):  # it has died, which `receive` will find
+            self.channel.send(task.plain())
+
+    def receive(self) -> dict[str, Any]:
+        """Its next message: `seen` on the way, and in the end a `value` or an `error`.
 
         Raises:
             EOFError: the process has died.
         """
         try:
-            result = self.connection.recv()
-        except OSError as error:
-            raise EOFError from error
-        self.ready, self.task, self.deadline = True, None, float("inf")
-        return result
+            message = self.channel.receive()
+        except MessageError as error:
+            return {"error": str(error)}
+        if not isinstance(message, dict):
+            return {"error": "no message: it is no dictionary"}
+        return message
 
-    def cause_of_death(self) -> str:
-        """How it ended, once `receive` has found that it did."""
-        try:
-            status = self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            return "it closed its connection"
-        return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    def rest(self) -> None:
+        """Its task is done."""
+        self.task, self.deadline = None, float("inf")
 
-    def end(self) -> None:
-        """Kill it, with all that it has started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-        self.connection.close()
 
-    def _send(self, message: object) -> None:
-        with contextlib.suppress(OSError):  # it has died, which `receive` will find
-            self.connection.send(message)
+def _cause(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:  # a real-time signal
+        return f"killed by signal {-status}"
 
 
 def _environment(threads: int) -> dict[str, str]:

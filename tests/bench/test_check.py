@@ -18,8 +18,9 @@ from bench.baseline import Baseline, Cost, read_baseline, write_baseline
 from bench.calibration import Calibration
 from bench.check import check, judge_costs
 from bench.errors import Exit
+from bench.executors.inline import Inline
 from bench.rows import FILE
-from bench.shard import Shard, Worker
+from bench.shard import Shard
 from bench.tolerances import TIME
 from bench.verdicts import Verdict
 from datasets import load_images
@@ -113,11 +114,14 @@ def test_other_seeds_are_another_draw_of_luck(gate):
 
 
 def test_fifty_runs_of_unchanged_solvers_with_fresh_seeds_raise_no_alarm(tmp_path):
-    worker = Worker(load_images("sample"), Backend("torch"))
+    place = Inline(load_images("sample"), Backend("torch"))
 
     def rows(seed: int) -> pd.DataFrame:
         return pd.concat(
-            [worker.run(Shard(label, "none", seed, 0, 24, "test", None)).rows for label in (ER, *LUCKY)],
+            [
+                outcome.rows
+                for outcome in place.run([Shard(one, "none", seed, 0, 24, "test", None) for one in (ER, *LUCKY)])
+            ],
             ignore_index=True,
         )
 

@@ -9,21 +9,24 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from troubled import alive, ask, calls, install
+from doubles import Broken, register_solvers
+from troubled import alive, calls, install
 
 from bench.errors import Exit, RequestError
-from bench.executors import make_executor
-from bench.executors.call import CallError
+from bench.executors.choice import make_executor
+from bench.executors.inline import Inline
 from bench.executors.processes import Processes
+from bench.executors.task import CallError, Task
 from bench.lock import holder
 from bench.run import run_sweep
-from bench.shard import Shard
+from bench.shard import Shard, observe
 from bench.shard_file import read_header
 from bench.status import State, inventory
 from bench.sweep import Sweep, request
@@ -212,33 +215,44 @@ def test_a_shard_made_by_other_code_than_its_key_names_is_refused(tmp_path, monk
     assert list((tmp_path / "out" / "shards").iterdir()) == []
 
 
-CALLED = Backend(precision="float64")
+FINE = Shard("troubled", "none", 0, 0, 2, "test", None)
+
+
+def ask(shard, images, place):
+    """The residuals that a solver says it has reached, and where it was asked."""
+    _, measurement = observe(images, shard)
+    found = place.ask(Task("solve", shard.solver, (measurement,), {"variant": shard.variant, "seed": shard.seed}))
+    return os.getpid(), (found["found"] or {}).get("iterations"), found["reason"]
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes", "dask"])
-def test_a_function_is_called_where_shards_are_solved(executor):
-    images = load_images("sample")
-    sweep = sweep_of("er[iterations=1]", executor=executor)
-    with make_executor(sweep, images, CALLED) as place:
-        first, *found = place.call(ask, "fine")
-        assert found == [len(images), "float64"]
-        assert (first == os.getpid()) == (executor == "inline")
-        assert place.call(ask, "fine")[0] == first, "it is kept warm"
-        with pytest.raises(CallError, match="ZeroDivisionError: the dial was at eleven"):
-            place.call(ask, "raise")
-        (outcome,) = place.run([Shard("er[iterations=1]", "none", 0, 0, 2, "test", None)])
+def test_a_solver_is_asked_where_shards_are_solved(executor, notes):
+    label = f"troubled[folder={notes}]"
+    images, shard = load_images("sample"), replace(FINE, solver=label)
+    with make_executor(sweep_of("er[iterations=1]", executor=executor), images, Backend(precision="float64")) as place:
+        owner, iterations, _ = place.call(ask, shard)
+        assert list(iterations) == [1, 1]
+        place.call(ask, shard)
+        (outcome,) = place.run([shard])
         assert not outcome.error
-        assert place.call(ask, "fine")[1:] == tuple(found)
+    workers = {pid for pid, _ in calls(notes)}
+    assert len(workers) == 1, "it is kept warm"
+    assert (workers == {owner}) == (executor == "inline")
+
+
+def test_an_error_of_a_solver_is_the_answer(monkeypatch):
+    register_solvers(monkeypatch, Broken)
+    with Inline(load_images("sample"), Backend()) as place:
+        assert place.call(ask, replace(FINE, solver="broken"))[2].startswith("ZeroDivisionError: the [/dial]")
 
 
 @pytest.mark.parametrize(("what", "says"), [("die", "died: killed by SIGKILL"), ("hang", "no answer after 1 s")])
-def test_a_call_that_brings_its_process_down_or_takes_too_long_is_an_error(what, says):
-    with Processes(load_images("sample"), CALLED, timeout=1) as crew:
-        first, *_ = crew.call(ask, "fine")
+def test_a_call_that_brings_its_process_down_or_takes_too_long_is_an_error(what, says, notes):
+    with Processes(load_images("sample"), Backend(), timeout=1) as crew:
         with pytest.raises(CallError, match=says):
-            crew.call(ask, what)
-        assert not alive(first)
-        assert crew.call(ask, "fine")[0] != first
+            crew.call(ask, replace(FINE, solver=f"troubled[trouble={what},folder={notes}]"))
+        assert not any(alive(pid) for pid, _ in calls(notes))
+        assert list(crew.call(ask, FINE)[1]) == [1, 1]
 
 
 def test_a_solver_that_brings_its_process_down_after_the_sweep_leaves_the_run_whole(tmp_path, notes, monkeypatch):

@@ -18,7 +18,7 @@ from datasets import measure
         (Broken, "ZeroDivisionError: the [/dial] was at [bold]eleven"),
         (LongWinded, "ValueError: the beam was off for further information see the manual"),
         (Quitting, "SystemExit: 0"),
-        (Misshapen, "ValueError: the solver returned images of shape (2, 3, 3) instead of (2, 96, 96)"),
+        (Misshapen, "the solver returned 'images' of shape (2, 3, 3) instead of (2, 96, 96)"),
     ],
 )
 def test_a_failing_solver_becomes_rows_with_a_reason_while_the_others_finish(run, rows, monkeypatch, kind, reason):

@@ -10,8 +10,10 @@ import pytest
 from doubles import Blank, register_solvers
 from oracles import conjugate_flip, embed
 
-import bench.glimpses
-from bench.glimpses import SINGLES, alone, converge, pictures, registered
+import bench.executors.probes
+from bench.executors.inline import Inline
+from bench.executors.probes import SINGLES
+from bench.glimpses import alone, converge, pictures, registered
 from bench.metrics import adjusted_mse
 from bench.shard import Shard, observe
 from datasets import load_images
@@ -54,7 +56,7 @@ def test_a_complex_reconstruction_of_a_real_image_is_shown_without_its_phase(rng
 
 def test_a_curve_ends_at_the_score_of_the_reconstruction():
     images, backend = load_images("sample"), Backend()
-    long, short = (converge(replace(SHARD, solver=label), images, backend) for label in (LONG, SHORT))
+    long, short = (converge(replace(SHARD, solver=label), images, Inline(images, backend)) for label in (LONG, SHORT))
     truth, measurement = observe(images, SHARD)
     solver = create(SHORT)
     solver.prepare(backend)
@@ -68,12 +70,13 @@ def test_a_curve_ends_at_the_score_of_the_reconstruction():
 
 def test_a_solver_that_does_not_iterate_has_no_curve(monkeypatch):
     register_solvers(monkeypatch, Blank)
-    assert converge(replace(SHARD, solver="blank"), load_images("sample"), Backend()) is None
+    images = load_images("sample")
+    assert converge(replace(SHARD, solver="blank"), images, Inline(images, Backend())) is None
 
 
 def test_pictures_are_those_of_the_reconstructions_that_are_scored():
     images, backend = load_images("sample"), Backend()
-    shown, errors = pictures(SHARD, images, backend)
+    shown, errors = pictures(SHARD, images, Inline(images, backend))
     truth, measurement = observe(images, SHARD)
     solver = create(SHORT)
     solver.prepare(backend)
@@ -84,14 +87,16 @@ def test_pictures_are_those_of_the_reconstructions_that_are_scored():
 
 
 def test_single_images_are_solved_one_by_one_after_one_that_warms_up(counting):
-    setups, solves = alone(counting, load_images("sample"), Backend())
+    images = load_images("sample")
+    setups, solves = alone(counting, images, Inline(images, Backend()))
     assert Counting.given == [1] * (1 + SINGLES)
     assert len(setups) == len(solves) == SINGLES
     assert min(setups + solves) >= 0
 
 
 def test_no_image_is_begun_when_the_time_is_up(counting, monkeypatch):
-    monkeypatch.setattr(bench.glimpses, "BUDGET", 1.0)
-    monkeypatch.setattr(bench.glimpses.time, "perf_counter", iter(range(100)).__next__)
-    alone(counting, load_images("sample"), Backend())
+    images = load_images("sample")
+    monkeypatch.setattr(bench.executors.probes, "BUDGET", 1.0)
+    monkeypatch.setattr(bench.executors.probes.time, "perf_counter", iter(range(100)).__next__)
+    alone(counting, images, Inline(images, Backend()))
     assert len(Counting.given) == 2, "one to warm up and one that counts"

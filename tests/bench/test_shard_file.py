@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.shard import FAILED, Outcome, Shard, Timing, unsolved
+from bench.shard import FAILED, Observation, Outcome, Shard, Timing
 from bench.shard_file import DamagedError, decode, encode, read_header
 from datasets import load_images
 
@@ -26,7 +26,7 @@ def test_what_is_read_is_what_was_written():
 
 
 def test_a_failure_is_remembered_with_its_reason():
-    failed = unsolved(load_images("sample"), SHARD, FAILED, "the worker process died twice", 1.5)
+    failed = Observation.of(load_images("sample"), SHARD).unsolved(FAILED, "the worker process died twice", 1.5)
     header = read_header(encode(failed))
     assert header.reason == "the worker process died twice"
     assert header.timing.solve == 1.5
@@ -43,12 +43,3 @@ def test_any_changed_or_missing_byte_is_found(data):
         del content[at:]
     with pytest.raises(DamagedError):
         read_header(bytes(content))
-
-
-def test_the_images_of_a_shard_that_was_ended_are_measured_as_ever():
-    images = load_images("sample")
-    long = Shard("er", "flip", 1, 3, 600, "test", None)
-    rows = unsolved(images, long, FAILED, "no", 1.0).rows
-    part = unsolved(images, Shard("er", "flip", 1, 500, 2, "test", None), FAILED, "no", 1.0).rows
-    assert list(rows["image"]) == list(range(3, 603))
-    assert list(rows["measurement"][497:499]) == list(part["measurement"])

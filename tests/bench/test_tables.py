@@ -24,6 +24,7 @@ def rows(*groups: tuple[str, str, list[float]], seed: int = 0) -> pd.DataFrame:
             "iterations": 100,
             "starts": 1,
             "transforms": 200,
+            "information": "support: box",
         }
         for variant, solver, errors in groups
         for image, mse in enumerate(errors)

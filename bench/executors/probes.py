@@ -1,0 +1,132 @@
+"""What is asked of a solver where it is isolated: to solve a shard, to be timed, to be watched.
+
+Each probe is called with the backend of that place and a solver's label, and gets measurements and nothing else: the
+true objects stay with the caller. What it returns, and what it tells on the way, is plain data (`channel`).
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from bench.errors import one_line
+from bench.keys import code_of
+from bench.memory import peak_memory
+from bench.solved import MalformedError, Solved, checked, text
+from datasets import Measurement
+from solvers import Backend, IterativeSolver, Snapshot, Solver, Streams, create
+
+Tell = Callable[[dict[str, Any]], None]
+
+SINGLES = 5  # images solved by themselves for a solver's latency
+BUDGET = 2.0  # seconds for those of one solver: none is begun after them
+
+
+class Bench:
+    """A place where one solver after the other is set up: once for all shards of a variant that follow each other."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._prepared: tuple[tuple[str, str], Solver] | None = None
+
+    def prepared(self, label: str, variant: str) -> Solver:
+        key = (label, variant)
+        if self._prepared is None or self._prepared[0] != key:
+            self._prepared = None  # before the next one needs its memory
+            solver = create(label)
+            solver.prepare(self.backend, variant)
+            self.backend.synchronize()
+            self._prepared = (key, solver)
+        return self._prepared[1]
+
+
+def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, seed: int) -> dict[str, Any]:
+    """`Solved.plain()` of a measurement. An error of the solver is part of the answer: it may raise anything."""
+    clock = time.perf_counter
+    began = prepared = clock()
+    found, error, reason, weights, processor = None, "", "", "", 0.0
+    try:
+        solver = bench.prepared(label, variant)
+        prepared, processor = clock(), time.process_time()
+        found = solver.solve(measurement, Streams(seed))
+        bench.backend.synchronize()
+        solved, processor = clock(), time.process_time() - processor
+        found, weights = checked(found, measurement), text(solver.weights_digest(), "weights_digest()")
+    except (Exception, SystemExit) as failure:
+        solved, processor = clock(), 0.0
+        reason = str(failure) if isinstance(failure, MalformedError) else one_line(failure)
+        found, error = None, traceback.format_exc()
+    return Solved(
+        found=found,
+        error=error,
+        reason=reason,
+        setup=prepared - began,
+        solve=solved - prepared,
+        cpu=processor,
+        memory=peak_memory(),
+        information="" if found is None else information_of(solver),
+        weights=weights,
+        code=code_of(label),
+    ).plain()
+
+
+def information_of(solver: Solver) -> str:
+    """What a solver says it uses; a plug-in that cannot say it is scored all the same."""
+    try:
+        return str(solver.information())
+    except (Exception, SystemExit) as failure:
+        return f"unknown: {one_line(failure)}"
+
+
+def alone(
+    bench: Bench, tell: Tell, label: str, *measurements: Measurement, variant: str, seed: int
+) -> dict[str, list[float]]:
+    """Milliseconds of each setup, and of each of these measurements solved by itself. The first one only warms up."""
+    clock = time.perf_counter
+    setups: list[float] = []
+    solves: list[float] = []
+    began = clock()
+    for i, measurement in enumerate(measurements):
+        start = clock()
+        solver = create(label)
+        solver.prepare(bench.backend, variant)
+        bench.backend.synchronize()
+        ready = clock()
+        solver.solve(measurement, Streams(seed))
+        bench.backend.synchronize()
+        done = clock()
+        if i:
+            setups.append(1e3 * (ready - start))
+            solves.append(1e3 * (done - ready))
+        if done - began > BUDGET and solves:
+            break
+    return {"setups": setups, "solves": solves}
+
+
+def converge(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, seed: int) -> bool:
+    """Tell every snapshot of a solver's first start, and whether it is one that iterates."""
+    solver = create(label)
+    if not isinstance(solver, IterativeSolver):
+        return False
+    solver.prepare(bench.backend, variant)
+
+    def observer(snapshot: Snapshot) -> None:
+        first = snapshot.starts == 0
+        if first.any():
+            tell(
+                {
+                    "images": snapshot.images[first],
+                    "iterations": snapshot.iterations[first],
+                    "residual": snapshot.residual[first],
+                    "estimate": snapshot.estimate[first],
+                    "seconds": snapshot.seconds,
+                }
+            )
+
+    solver.solve(measurement, Streams(seed), observer)
+    return True
+
+
+PROBES: dict[str, Callable[..., Any]] = {probe.__name__: probe for probe in (solve, alone, converge)}
