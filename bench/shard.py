@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 from bench.errors import one_line
 from bench.memory import peak_memory
 from bench.metrics import register
+from bench.rows import FAILED
 from datasets import ImageSet, Measurement, measure, place, placements
 from solvers import Backend, Reconstruction, Solver, Streams, create
-
-FAILED = "failed"  # the status of an image whose solver raised an error, or whose process died
-TIMEOUT = "timeout"  # the status of an image whose shard was ended for taking too long
-UNSOLVED = (FAILED, TIMEOUT)
 
 _BLOCK = 256  # images measured at once where only their digests are wanted
 

@@ -20,7 +20,8 @@ from distributed.scheduler import KilledWorker
 from bench.errors import RequestError, one_line
 from bench.executors.call import Answer, CallError
 from bench.executors.processes import Processes
-from bench.shard import FAILED, Outcome, Shard, unsolved
+from bench.rows import FAILED
+from bench.shard import Outcome, Shard, unsolved
 from datasets import ImageSet
 from solvers import Backend
 

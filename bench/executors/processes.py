@@ -11,7 +11,8 @@ from typing import Any, Self
 from bench.errors import RequestError
 from bench.executors.call import Answer, Call, CallError
 from bench.executors.worker_process import WorkerProcess
-from bench.shard import FAILED, TIMEOUT, Outcome, Shard, unsolved
+from bench.rows import FAILED, TIMEOUT
+from bench.shard import Outcome, Shard, unsolved
 from datasets import ImageSet
 from solvers import Backend
 

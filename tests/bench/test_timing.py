@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +64,33 @@ def test_a_latency_is_kept_until_the_solver_runs_again(tmp_path):
     assert kept["latency_ms_median"] == 20
     single_images([outcome()], executor, read_alone(path, without={"counting"}))
     assert len(executor.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"something,else\n1,2\n",
+        b"solver\ncounting\n",
+        b"setup_ms_median,latency_ms_median\n1,2\n",
+        b"solver,setup_ms_median,latency_ms_median\ncounting,1,2\n",
+        b"solver,setup_ms_median,setup_ms_low,setup_ms_high,latency_ms_median,latency_ms_low,latency_ms_high\n"
+        b"counting,1,1,1,fast,1,1\n",
+        b"solver,setup_ms_median,setup_ms_low,setup_ms_high,latency_ms_median,latency_ms_low,latency_ms_high\n"
+        b"counting,1,1,1,-1,1,1\n",
+    ],
+)
+def test_a_strange_file_is_measured_again(tmp_path, content):
+    path = tmp_path / "timing.csv"
+    path.write_bytes(content)
+    assert read_alone(path, without=set()) is None
+
+
+def test_what_is_no_file_is_measured_again(tmp_path):
+    os.mkfifo(tmp_path / "timing.csv")
+    assert read_alone(tmp_path / "timing.csv", without=set()) is None
+    assert read_alone(tmp_path, without=set()) is None
 
 
 @pytest.mark.parametrize("given", [{"error": "it failed"}, {"solve": 1e6}])
