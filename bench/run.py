@@ -169,6 +169,9 @@ def _draw(
     working = [label for label in sweep.solvers if label not in broken]
     with console.status("drawing figures"):
         try:
-            draw_figures(sweep, working, images, executor, folder)
+            still = draw_figures(sweep, working, images, executor, folder)
         except Exception as error:  # the solvers run again for the pictures: the tables must not depend on that
             console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)
+            return
+    if still:
+        console.print(f"no convergence curve for {', '.join(still)} (no iterations)", highlight=False, markup=False)

@@ -307,7 +307,17 @@ def test_time_is_not_compared_where_a_machine_was_busy():
 # ---- bad input
 
 
-@pytest.mark.parametrize("odd", [None, {}, {"metric": 1}, {"solver": "er", "variant": "none", "median": "fast"}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        {},
+        {"metric": 1},
+        {"solver": "er", "variant": "none", "median": "fast", "low": 1.0, "high": 2.0},
+        {"solver": "er", "variant": "none", "median": 1.0, "low": -1.0, "high": 2.0},
+        {"solver": 3, "variant": "none", "median": 1.0, "low": 1.0, "high": 2.0},
+    ],
+)
 def test_a_baseline_with_an_odd_cost_is_one_line(gate, baseline, odd):
     rewritten(baseline, costs=[odd])
     done = gate()
