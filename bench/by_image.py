@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 
-def image_means(rows: pd.DataFrame, columns: Iterable[str], by: str | list[str] = "image") -> pd.DataFrame:
+def image_means(rows: pd.DataFrame, columns: Iterable[str], by: Sequence[str] = ("image",)) -> pd.DataFrame:
     """Means of these columns for each image: an image counts once however many rows it has.
 
     They are taken around the first row, so that the mean of equal numbers is that number to the last bit: what has not
     changed differs by exactly nothing, whether it was measured once or seven times.
     """
-    columns = list(columns)
-    groups = rows.groupby(by)
-    deviations = rows[columns] - groups[columns].transform("first")
-    return (
-        groups[columns].first()
-        + deviations.groupby([rows[key] for key in ([by] if isinstance(by, str) else by)]).mean()
-    )
+    columns, keys = list(columns), [rows[key] for key in by]
+    first = rows[columns].groupby(keys).transform("first")
+    return rows[columns].groupby(keys).first() + (rows[columns] - first).groupby(keys).mean()
 
 
 def on_common_measurements(

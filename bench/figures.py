@@ -62,6 +62,8 @@ def draw_figures(sweep: Sweep, labels: list[str], images: ImageSet, executor: Ex
     found = {label: curve for label, curve in curves.items() if curve is not None}
     if found:
         _save(convergence(found, shard), folder / "convergence.png")
+    else:
+        (folder / "convergence.png").unlink(missing_ok=True)  # of other solvers that were run here before
     return [label for label in labels if label not in found]
 
 

@@ -31,9 +31,9 @@ class Paired:
 
 
 def bootstrap_mean(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean over images (Efron, 1979), for values (images,).
+    """Percentile bootstrap interval of a mean over images (Efron, 1979), for values (images,); NaN for a single one.
 
-    A resample of n images counts each of them a multinomial number of times.
+    A resample draws n of the n images with replacement.
     """
     values = np.asarray(values, dtype=np.float64)
     n = len(values)

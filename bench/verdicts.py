@@ -10,7 +10,7 @@ With the baseline's own seeds, a deterministic solver that nobody touched differ
 or after a change that only reorders its rounding, an iteration that depends on luck ends elsewhere on single images,
 for better as often as for worse: the differences are symmetric around zero, and Student's interval covers it. All
 intervals of a check hold *together* with FAMILY (Bonferroni's inequality, whatever depends on whatever): one check in
-a thousand cries wolf, however many solvers and variants it looks at.
+a thousand raises a false alarm, however many solvers and variants it looks at.
 """
 
 from __future__ import annotations

@@ -177,3 +177,5 @@ def test_a_solver_that_does_not_iterate_is_said_to_have_no_curve(run, monkeypatc
     assert (tmp_path / "out" / "figures" / "convergence.png").is_file()
     done = run("other", solvers="er[iterations=20]", variants="none", images=1, figures=True)
     assert "no convergence curve" not in done.err
+    run("other", solvers="blank", variants="none", images=1, figures=True)
+    assert not (tmp_path / "other" / "figures" / "convergence.png").exists(), "it would be that of another solver"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,14 @@ def test_a_line_has_the_median_and_the_spread_between_its_shards():
     assert line["images_per_second"] == pytest.approx(12 / 5.2)
     assert line["microseconds_per_iteration"] == pytest.approx(5.2e6 / 60)
     assert line["transforms_per_image"] == 12
+
+
+def test_shards_that_only_repeat_each_other_change_no_spread():
+    shards = [outcome(4 * i, solve=solve) for i, solve in enumerate((0.4, 0.8, 4.0))]
+    again = [replace(shard, shard=replace(shard.shard, seed=seed)) for seed in range(4) for shard in shards]
+    once, repeated = (timing_table(outcomes, Backend()) for outcomes in (shards, again))
+    spread = [column for column in once.columns if column.endswith(("_median", "_low", "_high"))]
+    pd.testing.assert_frame_equal(once[spread], repeated[spread])
 
 
 def test_a_line_has_the_latency_of_the_first_variant():
