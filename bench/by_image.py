@@ -13,9 +13,10 @@ def image_means(rows: pd.DataFrame, columns: Iterable[str], by: Sequence[str] = 
     They are taken around the first row, so that the mean of equal numbers is that number to the last bit: what has not
     changed differs by exactly nothing, whether it was measured once or seven times.
     """
-    columns, keys = list(columns), [rows[key] for key in by]
-    first = rows[columns].groupby(keys).transform("first")
-    return rows[columns].groupby(keys).first() + (rows[columns] - first).groupby(keys).mean()
+    columns, groups = list(columns), rows.groupby(list(by))
+    first, image = groups[columns].first(), groups.ngroup().to_numpy()
+    deviations = rows[columns] - first.to_numpy()[image]
+    return first + deviations.groupby(image).mean().to_numpy()
 
 
 def on_common_measurements(
