@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 
 from bench.calibration import calibrate, fingerprint, steady
 from bench.errors import Exit, RequestError
 from bench.manifest import versions
 from bench.rows import IDENTITY, check_rows, failed
-from bench.run import run_sweep
+from bench.run import run_sweep, terminated_as_interrupted
+from bench.scratch import scratch
 from bench.sweep import Sweep
 from bench.verdicts import DIGEST
 from solvers.files import sha256, write_text
@@ -29,8 +32,8 @@ from solvers.files import sha256, write_text
 TITLE = "# phasebench baseline 1: made by `python -m bench baseline`, compared by `python -m bench check`"
 COLUMNS = [*IDENTITY, "mse", "transforms"]
 
-# A folder of data and the number of processes are matters of the machine, not of the measurement.
-_RECORDED = (
+# The folder of the data and the number of processes belong to a machine, and not to what is measured.
+RECORDED = (
     "solvers",
     "variants",
     "images",
@@ -47,14 +50,60 @@ _RECORDED = (
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Solving time of one image, in FFT pairs of the machine: its median over shards, the lowest and the highest."""
+class Spread:
+    """Times of one image in the shards of a sweep: the median, the lowest and the highest."""
 
-    solver: str
-    variant: str
     median: float
     low: float
     high: float
+
+    @property
+    def several(self) -> bool:
+        """There was more than one shard: a single one is its own lowest and highest."""
+        return self.low < self.high
+
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Cost(BaseModel):
+    """What solving one image took, in FFT pairs of the machine: by the clock, and in processor time of all threads.
+
+    Baselines of older versions have no processor time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    solver: str
+    variant: str
+    median: Amount
+    low: Amount
+    high: Amount
+    cpu_median: Amount | None = None
+    cpu_low: Amount | None = None
+    cpu_high: Amount | None = None
+
+    @property
+    def wall(self) -> Spread:
+        return Spread(self.median, self.low, self.high)
+
+    @property
+    def cpu(self) -> Spread | None:
+        if self.cpu_median is None or self.cpu_low is None or self.cpu_high is None:
+            return None
+        return Spread(self.cpu_median, self.cpu_low, self.cpu_high)
+
+
+class Header(BaseModel):
+    """The header of a baseline file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    phasebench: str
+    sweep: dict[str, Any]
+    machine: dict[str, Any]
+    costs: tuple[Cost, ...]
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -71,31 +120,34 @@ class Baseline:
 def measure_baseline(sweep: Sweep) -> Baseline:
     """Run a sweep by itself, in a folder of its own, between two calibrations of the machine.
 
-    Rows of solvers that failed are kept: it is the caller's matter what to do about them.
+    Rows of solvers that failed are among them: the caller decides what to do about those.
     """
     sweep = sweep.model_copy(update={"workers": 1})  # side by side, shards slow each other down
     backend = sweep.select_backend()
     console = Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="phasebench-") as folder:
+    with scratch() as folder:
         with console.status(f"running {len(sweep.solvers)} solvers on {sweep.images} images"):
             before = calibrate(backend)
-            result = run_sweep(sweep, Path(folder), figures=False, latency=False, console=Console(quiet=True))
+            result = run_sweep(sweep, folder, figures=False, latency=False, console=Console(quiet=True))
             after = calibrate(backend)
-        timing = pd.read_csv(Path(folder) / "timing.csv")
+        timing = pd.read_csv(folder / "timing.csv", keep_default_na=False, na_values=[""])
     seconds = steady(before, after)
-    costs = [
-        Cost(
-            line["solver"],
-            line["variant"],
-            *(1e-3 * line[f"solve_ms_per_image_{name}"] / seconds for name in ("median", "low", "high")),
-        )
-        for line in timing.to_dict("records")
-        if seconds is not None
-    ]
-    recorded = {key: value for key, value in sweep.model_dump(mode="json").items() if key in _RECORDED}
+    costs = [] if seconds is None else [_cost(line, seconds) for line in timing.to_dict("records")]
+    recorded = {key: value for key, value in sweep.model_dump(mode="json").items() if key in RECORDED}
     return Baseline(recorded, fingerprint(backend), versions().get("phasebench", ""), tuple(costs), result.rows)
 
 
+def _cost(line: dict[str, Any], seconds: float) -> Cost:
+    """What a line of timing.csv says a solver takes, where an FFT pair takes so many seconds."""
+    wall, cpu = (
+        {name: 1e-3 * line.get(f"{column}_{name}", math.nan) / seconds for name in ("median", "low", "high")}
+        for column in ("solve_ms_per_image", "solve_cpu_ms_per_image")
+    )
+    known = {f"cpu_{name}": value for name, value in cpu.items() if not math.isnan(value)}
+    return Cost(solver=line["solver"], variant=line["variant"], **wall, **known)
+
+
+@terminated_as_interrupted()
 def make_baseline(sweep: Sweep, path: Path) -> Exit:
     """Measure a baseline and write it; nothing is written where a solver failed.
 
@@ -107,7 +159,8 @@ def make_baseline(sweep: Sweep, path: Path) -> Exit:
     console = Console(stderr=True)
     lost = failed(baseline.rows)
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
-        console.print(f"{solver} failed on {len(group)} images: {reason}", style="red", highlight=False, markup=False)
+        images = group["image"].nunique()
+        console.print(f"{solver} failed on {images} images: {reason}", style="red", highlight=False, markup=False)
     if len(lost):
         console.print(f"{path} was not written", highlight=False, markup=False)
         return Exit.SOLVER
@@ -125,7 +178,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
         "phasebench": baseline.version,
         "sweep": baseline.sweep,
         "machine": baseline.machine,
-        "costs": [{key: _rounded(value) for key, value in asdict(cost).items()} for cost in baseline.costs],
+        "costs": [_rounded(cost.model_dump(exclude_none=True)) for cost in baseline.costs],
     }
     header["sha256"] = _checksum(header, table)
     lines = [TITLE, *(f"# {line}" for line in json.dumps(header, indent=1, ensure_ascii=False).splitlines())]
@@ -138,6 +191,8 @@ def read_baseline(path: Path) -> Baseline:
     Raises:
         RequestError: there is none, or it was damaged or edited since it was made; one line that names it.
     """
+    if path.exists() and not path.is_file():
+        raise RequestError(f"baseline '{path}' is not a file")
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -147,21 +202,19 @@ def read_baseline(path: Path) -> Baseline:
     length = next((i for i, line in enumerate(lines) if not line.startswith("# ")), len(lines))
     table = "\n".join(lines[length:])
     try:
-        header = json.loads("\n".join(line[2:] for line in lines[1:length]))
-        digest = header.pop("sha256")
-        costs = tuple(Cost(**cost) for cost in header["costs"])
-        sweep, machine, version = (header[key] for key in ("sweep", "machine", "phasebench"))
-        whole = digest == _checksum(header, table) and isinstance(sweep, dict) and isinstance(machine, dict)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        values = json.loads("\n".join(line[2:] for line in lines[1:length]))
+        header = Header.model_validate(values)
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"baseline '{path}' is damaged: its header cannot be read") from error
-    if not whole:
+    if values.pop("sha256") != _checksum(values, table):
         raise RequestError(f"baseline '{path}' is damaged, or was edited: its checksum does not fit")
     try:
-        rows = pd.read_csv(io.StringIO(table), dtype={"measurement": str})
+        text = dict.fromkeys(("variant", "solver", "measurement"), str)
+        rows = pd.read_csv(io.StringIO(table), dtype=text, keep_default_na=False, na_values=[""])
     except (ValueError, OverflowError) as error:
         raise RequestError(f"baseline '{path}' is damaged: {error}") from error
     check_rows(rows, path, COLUMNS)
-    return Baseline(sweep, machine, str(version), costs, rows)
+    return Baseline(header.sweep, header.machine, header.phasebench, header.costs, rows)
 
 
 def _checksum(header: dict[str, Any], table: str) -> str:
@@ -173,12 +226,16 @@ def _claim(path: Path) -> None:
     try:
         if path.is_dir():
             raise RequestError(f"output '{path}' is a folder: name a file")
+        if path.exists() and not path.is_file():
+            raise RequestError(f"output '{path}' is not a file: name another one")
         if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(TITLE):
             raise RequestError(f"output '{path}' exists and is no baseline: name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass  # as it will be written
     except OSError as error:
         raise RequestError(f"output '{path}' cannot be written: {error.strerror}") from error
 
 
-def _rounded(value: object) -> object:
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in values.items()}

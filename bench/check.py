@@ -8,15 +8,19 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
-from bench.baseline import Baseline, Cost, measure_baseline, read_baseline
+from bench.baseline import RECORDED, Baseline, Cost, Spread, measure_baseline, read_baseline
 from bench.errors import Exit, RequestError
-from bench.rows import read_rows
+from bench.finished import read_rows
+from bench.run import terminated_as_interrupted
 from bench.sweep import Sweep, request
-from bench.tolerances import Metric, with_tolerances
+from bench.tolerances import COLD_START, TIME, Metric, with_tolerances
 from bench.verdicts import FAMILY, Finding, Verdict, judge
 from solvers import SolverError, create
+
+WIDE = 60  # characters from which on a reason stands beside its verdict, and not below it
 
 _STYLE = {
     Verdict.PASS: "green",
@@ -28,6 +32,7 @@ _STYLE = {
 }
 
 
+@terminated_as_interrupted()
 def check(
     path: Path,
     current: Path | None = None,
@@ -75,18 +80,21 @@ def check(
 
 
 def status_of(findings: list[Finding]) -> Exit:
-    """A solver that is gone or broken outweighs a regression: what it would have scored is not known."""
-    verdicts = {finding.verdict for finding in findings}
+    """A solver that is gone or broken outweighs a regression: what it would have scored is not known.
+
+    A regression outweighs a solver that could not be compared, which outweighs those that passed. Times are not
+    compared on other hardware, and that alone is fine.
+    """
+    verdicts = {finding.verdict for finding in findings if finding.metric != TIME.name}
     if verdicts & {Verdict.FAILED, Verdict.MISSING}:
         return Exit.SOLVER
-    return Exit.REGRESSION if Verdict.REGRESSION in verdicts else Exit.FINE
+    if any(finding.verdict is Verdict.REGRESSION for finding in findings):
+        return Exit.REGRESSION
+    return Exit.NOTHING if Verdict.UNCOMPARED in verdicts else Exit.FINE
 
 
 def judge_costs(metric: Metric, before: Baseline, after: Baseline) -> Iterator[Finding]:
-    """Verdicts on time, in FFT pairs of the machine that computed; only between equal machines.
-
-    The interval is the range between the shards: slower means that every shard is slower than every one before.
-    """
+    """Verdicts on time, in FFT pairs of the machine that computed; only between equal machines."""
     names = [str(name) for name in after.rows["solver"].unique()]
     different = _first_difference(before.machine, after.machine)
     if different or not (before.costs and after.costs):
@@ -95,20 +103,51 @@ def judge_costs(metric: Metric, before: Baseline, after: Baseline) -> Iterator[F
         yield Finding(", ".join(names), "", "time", Verdict.UNCOMPARED, reason)
         return
     now = {(cost.solver, cost.variant): cost for cost in after.costs}
+    images = after.rows.groupby(["solver", "variant"]).size()  # of all seeds together: as many as were solved
     for old in before.costs:
         new = now.get((old.solver, old.variant))
         if new is not None:
-            yield Finding(old.solver, old.variant, "time", *_judge_cost(metric, old, new))
+            verdict, words = judge_cost(metric, old, new, int(images[old.solver, old.variant]))
+            yield Finding(old.solver, old.variant, TIME.name, verdict, words)
 
 
-def _judge_cost(metric: Metric, old: Cost, new: Cost) -> tuple[Verdict, str]:
-    words = (
-        f"{old.median:.3g} [{old.low:.3g}, {old.high:.3g}] → {new.median:.3g} [{new.low:.3g}, {new.high:.3g}] "
-        f"FFT pairs an image, tolerance {metric.tolerance:+.0%}"
-    )
-    if new.median <= (1 + metric.tolerance) * old.median:
+def judge_cost(metric: Metric, old: Cost, new: Cost, images: int) -> tuple[Verdict, str]:
+    """The verdict on the time of one solver, and its reason.
+
+    A median above the tolerance is a regression where something besides it says so: several shards all of which are
+    slower, or more processor time, of which a pause of the machine takes none.
+
+    Args:
+        images: solved for the new cost, in all its shards together.
+    """
+    words = f"{_range(old.wall)} → {_range(new.wall)} FFT pairs an image, tolerance {metric.tolerance:+.0%}"
+    if old.cpu and new.cpu:
+        words += f"; processor time {_range(old.cpu)} → {_range(new.cpu)}"
+    if new.wall.median <= (1 + metric.tolerance) * old.wall.median:
         return Verdict.PASS, words
-    return (Verdict.REGRESSION if new.low > old.high else Verdict.INCONCLUSIVE), words
+    several = old.wall.several and new.wall.several
+    if (several and _slower(metric, old.wall, new.wall)) or _costs_more(metric, old, new, images):
+        return Verdict.REGRESSION, words
+    return Verdict.INCONCLUSIVE, words if several else f"{words}; a single shard has no spread"
+
+
+def _slower(metric: Metric, old: Spread, new: Spread) -> bool:
+    """Every shard took longer than every one before, and even the fastest by more than the tolerance.
+
+    A pause makes one shard slow, and with it the median of two; it makes no fast shard slow.
+    """
+    return new.low > max(old.high, (1 + metric.tolerance) * old.low)
+
+
+def _costs_more(metric: Metric, old: Cost, new: Cost, images: int) -> bool:
+    """Every shard used more processor time; a single one by more than the cold start of a process."""
+    if old.cpu is None or new.cpu is None or not _slower(metric, old.cpu, new.cpu):
+        return False
+    return new.cpu.several or (new.cpu.median - old.cpu.median) * images > COLD_START
+
+
+def _range(spread: Spread) -> str:
+    return f"{spread.median:.3g} [{spread.low:.3g}, {spread.high:.3g}]" if spread.several else f"{spread.median:.3g}"
 
 
 def _first_difference(before: dict[str, Any], after: dict[str, Any]) -> str:
@@ -130,6 +169,8 @@ def _repeated(before: Baseline, path: Path, seeds: tuple[str, ...] | None) -> tu
     if not labels:
         return missing, None
     try:
+        for option in before.sweep.keys() - set(RECORDED):
+            raise RequestError(f"it has an unknown option '{option}'")
         sweep = request(**{**before.sweep, "solvers": tuple(labels)})
     except (RequestError, TypeError) as error:
         raise RequestError(f"the sweep of baseline '{path}' cannot run: {error}") from error
@@ -142,17 +183,24 @@ def _print(findings: list[Finding], console: Console) -> None:
     for finding in findings:
         blocks.setdefault((finding.solver, finding.variant), []).append(finding)
     for (solver, variant), block in blocks.items():
-        images = max(finding.images for finding in block)
-        where = f" on {variant}" * bool(variant) + f", {images} images" * bool(images)
+        images, total = max((finding.images, finding.total) for finding in block)
+        counted = f", {images} of {total} images" if images < total else f", {images} images" * bool(images)
+        where = f" on {variant}" * bool(variant) + counted
         console.print(f"\n[bold]{escape(solver)}[/bold]{where}", highlight=False)
         lines = Table.grid(padding=(0, 2))
-        for _ in ("verdict", "metric", "reason"):
-            lines.add_column(overflow="fold")
+        lines.add_column(no_wrap=True)
+        if any(finding.metric for finding in block):
+            lines.add_column(no_wrap=True)
+        lines.add_column(overflow="fold")
         for finding in block:
-            verdict = f"[{_STYLE[finding.verdict]}]{finding.verdict}[/]"
-            lines.add_row(*filter(None, (f"  {verdict}", finding.metric)), escape(finding.words))
+            cells = [f"  [{_STYLE[finding.verdict]}]{finding.verdict}[/]", finding.metric]
+            if console.width < WIDE:
+                console.print("  ".join(filter(None, cells)))
+                console.print(Padding(escape(finding.words), (0, 0, 0, 4)), highlight=False)
+            else:
+                lines.add_row(*cells[: len(lines.columns) - 1], escape(finding.words))
         console.print(lines)
     counts = {verdict: sum(finding.verdict is verdict for finding in findings) for verdict in Verdict}
-    total = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     hint = "; more images or seeds would settle the inconclusive" if counts[Verdict.INCONCLUSIVE] else ""
-    console.print(f"\n{total}{hint}", highlight=False)
+    console.print(f"\n{summary}{hint}", highlight=False)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
+from bench.by_image import on_common_measurements
 from bench.errors import NothingComparableError, RequestError
-from bench.rows import failed, on_common_measurements, read_rows
+from bench.finished import read_rows
+from bench.report import labelled
+from bench.rows import failed
 from bench.statistics import CONFIDENCE, holm, paired
 from bench.store import write_csv
 
@@ -37,10 +39,8 @@ def compare(
     """
     console = console or Console()
     first = _chosen(read_rows(run), solvers, variants, run)
-    if other is None:
-        table = difference_table(_pairs_within(first))
-    else:
-        table = difference_table(_pairs_between(first, _chosen(read_rows(other), solvers, variants, other)))
+    second = None if other is None else _chosen(read_rows(other), solvers, variants, other)
+    table = difference_table(_pairs_within(first) if second is None else _pairs_between(first, second))
     if table.empty:
         reason = "fewer than two solvers" if other is None else f"no solver and measurement in common with '{other}'"
         raise NothingComparableError(f"nothing to compare in '{run}': {reason}")
@@ -48,7 +48,7 @@ def compare(
         csv.parent.mkdir(parents=True, exist_ok=True)
         write_csv(csv, table)
     _print(table, "A − B" if other is None else f"A − B: '{run}' − '{other}'", console)
-    lost = len(failed(first))
+    lost = sum(len(failed(rows)) for rows in (first, second) if rows is not None)
     if lost:
         console.print(f"{lost} rows of solvers that failed count with the error 1", style="red", highlight=False)
     return table
@@ -93,7 +93,7 @@ def _chosen(rows: pd.DataFrame, solvers: tuple[str, ...], variants: tuple[str, .
 
 
 def _print(table: pd.DataFrame, title: str, console: Console) -> None:
-    """A block for each variant and first solver, so that one label stands in a line and a line in 80 columns."""
+    """A table for each variant, in which the solvers that A is compared with stand below it."""
     console.print(
         f"mean paired difference of mse, {title}, with its {CONFIDENCE:.0%} bootstrap interval over images; p of the "
         f"signed-rank test after Holm's correction for {len(table)}; share of images on which A is the better one",
@@ -102,24 +102,25 @@ def _print(table: pd.DataFrame, title: str, console: Console) -> None:
         style="dim",
     )
     for (variant, images), part in table.groupby(["variant", "images"], sort=False):
-        lines = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold")
-        lines.title = f"\n{variant}, {images} images"
-        lines.add_column("A / − B", overflow="fold", max_width=32)
-        for name in ("mse", f"{CONFIDENCE:.0%} interval", "p", "A wins"):
-            lines.add_column(name, justify="right", no_wrap=True)
+        counted = f"{images} images" if images > 1 else "one image: no interval"
+        console.print(f"\n{variant}, {counted}", style="bold", highlight=False, markup=False)
+        lines: list[list[str | Text]] = []
         for a, group in part.groupby("a", sort=False):
             alone = len(group) == 1 and group["b"].iloc[0] == a
             if not alone:
-                lines.add_row(f"[bold]{escape(str(a))}[/bold]", f"{group['mse_a'].iloc[0]:.4f}")
-            for line in group.to_dict("records"):
-                lines.add_row(
-                    escape(line["b"]) if alone else f"− {escape(line['b'])}",
+                lines.append([Text(str(a), "bold"), f"{group['mse_a'].iloc[0]:.4f}", "", "", ""])
+            lines += [
+                [
+                    line["b"] if alone else f"− {line['b']}",
                     f"{line['difference']:+.4f}",
-                    f"[{line['low']:+.4f}, {line['high']:+.4f}]".replace("[", r"\["),
+                    f"[{line['low']:+.4f}, {line['high']:+.4f}]" if images > 1 else "",
                     shown_p(line["p_holm"]),
                     f"{line['win_rate']:.0%}",
-                )
-        console.print(lines)
+                ]
+                for line in group.to_dict("records")
+            ]
+        header = ("A / − B", "mse", f"{CONFIDENCE:.0%} interval", "p", "A wins")
+        console.print(labelled(header, lines, console.width))
 
 
 def shown_p(p: float) -> str:

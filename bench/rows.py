@@ -1,13 +1,11 @@
-"""The rows of a finished run: read and checked, and brought together where they are of the same measurement."""
+"""What a row of results is: one image, as one solver left it under one seed. Its columns, and what they may hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pandas.api.types import is_integer_dtype, is_numeric_dtype, is_string_dtype
 
 from bench.errors import RequestError
@@ -16,24 +14,35 @@ from solvers import Status
 FILE = "per_image.parquet"
 IDENTITY = ["variant", "solver", "seed", "image", "measurement"]
 
+FAILED = "failed"  # the status of an image whose solver raised an error, or whose process died
+TIMEOUT = "timeout"  # the status of an image whose shard was ended for taking too long
+UNSOLVED = (FAILED, TIMEOUT)
+STATUSES = (*map(str, Status), *UNSOLVED)
 
-def read_rows(folder: Path) -> pd.DataFrame:
-    """The rows of the run in this folder.
 
-    Raises:
-        RequestError: there is none, or its file is damaged; one line that names it.
-    """
-    path = folder / FILE
-    if not path.is_file():
-        raise RequestError(f"'{folder}' holds no finished run: there is no {path}")
-    try:
-        table = pq.read_table(path)
-        table.validate(full=True)  # or else a turned bit is found where a value is used, or never
-        rows = table.to_pandas()
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise RequestError(f"'{path}' is damaged: {error}") from error
-    check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
-    return rows
+def fault(rows: pd.DataFrame, columns: list[str]) -> str:
+    """What keeps a table from being one of rows with these columns, in words; empty where nothing does."""
+    missing = [column for column in columns if column not in rows.columns]
+    if missing:
+        return f"it has no column '{missing[0]}'"
+    if rows[columns].isna().any(axis=None):
+        return "a value is missing"
+    for column in ("variant", "solver", "measurement", "status"):
+        if column in columns and not is_string_dtype(rows[column]):
+            return f"'{column}' holds something other than text"
+    for column in ("seed", "image"):
+        if column in columns and not is_integer_dtype(rows[column]):
+            return f"'{column}' holds something other than whole numbers"
+    if "status" in columns and not rows["status"].isin(STATUSES).all():
+        unknown = rows.loc[~rows["status"].isin(STATUSES), "status"].iloc[0]
+        return f"the status '{unknown}' is none of {', '.join(STATUSES)}"
+    if "mse" in columns and not (is_numeric_dtype(rows["mse"]) and rows["mse"].between(0, 1).all()):
+        return "'mse' holds something other than numbers from 0 to 1"
+    if "transforms" in columns and not _counts(rows["transforms"]):
+        return "'transforms' holds something other than counts"
+    if set(IDENTITY) <= set(columns) and rows.duplicated(IDENTITY).any():
+        return "two rows are of the same solver, variant, seed and image"
+    return ""
 
 
 def check_rows(rows: pd.DataFrame, path: Path, columns: list[str]) -> None:
@@ -42,41 +51,17 @@ def check_rows(rows: pd.DataFrame, path: Path, columns: list[str]) -> None:
     Raises:
         RequestError: in one line that names the file and the fault.
     """
-    missing = [column for column in columns if column not in rows.columns]
-    if missing:
-        raise RequestError(f"'{path}' is damaged: it has no column '{missing[0]}'")
+    found = fault(rows, columns)
+    if found:
+        raise RequestError(f"'{path}' is damaged: {found}")
     if rows.empty:
         raise RequestError(f"'{path}' has no rows")
-    for column in {"variant", "solver", "measurement", "status"} & set(columns):
-        if not is_string_dtype(rows[column]):
-            raise RequestError(f"'{path}' is damaged: '{column}' holds something else than text")
-    for column in ("seed", "image"):
-        if not is_integer_dtype(rows[column]):
-            raise RequestError(f"'{path}' is damaged: '{column}' holds something else than whole numbers")
-    if not is_numeric_dtype(rows["mse"]) or not rows["mse"].between(0, 1).all():
-        raise RequestError(f"'{path}' is damaged: 'mse' holds something else than numbers from 0 to 1")
-    if not is_numeric_dtype(rows["transforms"]) or not (rows["transforms"] >= 0).all():
-        raise RequestError(f"'{path}' is damaged: 'transforms' holds something else than counts")
-    if rows[columns].isna().any(axis=None):
-        raise RequestError(f"'{path}' is damaged: a value is missing")
-    if rows.duplicated(IDENTITY).any():
-        raise RequestError(f"'{path}' is damaged: a row stands twice")
 
 
 def failed(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of images that a solver left without a reconstruction: an error, a timeout, a killed process."""
-    return rows[~rows["status"].isin([str(status) for status in Status])]
+    return rows[rows["status"].isin(UNSOLVED)]
 
 
-def on_common_measurements(
-    a: pd.DataFrame, b: pd.DataFrame, columns: Iterable[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Means of these columns for each image, over the measurements that are in both tables of rows.
-
-    The seeds of an image are averaged here, so that an image counts once however many there were. Without noise a
-    measurement does not depend on the seed: runs with different seeds then have all of them in common.
-    """
-    a, b = (rows.groupby(["image", "measurement"])[list(columns)].mean() for rows in (a, b))
-    common = a.index.intersection(b.index)
-    a, b = (means.loc[common].groupby("image").mean() for means in (a, b))
-    return a, b
+def _counts(values: pd.Series) -> bool:
+    return is_numeric_dtype(values) and bool(np.isfinite(values).all() and (values >= 0).all())

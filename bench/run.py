@@ -18,9 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.errors import Exit, RequestError
 from bench.executors.base import Executor
 from bench.executors.choice import make_executor
-from bench.manifest import manifest
+from bench.manifest import MANIFEST, manifest
+from bench.paper import Setting
 from bench.report import print_summary
-from bench.shard import UNSOLVED, Outcome, Shard
+from bench.rows import FILE, failed
+from bench.shard import Outcome, Shard
 from bench.shard_file import DamagedError
 from bench.store import Store, write_csv, write_parquet
 from bench.sweep import Sweep
@@ -62,14 +64,15 @@ def run_sweep(
         with make_executor(sweep, images, backend) as executor:
             outcomes, worked = _run_shards(list(shards(sweep)), executor, store, console)
             rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
-            summary = summarise(rows)
-            write_parquet(output / "per_image.parquet", rows)
+            summary = summarise(rows, Setting(sweep.dataset, sweep.split, sweep.photons))
+            write_parquet(output / FILE, rows)
             write_csv(output / "summary.csv", summary)
             write_csv(output / "table1.csv", table1(summary))
             write_csv(output / "table2.csv", table2(summary))
             known = read_alone(output / "timing.csv", without=worked)
             write_csv(output / "timing.csv", timing_table(outcomes, backend, known))
-            write_text(output / "manifest.json", json.dumps(manifest(sweep, images, backend, rows), indent=2) + "\n")
+            described = manifest(sweep, images, backend, rows, [output / FILE])
+            write_text(output / MANIFEST, json.dumps(described, indent=2) + "\n")
             # From here on solvers run once more: what is written survives all that they may do.
             if latency:
                 single = single_images(outcomes, executor, known)
@@ -77,7 +80,7 @@ def run_sweep(
             if figures:
                 _draw(sweep, images, executor, rows, output / "figures", console)
     print_summary(summary, console)
-    lost = rows[rows["status"].isin(UNSOLVED)]
+    lost = failed(rows)
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
         console.print(f"[red]{escape(solver)} failed on {len(group)} images:[/red] {escape(reason)}", highlight=False)
     console.print(f"results in {output}", highlight=False, markup=False)
@@ -166,10 +169,13 @@ def _draw(
 ) -> None:
     from bench.figures import draw_figures  # matplotlib takes a second to import
 
-    failed = set(rows.loc[rows["status"].isin(UNSOLVED), "solver"])
-    working = [label for label in sweep.solvers if label not in failed]
+    broken = set(failed(rows)["solver"])
+    working = [label for label in sweep.solvers if label not in broken]
     with console.status("drawing figures"):
         try:
-            draw_figures(sweep, working, images, executor, folder)
+            still = draw_figures(sweep, working, images, executor, folder)
         except Exception as error:  # the solvers run again for the pictures: the tables must not depend on that
             console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)
+            return
+    if still:
+        console.print(f"no convergence curve for {', '.join(still)} (no iterations)", highlight=False, markup=False)

@@ -11,13 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.metrics import register
+from bench.rows import FAILED
 from bench.solved import Solved
 from datasets import ImageSet, Measurement, measure, place, placements
 from solvers import Reconstruction
-
-FAILED = "failed"  # the status of an image whose solver raised an error, or whose process died
-TIMEOUT = "timeout"  # the status of an image whose shard was ended for taking too long
-UNSOLVED = (FAILED, TIMEOUT)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
+_Z2 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2  # scipy.stats would take longer to import than a run to tabulate
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Paired:
 
 
 def bootstrap_mean(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean over images (Efron, 1979), for values (images,).
+    """Percentile bootstrap interval of a mean over images (Efron, 1979), for values (images,); NaN for a single one.
 
-    A resample of n images counts each of them a multinomial number of times.
+    A resample draws n of the n images with replacement.
     """
     values = np.asarray(values, dtype=np.float64)
     n = len(values)
@@ -95,11 +97,25 @@ def student_mean(values: NDArray, *, confidence: float) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (J. Am. Stat. Assoc. 22, 209, 1927)."""
-    from scipy.special import ndtri  # scipy.stats would take longer to import than most runs to tabulate
+def success_interval(shares: NDArray) -> tuple[float, float]:
+    """Wilson's interval of a mean share, for shares (images,) in [0, 1] of an image's seeds that succeeded.
 
-    z2 = float(ndtri((1 + CONFIDENCE) / 2)) ** 2
+    n images that differ less than if each had failed or succeeded with all its seeds stand for more than n: for n/φ,
+    with the design effect φ = s²/(p(1 − p)), the variance of the shares over that of zeros and ones (Kish, Survey
+    Sampling, 1965). Few images tell little of φ, and z² are added for which it is 1, as many as Wilson's interval adds
+    itself. With one seed φ is 1, and so it is where all images failed or all succeeded: the interval is then Wilson's
+    of n images. Unlike a bootstrap it never shrinks to a point, and rows that only repeat each other change nothing.
+    """
+    shares = np.asarray(shares, dtype=np.float64)
+    n, p = len(shares), float(shares.mean())
+    design = float(shares.var()) / (p * (1 - p)) if 0 < p < 1 else 1.0
+    effective = n * (n + _Z2) / (n * design + _Z2)
+    return wilson(p * effective, effective)
+
+
+def wilson(successes: float, n: float) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (J. Am. Stat. Assoc. 22, 209, 1927)."""
+    z2 = _Z2
     centre = (successes + z2 / 2) / (n + z2)
     half = np.sqrt(z2 * (successes * (n - successes) / n + z2 / 4)) / (n + z2)
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))

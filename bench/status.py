@@ -8,11 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from bench.errors import RequestError
 from bench.lock import holder
+from bench.report import labelled
 from bench.run import shards
 from bench.shard_file import DamagedError, read_header
 from bench.store import Store, read_claim
@@ -54,16 +54,12 @@ def show_status(folder: Path) -> None:
     """
     found = inventory(folder)
     console = Console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("solver", no_wrap=True)
-    table.add_column("variant", no_wrap=True)
-    for state in State:
-        table.add_column(state, justify="right")
-    for (solver, variant), counter in found.counts.items():
-        table.add_row(escape(solver), escape(variant), *(str(counter[state] or "") for state in State))
-    table.add_section()
-    table.add_row("all shards", "", *(str(found.total(state)) for state in State), style="bold")
-    console.print(table)
+    lines: list[list[str | Text]] = [
+        [solver, variant, *(str(counter[state] or "") for state in State)]
+        for (solver, variant), counter in found.counts.items()
+    ]
+    lines.append([Text(cell, "bold") for cell in ("all shards", "", *(str(found.total(state)) for state in State))])
+    console.print(labelled(["solver", "variant", *State], lines, console.width))
     for remark in found.remarks:
         console.print(remark, markup=False, highlight=False, soft_wrap=True)
     working = holder(folder)

@@ -4,61 +4,50 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bench.by_image import image_means
 from bench.metrics import STRICT_SUCCESS, SUCCESS
-from bench.shard import UNSOLVED
-from bench.statistics import bootstrap_mean, wilson
+from bench.paper import Setting, paper_mse
+from bench.rows import failed
+from bench.statistics import bootstrap_mean, success_interval
 from datasets import VARIANTS
 
-# Tayal et al., Tables 1 and 2: what the paper prints, by solver name and variant.
-PAPER: dict[tuple[str, str], float] = {
-    ("unet_b", "none"): 0.103,
-    ("unet_b", "flip"): 0.168,
-    ("unet_b", "shift"): 0.249,
-    ("unet_b", "shift_flip"): 0.248,
-    ("unet_a", "none"): 0.103,
-    ("unet_a", "flip"): 0.162,
-    ("unet_a", "shift"): 0.102,
-    ("unet_a", "shift_flip"): 0.161,
-    ("alm", "shift_flip"): 0.299,
-}
+_MEANS = ["mse", "success", "strict_success", "pixel_mse", "residual", "iterations", "starts", "transforms"]
 
 
-def paper_mse(solver: str, variant: str) -> float | None:
-    """What the paper reports for this solver label on this variant, if it does."""
-    return PAPER.get((solver.partition("[")[0], variant))
+def summarise(rows: pd.DataFrame, setting: Setting) -> pd.DataFrame:
+    """One line for each variant and solver, in the order in which the rows bring them.
 
-
-def summarise(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line for each variant and solver, in the order in which the rows bring them."""
+    The image is the unit of every number: its seeds are averaged first, and its success is the share of them that
+    succeeded. `failed` counts the images that were left without a reconstruction under any seed.
+    """
+    rows = rows.assign(success=(rows["mse"] < SUCCESS) * 1.0, strict_success=(rows["mse"] < STRICT_SUCCESS) * 1.0)
     lines = []
     for (variant, solver), group in rows.groupby(["variant", "solver"], sort=False):
-        # Several seeds of one image are not independent: an image is what is resampled.
-        errors = group.groupby("image")["mse"].mean().to_numpy()
-        low, high = bootstrap_mean(errors)
-        successes, n = int((group["mse"] < SUCCESS).sum()), len(group)
-        success_low, success_high = wilson(successes, n)
+        images = image_means(group, _MEANS)
+        low, high = bootstrap_mean(images["mse"].to_numpy())
+        success_low, success_high = success_interval(images["success"].to_numpy())
         lines.append(
             {
                 "variant": variant,
                 "solver": solver,
-                "images": group["image"].nunique(),
+                "images": len(images),
                 "seeds": group["seed"].nunique(),
-                "mse": errors.mean(),
+                "mse": images["mse"].mean(),
                 "mse_low": low,
                 "mse_high": high,
-                "median": group["mse"].median(),
-                "pixel_mse": group["pixel_mse"].mean(),
-                "success_rate": successes / n,
+                "median": images["mse"].median(),
+                "pixel_mse": images["pixel_mse"].mean(),
+                "success_rate": images["success"].mean(),
                 "success_low": success_low,
                 "success_high": success_high,
-                "strict_success_rate": (group["mse"] < STRICT_SUCCESS).mean(),
-                "residual": group["residual"].median(),
-                "iterations": group["iterations"].mean(),
-                "starts": group["starts"].mean(),
-                "transforms": group["transforms"].mean(),
-                "failed": int(group["status"].isin(UNSOLVED).sum()),
+                "strict_success_rate": images["strict_success"].mean(),
+                "residual": images["residual"].median(),
+                "iterations": images["iterations"].mean(),
+                "starts": images["starts"].mean(),
+                "transforms": images["transforms"].mean(),
+                "failed": failed(group)["image"].nunique(),
                 "information": _information(group),
-                "paper_mse": paper_mse(str(solver), str(variant)),
+                "paper_mse": paper_mse(str(solver), str(variant), setting),
             }
         )
     return pd.DataFrame(lines)
@@ -71,14 +60,14 @@ def _information(group: pd.DataFrame) -> str:
 
 
 def table1(summary: pd.DataFrame) -> pd.DataFrame:
-    """The paper's Table 1: one row per variant, one column per solver, the mean mse."""
+    """The paper's Table 1: one row for each variant, one column for each solver, the mean mse."""
     table = summary.pivot(index="variant", columns="solver", values="mse")
     order = [variant for variant in VARIANTS if variant in table.index]
     return table.loc[order, summary["solver"].unique()].rename_axis(columns=None).reset_index()
 
 
 def table2(summary: pd.DataFrame) -> pd.DataFrame:
-    """The paper's Table 2: every solver's mean mse on shift_flip, empty where that variant was not run."""
+    """The paper's Table 2: every solver's mean mse on shift_flip; without a row where that variant was not run."""
     hardest = summary[summary["variant"] == "shift_flip"]
-    columns = ["solver", "mse", "mse_low", "mse_high", "paper_mse", "success_rate", "information"]
+    columns = ["solver", "mse", "mse_low", "mse_high", "images", "paper_mse", "success_rate", "information"]
     return hardest[columns].reset_index(drop=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from bench.executors.base import Executor
 from bench.executors.probes import BUDGET
@@ -88,15 +89,20 @@ def single_images(outcomes: list[Outcome], executor: Executor, known: pd.DataFra
 
 
 def read_alone(path: Path, without: set[str]) -> pd.DataFrame | None:
-    """What an earlier run in the same folder found for single images, but for solvers that have run again since."""
+    """What an earlier run in the same folder found for single images, but for solvers that have run again since.
+
+    None where there is no such file, or one that holds something else: it is then measured again.
+    """
+    columns = ["solver", *_spread("setup_ms", []), *_spread("latency_ms", [])]
+    if not path.is_file():
+        return None
     try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError):
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])[columns]
+    except (OSError, ValueError, KeyError, OverflowError):
         return None
-    columns = ["solver", *(name for name in table.columns if name.startswith(("setup_ms", "latency_ms")))]
-    if len(columns) == 1:
+    if not all(is_numeric_dtype(table[column]) for column in columns[1:]) or (table[columns[1:]] < 0).any(axis=None):
         return None
-    return table.loc[~table["solver"].isin(without), columns].drop_duplicates("solver")
+    return table[~table["solver"].isin(without)].drop_duplicates("solver")
 
 
 def _spread(name: str, values: Any) -> dict[str, float]:

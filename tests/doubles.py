@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
@@ -10,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.manifest import MANIFEST
+from bench.rows import FILE
 from datasets import Measurement
 from solvers import Backend, Information, IterativeSolver, Reconstruction, Solver, Status, Streams
 
@@ -175,5 +179,15 @@ def result_rows(
             "reason": "" if status == "stopped" else "RuntimeError: out of light",
             "mse": errors,
             "transforms": 100,
+            "information": "support: box, real",
         }
     )
+
+
+def write_run(folder: Path, rows: pd.DataFrame) -> Path:
+    """The folder of a finished run with these rows, as far as it is read again: the rows, and their checksum."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.to_parquet(folder / FILE)
+    digest = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps({"files": {FILE: digest}}))
+    return folder

@@ -20,7 +20,8 @@ from distributed.scheduler import KilledWorker
 from bench.errors import RequestError, one_line
 from bench.executors.processes import Processes
 from bench.executors.task import CallError
-from bench.shard import FAILED, Observation, Outcome, Shard
+from bench.rows import FAILED
+from bench.shard import Observation, Outcome, Shard
 from datasets import ImageSet
 from solvers import Backend
 

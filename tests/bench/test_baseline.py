@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,10 @@ import bench.sweep
 from bench.baseline import TITLE, read_baseline, write_baseline
 from bench.calibration import Calibration, calibrate, fingerprint, steady
 from bench.errors import RequestError
+from bench.timing import timing_table
 from solvers import Backend
 
+SPREAD = ("median", "low", "high")
 OPTIONS = {"solvers": "er[iterations=5],rrr[iterations=5]", "dataset": "sample", "images": 3, "variants": "none"}
 
 
@@ -124,6 +128,47 @@ def test_a_machine_that_was_busy_leaves_no_times(make, tmp_path, monkeypatch):
     monkeypatch.setattr(bench.baseline, "calibrate", lambda backend: Calibration(1e-5, quiet=False))
     assert "busy" in make().err
     assert read_baseline(tmp_path / "baseline.csv").costs == ()
+
+
+def test_a_baseline_that_cannot_be_written_is_refused_before_anything_runs(make, monkeypatch):
+    monkeypatch.setattr("bench.baseline.measure_baseline", lambda sweep: pytest.fail("it ran"))
+    done = make("/proc/baseline.csv")
+    assert done.status == 2
+    assert done.err.startswith("bench: output '/proc/baseline.csv' cannot be written")
+    assert done.err.count("\n") == 1
+
+
+def test_a_pipe_is_no_place_for_a_baseline(make, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    done = make("pipe")
+    assert done.status == 2
+    assert "is not a file" in done.err
+
+
+def test_a_baseline_that_is_terminated_leaves_nothing_behind(make, tmp_path, monkeypatch):
+    """Also while the machine is calibrated, when no sweep is at work."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr("bench.baseline.calibrate", lambda backend: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, lambda number, frame: pytest.fail("the signal ended the process"))
+    try:
+        assert make().status == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert not (tmp_path / "baseline.csv").exists()
+
+
+def test_costs_have_processor_time_where_the_runner_measured_it(make, tmp_path, monkeypatch):
+    def with_processor_time(*arguments: object) -> pd.DataFrame:
+        table = timing_table(*arguments)
+        spread = {f"solve_cpu_ms_per_image_{name}": 2 * table[f"solve_ms_per_image_{name}"] for name in SPREAD}
+        return table.assign(**spread)
+
+    monkeypatch.setattr("bench.run.timing_table", with_processor_time)
+    make(images=1)
+    for cost in read_baseline(tmp_path / "baseline.csv").costs:
+        assert cost.cpu.median == pytest.approx(2 * cost.wall.median, rel=1e-3)
 
 
 # ---- the machine

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -10,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from doubles import Broken, register_solvers
+from doubles import Broken, register_solvers, write_run
 
 import bench.baseline
 import bench.sweep
 from bench.baseline import Baseline, Cost, read_baseline, write_baseline
 from bench.calibration import Calibration
-from bench.check import check, judge_costs
+from bench.check import check, judge_cost, judge_costs
 from bench.errors import Exit
 from bench.executors.inline import Inline
 from bench.rows import FILE
@@ -127,11 +130,10 @@ def test_fifty_runs_of_unchanged_solvers_with_fresh_seeds_raise_no_alarm(tmp_pat
 
     path, folder = tmp_path / "baseline.csv", tmp_path / "run"
     write_baseline(Baseline({}, {}, "0.1.0", (), rows(0)), path)
-    folder.mkdir()
     errors = []
     for seed in range(1, 51):
         now = rows(seed)
-        now.to_parquet(folder / FILE)
+        write_run(folder, now)
         assert check(path, folder) is Exit.FINE, seed
         errors.append(now.groupby("solver")["mse"].mean())
     assert (pd.DataFrame(errors).std() > 0.005).all()  # luck was really drawn
@@ -173,10 +175,17 @@ def test_a_finished_run_can_be_compared_instead(gate, run):
     assert "time" not in done.out
 
 
-def test_fewer_images_are_compared_as_far_as_they_go(gate, run):
-    done = gate("--current", run(images=8))
+def test_half_of_the_images_are_enough_and_it_is_said_how_many_there_are(gate, run):
+    done = gate("--current", run(images=16))
     assert done.status == 0
-    assert "8 images" in done.out
+    assert done.out.count("16 of 32 images") == 2
+
+
+def test_fewer_than_half_of_the_images_pass_nothing(gate, run):
+    done = gate("--current", run(images=2))
+    assert done.status == 4
+    assert done.out.count("2 of 32 images are too few") == 2
+    assert "pass" not in re.sub("too few to pass", "", words(done.out))
 
 
 def test_a_run_with_other_noise_has_nothing_to_compare(gate, run):
@@ -202,7 +211,7 @@ def test_a_run_in_which_a_solver_failed_says_why(gate, run, monkeypatch):
     rows = pd.read_parquet(folder / FILE)
     broken = rows["solver"] == "broken"
     rows = rows[rows["solver"] != ER].assign(solver=rows["solver"].where(~broken, ER))
-    rows.to_parquet(folder / FILE)
+    write_run(folder, rows)
     done = gate("--current", folder)
     assert done.status == 3
     assert "failed on 2 of 2 images: ZeroDivisionError: the [/dial] was at [bold]eleven" in words(done.out)
@@ -211,9 +220,16 @@ def test_a_run_in_which_a_solver_failed_says_why(gate, run, monkeypatch):
 # ---- time
 
 
+def spread_of(*shards: float, cpu: tuple[float, ...] = ()) -> Cost:
+    """The cost of a solver whose shards took so many FFT pairs an image, by the clock and in processor time."""
+    times = {"median": float(np.median(shards)), "low": min(shards), "high": max(shards)}
+    used = {"cpu_median": float(np.median(cpu)), "cpu_low": min(cpu), "cpu_high": max(cpu)} if cpu else {}
+    return Cost(solver="er", variant="none", **times, **used)
+
+
 def cost(scale: float = 1.0, **machine: object) -> Baseline:
     rows = pd.DataFrame({"solver": ["er"], "variant": ["none"]})
-    costs = (Cost("er", "none", 100 * scale, 90 * scale, 120 * scale),)
+    costs = (spread_of(90 * scale, 100 * scale, 120 * scale),)
     return Baseline({}, {"processor": "a", "cores": 2, **machine}, "", costs, rows)
 
 
@@ -231,8 +247,52 @@ def test_time_is_compared_in_units_of_the_machines_fft(scale, expected):
     assert "FFT pairs" in found.words
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        # One shard: a pause of the machine looks like a slow solver, but uses no processor time.
+        (spread_of(100), spread_of(400), Verdict.INCONCLUSIVE),
+        (spread_of(100, cpu=(100,)), spread_of(400, cpu=(101,)), Verdict.INCONCLUSIVE),
+        (spread_of(100, cpu=(100,)), spread_of(400, cpu=(400,)), Verdict.REGRESSION),
+        (spread_of(100), spread_of(400, cpu=(400,)), Verdict.INCONCLUSIVE),
+        (spread_of(90, 100), spread_of(400), Verdict.INCONCLUSIVE),
+        # Several shards: each of them is slower than each one before, or the processor time says so.
+        (spread_of(90, 110), spread_of(390, 410), Verdict.REGRESSION),
+        (spread_of(90, 110), spread_of(100, 410), Verdict.INCONCLUSIVE),
+        (spread_of(90, 110, cpu=(90, 100)), spread_of(105, 410, cpu=(90, 102)), Verdict.INCONCLUSIVE),
+        (spread_of(90, 410, cpu=(90, 100)), spread_of(380, 420, cpu=(380, 410)), Verdict.REGRESSION),
+        # Threads that no longer work side by side take longer, and use no more processor time.
+        (spread_of(50, 55, cpu=(100, 101)), spread_of(99, 104, cpu=(100, 101)), Verdict.REGRESSION),
+        # More processor time in the same time is no slower.
+        (spread_of(100, cpu=(100,)), spread_of(101, cpu=(200,)), Verdict.PASS),
+    ],
+)
+def test_a_longer_time_is_a_regression_where_shards_or_processor_time_agree(before, after, expected):
+    assert judge_cost(TIME, before, after, images=64)[0] is expected
+
+
+def test_the_cold_start_of_a_process_is_not_the_solvers():
+    """A process starts its threads in its first shard, which may be another solver's now: 20 ms, 1 500 FFT pairs."""
+    before, cold = (spread_of(20 + start, cpu=(20 + start,)) for start in (0, 1500 / 64))
+    assert judge_cost(TIME, before, cold, images=64)[0] is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("shards", [1, 2, 3])
+def test_a_pause_in_one_of_the_shards_is_never_a_regression(shards, known):
+    """Shards of 0.4 s, with their noise, of which one waits for 1.5 s."""
+    rng = np.random.default_rng(4)
+
+    def measured(pause: float) -> Cost:
+        cpu = 100 * (1 + 0.03 * rng.standard_normal(shards))
+        return spread_of(*(cpu + pause * (np.arange(shards) == 0)), cpu=tuple(cpu) if known else ())
+
+    found = {judge_cost(TIME, measured(0), measured(375), images=64)[0] for _ in range(200)}
+    assert found <= {Verdict.PASS, Verdict.INCONCLUSIVE}
+
+
 def test_shards_that_overlap_in_time_prove_nothing():
-    after = replace(cost(), costs=(Cost("er", "none", 160, 110, 300),))
+    after = replace(cost(), costs=(spread_of(110, 160, 300),))
     assert [finding.verdict for finding in judge_costs(TIME, cost(), after)] == [Verdict.INCONCLUSIVE]
 
 
@@ -249,6 +309,65 @@ def test_time_is_not_compared_where_a_machine_was_busy():
 
 
 # ---- bad input
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        {},
+        {"metric": 1},
+        {"solver": "er", "variant": "none", "median": "fast", "low": 1.0, "high": 2.0},
+        {"solver": "er", "variant": "none", "median": 1.0, "low": -1.0, "high": 2.0},
+        {"solver": 3, "variant": "none", "median": 1.0, "low": 1.0, "high": 2.0},
+    ],
+)
+def test_a_baseline_with_an_odd_cost_is_one_line(gate, baseline, odd):
+    rewritten(baseline, costs=[odd])
+    done = gate()
+    assert done.status == 2
+    assert "header cannot be read" in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["config", "data_dir", "colour"])
+def test_a_baseline_with_an_odd_option_is_one_line(gate, baseline, option):
+    found = read_baseline(baseline)
+    rewritten(baseline, sweep={**found.sweep, option: "x"})
+    done = gate()
+    assert done.status == 2
+    assert f"'{option}'" in done.err
+    assert done.err.count("\n") == 1
+
+
+def rewritten(path: Path, **header: object) -> None:
+    """Change the header of a baseline, and give it the checksum that fits."""
+    lines = path.read_text().splitlines(keepends=True)
+    length = sum(line.startswith("#") for line in lines)
+    values = json.loads("".join(line[2:] for line in lines[1:length])) | header
+    table = "".join(lines[length:])
+    del values["sha256"]
+    values["sha256"] = hashlib.sha256((json.dumps(values, sort_keys=True) + table).encode()).hexdigest()
+    path.write_text(lines[0] + f"# {json.dumps(values)}\n" + table)
+
+
+def test_a_baseline_of_an_older_version_is_read_without_processor_times(made, baseline):
+    costs = [{"solver": ER, "variant": "none", "median": 100.0, "low": 90.0, "high": 120.0}]
+    rewritten(baseline, costs=costs)
+    (found,) = read_baseline(baseline).costs
+    assert (found.wall.median, found.cpu) == (100, None)
+
+
+def test_something_that_is_not_a_file_is_not_read(bench, gate, tmp_path):
+    """A pipe would keep the gate waiting, and a device without end would fill the memory."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        done = bench("check", "--baseline", path)
+        assert done.status == 2
+        assert f"'{path}'" in done.err
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / FILE)
+    assert gate("--current", tmp_path / "run").status == 2
 
 
 @pytest.mark.parametrize(

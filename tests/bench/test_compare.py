@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from doubles import result_rows
+from doubles import result_rows, write_run
 
-from bench.rows import FILE, on_common_measurements
+from bench.by_image import on_common_measurements
 from bench.statistics import holm, paired
 
 LABELS = ["rrr[beta=0.5,iterations=500]", "hio[nonneg=true]", "er"]
@@ -18,9 +18,7 @@ def write(tmp_path):
     """A run folder with these rows."""
 
     def call(*parts: pd.DataFrame, folder: str = "run"):
-        (tmp_path / folder).mkdir()
-        pd.concat(parts, ignore_index=True).to_parquet(tmp_path / folder / FILE)
-        return tmp_path / folder
+        return write_run(tmp_path / folder, pd.concat(parts, ignore_index=True))
 
     return call
 

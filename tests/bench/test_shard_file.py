@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.shard import FAILED, Observation, Outcome, Shard, Timing
+from bench.rows import FAILED
+from bench.shard import Observation, Outcome, Shard, Timing
 from bench.shard_file import DamagedError, decode, encode, read_header
 from datasets import load_images
 

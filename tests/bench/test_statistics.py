@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
-from bench.statistics import Paired, bootstrap_mean, holm, paired, signed_rank, student_mean, wilson
+from bench.statistics import Paired, bootstrap_mean, holm, paired, signed_rank, student_mean, success_interval, wilson
 
 
 @pytest.mark.parametrize("draw", ["normal", "exponential"])
@@ -61,6 +61,69 @@ def test_wilsons_interval_is_that_of_scipy(n, data):
     successes = data.draw(st.integers(0, n))
     expected = binomtest(successes, n).proportion_ci(confidence_level=0.95, method="wilson")
     assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+# ---- shares: what an image's seeds succeeded with
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(1, 11))
+def test_with_one_seed_or_the_same_one_again_and_again_it_is_wilsons_interval_of_the_images(solved, seeds):
+    shares = np.mean(np.tile(solved, (seeds, 1)), axis=0)
+    assert success_interval(shares) == pytest.approx(wilson(sum(solved), len(solved)), abs=1e-12)
+
+
+def test_ten_equal_seeds_of_32_images_are_32_images():
+    assert success_interval(np.repeat([0.0, 1.0], 16)) == pytest.approx((0.336, 0.664), abs=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_where_all_images_end_alike_the_interval_is_no_point(share):
+    low, high = success_interval(np.full(20, share))
+    assert high - low == pytest.approx(0.161, abs=1e-3)
+
+
+SHARES = st.integers(1, 7).flatmap(
+    lambda seeds: st.lists(st.integers(0, seeds).map(lambda solved: solved / seeds), min_size=1, max_size=40)
+)
+
+
+@given(SHARES)
+def test_it_contains_the_mean_share_and_is_no_wider_than_that_of_one_seed(shares):
+    low, high = success_interval(np.array(shares))
+    widest = wilson(sum(shares), len(shares))
+    assert widest[0] - 1e-9 <= low <= np.mean(shares) + 1e-9
+    assert np.mean(shares) - 1e-9 <= high <= widest[1] + 1e-9
+    assert low < high
+
+
+@given(SHARES)
+def test_failures_are_to_it_what_successes_are(shares):
+    low, high = success_interval(np.array(shares))
+    assert success_interval(1 - np.array(shares)) == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
+def chances(kind: str, p: float, images: int, rng: np.random.Generator) -> np.ndarray:
+    """Each image's chance of success under one seed, of mean p."""
+    return {
+        "luck": np.full(images, p),
+        "difficulty": (rng.random(images) < p).astype(float),
+        "both": rng.beta(p, 1 - p, images),
+        "some": 0.5 * (rng.random(images) < 2 * p),
+    }[kind]
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 10])
+@pytest.mark.parametrize("kind", ["luck", "difficulty", "both", "some"])
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.5])
+def test_it_covers_the_chance_of_success_about_19_times_in_20(kind, p, seeds):
+    """Whether an image is solved by luck, because it is easy, or by both; 2 000 runs of 32 images each."""
+    rng = np.random.default_rng(1)
+    runs = [rng.binomial(seeds, chances(kind, p, 32, rng)) / seeds for _ in range(2000)]
+    covered = np.mean([low <= p <= high for low, high in map(success_interval, runs)])
+    assert 0.92 < covered <= 1
+    if kind == "luck" and seeds == 10:  # every seed counts there: the interval is far narrower than that of 32 images
+        narrow = np.mean([np.diff(success_interval(run))[0] for run in runs])
+        assert narrow < 0.6 * np.diff(wilson(32 * p, 32))[0]
 
 
 # ---- pairs

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +48,14 @@ def test_a_line_has_the_median_and_the_spread_between_its_shards():
     assert line["transforms_per_image"] == 12
 
 
+def test_shards_that_only_repeat_each_other_change_no_spread():
+    shards = [outcome(4 * i, solve=solve) for i, solve in enumerate((0.4, 0.8, 4.0))]
+    again = [replace(shard, shard=replace(shard.shard, seed=seed)) for seed in range(4) for shard in shards]
+    once, repeated = (timing_table(outcomes, Backend()) for outcomes in (shards, again))
+    spread = [column for column in once.columns if column.endswith(("_median", "_low", "_high"))]
+    pd.testing.assert_frame_equal(once[spread], repeated[spread])
+
+
 def test_a_line_has_the_latency_of_the_first_variant():
     executor = Answering()
     outcomes = [outcome(), outcome(4)]
@@ -64,6 +75,33 @@ def test_a_latency_is_kept_until_the_solver_runs_again(tmp_path):
     assert kept["latency_ms_median"] == 20
     single_images([outcome()], executor, read_alone(path, without={"counting"}))
     assert len(executor.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"something,else\n1,2\n",
+        b"solver\ncounting\n",
+        b"setup_ms_median,latency_ms_median\n1,2\n",
+        b"solver,setup_ms_median,latency_ms_median\ncounting,1,2\n",
+        b"solver,setup_ms_median,setup_ms_low,setup_ms_high,latency_ms_median,latency_ms_low,latency_ms_high\n"
+        b"counting,1,1,1,fast,1,1\n",
+        b"solver,setup_ms_median,setup_ms_low,setup_ms_high,latency_ms_median,latency_ms_low,latency_ms_high\n"
+        b"counting,1,1,1,-1,1,1\n",
+    ],
+)
+def test_a_strange_file_is_measured_again(tmp_path, content):
+    path = tmp_path / "timing.csv"
+    path.write_bytes(content)
+    assert read_alone(path, without=set()) is None
+
+
+def test_what_is_no_file_is_measured_again(tmp_path):
+    os.mkfifo(tmp_path / "timing.csv")
+    assert read_alone(tmp_path / "timing.csv", without=set()) is None
+    assert read_alone(tmp_path, without=set()) is None
 
 
 @pytest.mark.parametrize("given", [{"error": "it failed"}, {"solve": 1e6}])

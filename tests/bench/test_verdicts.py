@@ -9,9 +9,10 @@ from doubles import result_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import NothingComparableError, RequestError
+from bench.check import status_of
+from bench.errors import Exit, NothingComparableError, RequestError
 from bench.tolerances import METRICS, TIME, Metric, with_tolerances
-from bench.verdicts import Verdict, judge, judge_metric
+from bench.verdicts import Finding, Verdict, judge, judge_metric
 
 MSE, SUCCESS_RATE, TRANSFORMS = METRICS
 
@@ -122,6 +123,54 @@ def test_other_noise_cannot_be_compared():
     assert found == {"er": Verdict.UNCOMPARED, "rrr": Verdict.PASS}
     with pytest.raises(NothingComparableError):
         judge(before[before["solver"] == "er"], after)
+
+
+def test_less_than_half_of_the_images_can_fail_but_not_pass():
+    before, few = result_rows("er", spread()), result_rows("er", spread()[:31])
+    (found,) = judge(before, few, (MSE,))
+    assert found.verdict is Verdict.UNCOMPARED
+    assert "31 of 64 images" in found.words
+    worse = judge(before, few.assign(mse=few["mse"] * 1.2), (MSE,))
+    assert [finding.verdict for finding in worse] == [Verdict.REGRESSION, Verdict.UNCOMPARED]
+    (enough,) = judge(before, result_rows("er", spread()[:32]), (MSE,))
+    assert (enough.verdict, enough.images, enough.total) == (Verdict.PASS, 32, 64)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status"),
+    [
+        ([Verdict.PASS, Verdict.INCONCLUSIVE], Exit.FINE),
+        ([Verdict.PASS, Verdict.UNCOMPARED], Exit.NOTHING),
+        ([Verdict.REGRESSION, Verdict.UNCOMPARED], Exit.REGRESSION),
+        ([Verdict.FAILED, Verdict.REGRESSION, Verdict.UNCOMPARED], Exit.SOLVER),
+        ([Verdict.MISSING, Verdict.UNCOMPARED], Exit.SOLVER),
+    ],
+)
+def test_what_was_not_compared_does_not_pass(verdicts, status):
+    findings = [Finding("er", "none", "mse", verdict, "") for verdict in verdicts]
+    assert status_of(findings) is status
+    time = Finding("er", "none", TIME.name, Verdict.UNCOMPARED, "other hardware")
+    assert status_of([*findings, time]) is status, "times on other hardware are not expected to compare"
+
+
+def test_one_image_has_no_interval():
+    before = result_rows("er", spread(1))
+    (found,) = judge(before, before.assign(mse=0.9), (MSE,))
+    assert "one image: no interval" in found.words
+    assert "inf" not in found.words
+
+
+def test_rows_repeated_under_other_seeds_change_no_interval():
+    before, after = (result_rows("er", spread(seed=seed)) for seed in (1, 2))
+    repeated = [pd.concat([rows.assign(seed=seed) for seed in range(7)]) for rows in (before, after)]
+    assert judge(*repeated) == judge(before, after)
+    assert judge(before, repeated[1]) == judge(before, after)
+
+
+def test_images_are_counted_and_not_their_seeds():
+    lost = pd.concat([result_rows("er", np.ones(8), status="failed", seed=seed) for seed in (0, 1)])
+    (found,) = judge(result_rows("er", spread(8)), lost, (MSE,))
+    assert "on 8 of 8 images" in found.words
 
 
 # ---- tolerances
