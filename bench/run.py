@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +25,7 @@ from bench.timing import read_alone, single_images, timing_table
 from datasets import DatasetError, ImageSet, load_images
 from solvers.compiled import kernels
 from solvers.files import write_text
+from solvers.interruption import terminated_as_interrupted
 
 
 @dataclass(frozen=True)
@@ -81,19 +79,6 @@ def run_sweep(
         console.print(f"[red]{escape(solver)} failed on {len(group)} images:[/red] {escape(reason)}", highlight=False)
     console.print(f"results in {output}", highlight=False, markup=False)
     return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
-
-
-@contextlib.contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """While this is entered, SIGTERM raises KeyboardInterrupt, as Ctrl-C does: worker processes are then ended too."""
-    if threading.current_thread() is not threading.main_thread():  # where Python allows no signal handlers
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def read_images(sweep: Sweep) -> ImageSet:
