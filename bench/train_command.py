@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # As solvers.files names the temporaries of a training's files; the group is the training.
 _TEMPORARY = re.compile(
-    rf"\.(\w+-({'|'.join(get_args(Preset))})-({'|'.join(VARIANTS)}))"
+    rf"\.([\w.-]+-({'|'.join(get_args(Preset))})-({'|'.join(VARIANTS)}))"
     r"\.(safetensors|json|checkpoint|history\.csv|history\.png)\.[a-z0-9_]{8}"
 )
 

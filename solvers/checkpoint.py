@@ -64,7 +64,7 @@ def read_progress(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise CheckpointError(f"{path} was written by another version of phasebench: {ANEW}")
     try:
         theirs, progress = json.loads(header["identity"]), json.loads(header["progress"])
-        differing = differences(theirs, json.loads(json.dumps(identity)))
+        differing = differences(theirs, identity)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {ANEW}") from error
     if differing:

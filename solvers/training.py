@@ -8,6 +8,7 @@ number, and a training that was killed and resumed gives the same bits as one th
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from datasets import ImageSet, place, placements
 from solvers import checkpoint, machine, weights
-from solvers.backend import available_processors
+from solvers.backend import processors
 from solvers.errors import SolverError, UnavailableError
 from solvers.history import History, Step
 from solvers.interruption import Interruption
@@ -97,7 +98,7 @@ def train(
     if finished is not None:
         return finished
     before = torch.get_num_threads()
-    torch.set_num_threads(config.threads or available_processors())
+    torch.set_num_threads(config.threads or processors())
     try:
         return _Training(config, data, score, report).run()
     finally:
@@ -139,7 +140,9 @@ def resumable_step(config: TrainingConfig, data: ImageSet) -> int | None:
 
 
 def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> dict[str, Any]:
-    """What decides the result, as a card has it: it must agree for weights or a checkpoint to be of this training.
+    """What decides the result, as a card's JSON has it: weights and checkpoints of this training agree in it.
+
+    The code is not among it: weights are not trained again because a line of it has changed.
 
     Raises:
         ParameterError, UnavailableError: as `train` does.
@@ -159,9 +162,7 @@ def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> d
         "learning_rate": config.learning_rate,
         "seed": config.seed,
         "precision": precision(config),
-        "architecture": {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(model.architecture).items()
-        },
+        "architecture": json.loads(json.dumps(asdict(model.architecture))),
     }
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from test_bad_requests import tree
 
+from bench.cli import train as train_options
 from bench.lock import Lock
+from bench.train_command import Training, train_command
 from solvers.image_model import ImageModel
 from solvers.interruption import SIGNALS
 from solvers.unet_b import UNetB
@@ -31,12 +35,14 @@ TINY = {
 }
 
 
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def _tiny():
     """A network that learns within a test, and few images to measure it by."""
     small = {"widths": (8, 16), "mixers": 1, "heads": 2}
-    monkeypatch.setattr(UNetB, "model", classmethod(lambda cls, preset: ImageModel(**small)))
-    monkeypatch.setattr("solvers.training_config.HELD_OUT", 8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(UNetB, "model", classmethod(lambda cls, preset: ImageModel(**small)))
+        patch.setattr("solvers.training_config.HELD_OUT", 8)
+        yield
 
 
 @pytest.fixture
@@ -59,11 +65,17 @@ def no_work(monkeypatch):
     monkeypatch.setattr("solvers.training._Training", work)
 
 
+@pytest.fixture(scope="module")
+def finished(_tiny, tmp_path_factory) -> Path:
+    """The weights of a finished training, with all that lies beside them."""
+    options = {name.removeprefix("--"): value for name, value in TINY.items()}
+    return train_command(**options, output=tmp_path_factory.mktemp("finished")).parent
+
+
 @pytest.fixture
-def trained(train, tmp_path) -> Path:
-    """The folder of a finished training."""
-    assert train().status == 0
-    return tmp_path / "out"
+def trained(finished, tmp_path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(finished, tmp_path / "out")
 
 
 def one_line(done) -> str:
@@ -194,6 +206,17 @@ def test_a_bad_option_is_refused_in_one_line(train, tmp_path, no_work, option, v
     for word in words:
         assert word in line
     assert tree(tmp_path) == before
+
+
+def test_the_help_says_the_defaults_as_they_are():
+    """They are those of `Training`; the command line has none of its own."""
+    said = {}
+    for name, hint in get_type_hints(train_options, include_extras=True).items():
+        for option in getattr(hint, "__metadata__", ()):
+            if found := re.search(r"([^ ]+) if absent", option.help):
+                said[name] = found[1]
+    assert said == {name: str(Training.model_fields[name].default) for name in said}
+    assert {"output", "epochs", "batch", "learning_rate"} <= said.keys()
 
 
 def test_a_gpu_that_is_not_there_is_refused(train, no_work, monkeypatch):

@@ -11,7 +11,7 @@ from doubles import StrictBackend
 
 from datasets import measure
 from solvers import Backend, Streams, UnavailableError, create, select_backend
-from solvers.backend import available_processors
+from solvers.backend import processors
 from solvers.block import Block
 from solvers.iterative import CHECK_EVERY
 
@@ -172,7 +172,7 @@ def test_arrays_go_to_the_device_in_its_precision_and_come_back(backend, rng):
 def test_where_the_system_does_not_say_which_processors_are_ours_all_are_counted(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert available_processors() == 7
+    assert processors() == 7
     assert select_backend().threads == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert available_processors() == 1
+    assert processors() == 1

@@ -49,6 +49,23 @@ def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(tmp_path
     assert [p.suffix for p in sorted((tmp_path / "interrupted").iterdir())] == [".csv", ".json", ".safetensors"]
 
 
+def test_a_training_that_is_stopped_while_its_weights_are_validated_has_no_step_to_do_again(tmp_path, monkeypatch):
+    whole = train(config(tmp_path / "whole", epochs=1))
+    stopped = config(tmp_path / "stopped", epochs=1)
+
+    def interrupted(training, state):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("solvers.training._Training._validate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(stopped)
+    reports = []
+    assert train(stopped, reports.append).read_bytes() == whole.read_bytes()
+    assert len(reports) == 1
+    assert [row.step for row in history.read(stopped.history)] == list(range(1, 7))
+
+
 def test_another_training_cannot_be_resumed_by_mistake(tmp_path):
     with pytest.raises(TrainingInterrupted):
         train(config(tmp_path), stop_at(1))
