@@ -23,11 +23,12 @@ from bench.calibration import calibrate, fingerprint, steady
 from bench.errors import Exit, RequestError
 from bench.manifest import versions
 from bench.rows import IDENTITY, check_rows, failed
-from bench.run import run_sweep, terminated_as_interrupted
+from bench.run import run_sweep
 from bench.scratch import scratch
 from bench.sweep import Sweep
 from bench.verdicts import DIGEST
 from solvers.files import sha256, write_text
+from solvers.interruption import terminated_as_interrupted
 
 TITLE = "# phasebench baseline 1: made by `python -m bench baseline`, compared by `python -m bench check`"
 COLUMNS = [*IDENTITY, "mse", "transforms"]

@@ -14,11 +14,11 @@ from rich.table import Table
 from bench.baseline import RECORDED, Baseline, Cost, Spread, measure_baseline, read_baseline
 from bench.errors import Exit, RequestError
 from bench.finished import read_rows
-from bench.run import terminated_as_interrupted
 from bench.sweep import Sweep, request
 from bench.tolerances import COLD_START, TIME, Metric, with_tolerances
 from bench.verdicts import FAMILY, Finding, Verdict, judge
 from solvers import SolverError, create
+from solvers.interruption import terminated_as_interrupted
 
 WIDE = 60  # characters from which on a reason stands beside its verdict, and not below it
 

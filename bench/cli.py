@@ -27,9 +27,9 @@ app = typer.Typer(
 INTERRUPTED = 130  # what a shell makes of SIGINT
 
 
-def _no_option(path: Path) -> Path:
+def _no_option(path: Path | None) -> Path | None:
     """Refuse the option that follows where a value was forgotten: `--output --images 5`."""
-    if str(path).startswith("-"):
+    if path is not None and str(path).startswith("-"):
         raise typer.BadParameter(f"'{path}' looks like an option: a path was forgotten")
     return path
 
@@ -105,21 +105,29 @@ def run(
 def train(
     solver: Annotated[str, typer.Option(help="unet_a or unet_b.")],
     variant: Annotated[str, typer.Option(help="Symmetries of the training data: none, flip, shift or shift_flip.")],
-    output: Annotated[Path, typer.Option(callback=_no_option, help="Folder of the weights and the checkpoint.")] = Path(
-        "runs/train"
-    ),
-    images: Annotated[int, typer.Option(help="Training images; 0 for all but those held out for validation.")] = 0,
-    epochs: Annotated[int, typer.Option(help="Passes over the images; fixes the learning-rate schedule.")] = 10,
-    preset: Annotated[str, typer.Option(help="default, or paper.")] = "default",
-    seed: Annotated[int, typer.Option(help="Seed of initialisation, order and placements.")] = 0,
-    batch: Annotated[int, typer.Option(help="Images in a step.")] = 32,
-    learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 1e-3,
-    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in the output folder.")] = True,
-    precision: Annotated[str, typer.Option(help="auto, 32-true or bf16-mixed.")] = "auto",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    devices: Annotated[str, typer.Option(help="auto, or how many.")] = "auto",
-    threads: Annotated[int, typer.Option(help="On a CPU; 0 for every processor.")] = 0,
-    dataset: Annotated[str, typer.Option(help="See: bench list datasets.")] = "fashion_mnist",
+    output: Annotated[
+        Path | None,
+        typer.Option(callback=_no_option, help="Folder of weights, checkpoint and history; runs/train if absent."),
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(help="Training images; 0 for all but those held out for validation.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the images; fixes the learning-rate schedule. 10 if absent.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="default, or paper.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of initialisation, order and placements.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images in a step; 32 if absent.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At its highest; 0.001 if absent.")] = None,
+    resume: Annotated[bool | None, typer.Option(help="Go on from the checkpoint in the output folder.")] = None,
+    overwrite: Annotated[
+        bool | None, typer.Option("--overwrite", help="Replace weights that lie in the output folder.")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, 32-true or bf16-mixed.")] = None,
+    accelerator: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    devices: Annotated[str | None, typer.Option(help="GPUs: auto, or how many.")] = None,
+    threads: Annotated[int | None, typer.Option(help="On a CPU; 0 for every processor.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder with the four Fashion-MNIST files.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -128,19 +136,20 @@ def train(
 
     weights = train_command(
         solver,
-        variant,
+        variant=variant,
+        preset=preset,
         images=images,
         epochs=epochs,
-        preset=preset,
-        seed=seed,
         batch=batch,
         learning_rate=learning_rate,
+        seed=seed,
         output=output,
         resume=resume,
-        precision=precision,
+        overwrite=overwrite,
         accelerator=accelerator,
         devices=devices,
         threads=threads,
+        precision=precision,
         dataset=dataset,
         data_dir=data_dir,
     )

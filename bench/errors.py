@@ -16,6 +16,7 @@ class Exit(IntEnum):
     SOLVER = 3  # a solver failed or was missing
     NOTHING = 4  # nothing comparable
     BUG = 70  # our own mistake: EX_SOFTWARE of sysexits.h, so that none of the others can be confused with it
+    STOPPED = 130  # what a shell makes of SIGINT
 
 
 class RequestError(ValueError):

@@ -16,10 +16,13 @@ _PATIENCE = 0.3  # seconds; `bench status` holds the lock for an instant when it
 
 
 class Lock:
-    """The lock of a folder, which must exist. Its file names the process that holds it, and is never removed."""
+    """The lock of a folder, which must exist. Its file names the process that holds it, and is never removed.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Another `name` is another lock: of one thing among several in the folder.
+    """
+
+    def __init__(self, folder: Path, name: str = NAME) -> None:
+        self.folder, self.name = folder, name
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -28,7 +31,7 @@ class Lock:
         Raises:
             RequestError: another process has it; the message names that process and its host.
         """
-        descriptor = os.open(self.folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(self.folder / self.name, os.O_RDWR | os.O_CREAT, 0o644)
         give_up = time.monotonic() + _PATIENCE
         while not _try(descriptor):
             if time.monotonic() > give_up:

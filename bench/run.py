@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +28,7 @@ from bench.timing import read_alone, single_images, timing_table
 from datasets import DatasetError, ImageSet, load_images
 from solvers.compiled import kernels
 from solvers.files import write_text
+from solvers.interruption import terminated_as_interrupted
 
 
 @dataclass(frozen=True)
@@ -85,22 +83,6 @@ def run_sweep(
         console.print(f"[red]{escape(solver)} failed on {len(group)} images:[/red] {escape(reason)}", highlight=False)
     console.print(f"results in {output}", highlight=False, markup=False)
     return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
-
-
-@contextlib.contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """While this is entered, SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does: worker processes and temporary
-    files then end as well."""
-    if threading.current_thread() is not threading.main_thread():  # where Python allows no signal handlers
-        yield
-        return
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]  # nohup
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def read_images(sweep: Sweep) -> ImageSet:

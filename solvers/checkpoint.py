@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ from torch import Tensor, nn
 
 from solvers.errors import SolverError
 from solvers.files import write_atomically
+from solvers.weights import differences
+
+FORMAT = "2"  # of what is written here; a training does not go on from another one
+ANEW = "begin anew with --no-resume, or choose another --output"
 
 
 class CheckpointError(SolverError):
-    """A checkpoint is damaged or belongs to another training; the message names it in one line."""
+    """A checkpoint is damaged, belongs to another training or cannot be written; one line that names it."""
 
 
 def save(
@@ -29,40 +34,42 @@ def save(
     progress: dict[str, Any],
 ) -> None:
     """Write weights, their average and the optimizers' moments; what the training is and where it stands go in the
-    file's header, as JSON."""
+    file's header, as JSON.
+
+    Raises:
+        CheckpointError: it cannot be written; the one before is still there.
+    """
     tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
     tensors |= {f"average.{name}": t for name, t in average.items()}
     for which, optimizer in enumerate(optimizers):
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{which}.{number}.{name}": torch.as_tensor(t) for name, t in state.items()}
-    header = {"identity": json.dumps(identity), "progress": json.dumps(progress)}
     content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    write_atomically(path, serialise(content, metadata=header))
-
-
-def read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The identity and the progress of a checkpoint.
-
-    Raises:
-        CheckpointError: it is not a checkpoint.
-    """
+    header = {"format": FORMAT, "identity": json.dumps(identity), "progress": json.dumps(progress)}
+    header["sha256"] = _digest(header, content)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata()
-        return json.loads(header["identity"]), json.loads(header["progress"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint of a training: {error}") from error
+        write_atomically(path, serialise(content, metadata=header))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def require_same(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Refuse to resume another training than the one that was left.
+def read_progress(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """How far the training with this identity had come.
 
     Raises:
-        CheckpointError: they differ; the message says in what.
+        CheckpointError: it is not a checkpoint, or one of another training or another version of this package.
     """
-    differing = [f"{key} {theirs.get(key)} instead of {ours[key]}" for key in ours if theirs.get(key) != ours[key]]
+    header = _read_header(path)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} was written by another version of phasebench: {ANEW}")
+    try:
+        theirs, progress = json.loads(header["identity"]), json.loads(header["progress"])
+        differing = differences(theirs, identity)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: {ANEW}") from error
     if differing:
-        raise CheckpointError(f"{path} is of another training: {', '.join(differing)}")
+        raise CheckpointError(f"{path} is of another training ({differing}): {ANEW}")
+    return progress
 
 
 def restore(
@@ -71,14 +78,37 @@ def restore(
     """Put the tensors of a checkpoint back where they came from.
 
     Moments get the memory layout of their weights: a fused optimizer walks through both as they lie in memory.
+
+    Raises:
+        CheckpointError: they are not as they were written.
     """
+    header = _read_header(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+    if header.pop("sha256", "") != _digest(header, tensors):
+        raise CheckpointError(f"{path} is damaged: {ANEW}")
     model.load_state_dict(_under("model.", tensors))
     for name, t in _under("average.", tensors).items():
         average[name].copy_(t)
     for which, optimizer in enumerate(optimizers):
         _restore_moments(optimizer, _under(f"optimizer.{which}.", tensors))
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of a training ({error}): {ANEW}") from error
+
+
+def _digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all that a checkpoint says: safetensors itself notices no changed byte in a tensor."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _restore_moments(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

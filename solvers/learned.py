@@ -98,7 +98,7 @@ class LearnedSolver(Solver):
         super().prepare(backend, variant)
         chosen = Variant(variant) if variant else Variant.SHIFT_FLIP
         (path,) = self.files(variant)
-        if not path.is_file():
+        if not path.exists():
             raise UnavailableError(
                 f"{self.name} has no weights {path}: train them with "
                 f"python -m bench train --solver {self.name} --variant {chosen} --preset {self.preset} "
@@ -108,7 +108,7 @@ class LearnedSolver(Solver):
         tensors, card = weight_files.load(
             path, solver=self.name, preset=self.preset, variant=chosen, architecture=asdict(model.architecture)
         )
-        model.load_state_dict(tensors)
+        weight_files.fill(model, tensors, path)
         self._card = card
         self._model = model.eval().to(backend.device)
 

@@ -70,11 +70,12 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     return x.T if tall else x
 
 
-def hidden_weights(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Weights for Muon, and all others (biases, norms, places, first and last layer), which are for Adam."""
+def hidden_weights(model: nn.Module, ends: Iterable[nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights for Muon, and all others, which are for Adam: biases, norms, places, and the layers at the `ends`."""
+    outer = {id(p) for layer in ends for p in layer.parameters()}
     hidden: list[Tensor] = []
     others: list[Tensor] = []
     for name, p in model.named_parameters():
-        inner = p.ndim >= 2 and name.endswith(".weight") and not any(part in name for part in ("stem.", "head."))
+        inner = p.ndim >= 2 and name.endswith(".weight") and id(p) not in outer
         (hidden if inner else others).append(p)
     return hidden, others

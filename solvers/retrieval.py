@@ -53,6 +53,10 @@ class RetrievalModel(nn.Module, ABC):
         x = torch.cat([folded, self.coordinates.expand(len(half), -1, -1, -1)], dim=1)
         return self.unet(x.contiguous(memory_format=torch.channels_last)).float()
 
+    def ends(self) -> tuple[nn.Module, nn.Module]:
+        """The first and the last layer, whose weights are not optimised as hidden ones are."""
+        return self.unet.stem, self.unet.head
+
     def spectrum(self, objects: Tensor) -> Tensor:
         """Oversampled spectrum of real objects: complex half plane (batch, m1, m2 // 2 + 1)."""
         return torch.fft.rfft2(objects, s=self.grid)

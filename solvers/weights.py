@@ -6,17 +6,23 @@ The two are written atomically and verified whenever they are read. Nothing is e
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from datasets.files import read_regular
 from solvers.errors import UnavailableError
-from solvers.files import sha256, write_atomically
+from solvers.files import replace_atomically, sha256, write_atomically
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 FOLDER = Path(__file__).parent / "weights"  # the weights that come with the package
+LARGEST = 2**30  # bytes: half a billion weights
+LARGEST_CARD = 2**20
 
 
 class WeightsError(UnavailableError):
@@ -41,6 +47,8 @@ class Card:
         precision: of the training arithmetic.
         validation_mse: mean adjusted relative error on the images held out, of these half-precision weights.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     solver: str
     preset: str
@@ -74,8 +82,14 @@ def save(path: Path, tensors: dict[str, Tensor], card: Card) -> Card:
 
     content = serialise({name: t.detach().cpu().to(torch.float16).contiguous() for name, t in tensors.items()})
     card = Card(**{**asdict(card), "sha256": sha256(content)})
-    write_atomically(path, content)
-    write_atomically(card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
+
+    def write(stream: BinaryIO) -> None:
+        """The card follows when there was room for the weights, and is there before they are."""
+        stream.write(content)
+        stream.flush()
+        write_atomically(card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
+
+    replace_atomically(path, write)
     return card
 
 
@@ -86,14 +100,37 @@ def read_card(path: Path) -> Card:
         WeightsError: it is missing or not a card.
     """
     try:
-        fields = json.loads(card_path(path).read_text())
-        return Card(**{**fields, "variants": tuple(fields["variants"])})
+        return TypeAdapter(Card).validate_json(read_regular(card_path(path), LARGEST_CARD))
     except FileNotFoundError as error:
         raise WeightsError(
             f"{card_path(path)} is missing: weights are only used with the card that was written with them"
         ) from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise WeightsError(f"{card_path(path)} is not a card of weights: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise WeightsError(
+            f"{card_path(path)} is not a card of weights: {where + ': ' if where else ''}{first['msg']}"
+        ) from error
+    except OSError as error:
+        raise WeightsError(f"{card_path(path)} cannot be read: {error.strerror}") from error
+
+
+def read_whole(path: Path, card: Card) -> bytes:
+    """The content of a weight file, which must be that of its card.
+
+    Raises:
+        WeightsError: it cannot be read, is damaged, or was replaced.
+    """
+    try:
+        content = read_regular(path, LARGEST)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    found = sha256(content)
+    if found != card.sha256:
+        raise WeightsError(
+            f"{path} is damaged or was replaced: SHA-256 {found[:16]}…, its card says {card.sha256[:16]}…"
+        )
+    return content
 
 
 def load(
@@ -102,34 +139,64 @@ def load(
     """Weights in float32 and their card, after checking that they are whole and made for this use.
 
     Raises:
-        WeightsError: damaged, or trained for another solver, preset or variant, or of another architecture.
+        WeightsError: damaged, or trained for another solver, preset or variant, or of another architecture; or they
+            are no finite floating-point numbers.
     """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load as deserialise
 
+    if not path.is_file():
+        raise WeightsError(f"{path} is not a regular file")
     card = read_card(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
-    found = sha256(content)
-    if found != card.sha256:
-        raise WeightsError(
-            f"{path} is damaged or was replaced: SHA-256 {found[:16]}…, its card says {card.sha256[:16]}…"
-        )
+    content = read_whole(path, card)
     if (card.solver, card.preset) != (solver, preset):
         raise WeightsError(
             f"{path} was trained for {card.solver}[preset={card.preset}], not for {solver}[preset={preset}]"
         )
     if variant not in card.variants:
         raise WeightsError(f"{path} was trained on variant {' and '.join(card.variants)}, not on '{variant}'")
-    if card.architecture != json.loads(json.dumps(architecture)):
-        theirs, ours = card.architecture, json.loads(json.dumps(architecture))
-        differing = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
-        says = ", ".join(f"{key} {theirs.get(key)} instead of {ours.get(key)}" for key in differing)
-        raise WeightsError(f"{path} has another architecture: {says}")
+    differing = differences(card.architecture, json.loads(json.dumps(architecture)))
+    if differing:
+        raise WeightsError(f"{path} has another architecture: {differing}")
     try:
-        return {name: t.to(torch.float32) for name, t in deserialise(content).items()}, card
+        tensors = deserialise(content)
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file: {error}") from error
+    for name, t in tensors.items():
+        if not t.is_floating_point():
+            raise WeightsError(f"{path} has a tensor '{name}' of {str(t.dtype).removeprefix('torch.')}, not of floats")
+        if not t.isfinite().all():
+            raise WeightsError(f"{path} has a tensor '{name}' with values that are not finite")
+    return {name: t.to(torch.float32) for name, t in tensors.items()}, card
+
+
+def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Give a network the weights of this file.
+
+    Raises:
+        WeightsError: they are those of another network.
+    """
+    theirs, ours = ({name: list(t.shape) for name, t in ts.items()} for ts in (tensors, model.state_dict()))
+    if theirs != ours:
+        raise WeightsError(f"{path} has other tensors than the network: {differences(theirs, ours)}")
+    model.load_state_dict(tensors)
+
+
+def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    """In what two descriptions (of JSON's types) differ: "epochs 3 instead of 1, …"; empty where they do not."""
+    return ", ".join(_differences(theirs, ours))
+
+
+def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> Iterator[str]:
+    for key in [*ours, *(key for key in theirs if key not in ours)]:
+        one, other = theirs.get(key), ours.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from _differences(one, other)
+        elif one != other:
+            yield f"{key} {_short(one)} instead of {_short(other)}"
+
+
+def _short(value: Any) -> str:
+    text = " and ".join(value) if isinstance(value, list) and all(isinstance(v, str) for v in value) else str(value)
+    return text if len(text) <= 40 else text[:16] + "…"

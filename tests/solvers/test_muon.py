@@ -65,7 +65,7 @@ def test_it_solves_an_ill_conditioned_least_squares_problem():
 
 def test_every_weight_has_one_optimizer_and_the_ends_of_the_network_are_for_adam():
     model = PhaseModel(**TINY)
-    hidden, others = hidden_weights(model)
+    hidden, others = hidden_weights(model, model.ends())
     assert {id(p) for p in hidden} | {id(p) for p in others} == {id(p) for p in model.parameters()}
     assert len(hidden) + len(others) == len(list(model.parameters()))
     assert all(p.ndim >= 2 for p in hidden)

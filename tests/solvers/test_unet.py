@@ -16,7 +16,8 @@ from solvers.errors import UnavailableError
 from solvers.image_model import ImageModel
 from solvers.phase_model import PhaseModel, PlanePhaseModel, invert, phase_error
 from solvers.retrieval import intensities
-from solvers.training import TrainingConfig, train
+from solvers.training import train
+from solvers.training_config import TrainingConfig
 from solvers.unet_a import UNetA
 from solvers.unet_b import UNetB
 
@@ -52,8 +53,8 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     solvers = {}
     for kind in (TinyA, TinyB):
-        plan = TrainingConfig(solver=kind, epochs=1, batch=12, output=folder, accelerator="cpu", data=few_images())
-        solvers[kind.name] = kind(weights=str(train(plan, adjusted_mse)))
+        plan = TrainingConfig(solver=kind, epochs=1, batch=12, output=folder, accelerator="cpu", threads=1)
+        solvers[kind.name] = kind(weights=str(train(plan, few_images(), adjusted_mse)))
         solvers[kind.name].prepare(Backend(), "shift_flip")
     return solvers
 

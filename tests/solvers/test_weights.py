@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 
 import pytest
 import torch
+from safetensors.torch import save as serialise
 
 from solvers import weights
 from solvers.errors import UnavailableError
@@ -93,6 +95,90 @@ def test_a_pickle_is_never_read(path):
     weights.card_path(path).write_text(json.dumps(asdict(card)))
     with pytest.raises(weights.WeightsError, match="is not a safetensors file"):
         weights.load(path, **USE)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (torch.tensor([1.0, float("nan")]), "'kernel' with values that are not finite"),
+        (torch.tensor([1.0, float("inf")]), "'kernel' with values that are not finite"),
+        (torch.arange(3), "'kernel' of int64, not of floats"),
+        (torch.ones(2, dtype=torch.complex64), "'kernel' of complex64, not of floats"),
+    ],
+)
+def test_what_no_network_can_use_is_refused(path, values, message):
+    write_with_card(path, serialise({"kernel": values}))
+    with pytest.raises(weights.WeightsError, match=message) as error:
+        weights.load(path, **USE)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("other", [{"kernel": torch.ones(3)}, {"core": torch.ones(2)}, {}])
+def test_the_weights_of_another_network_are_refused(path, other):
+    model = torch.nn.ParameterDict({"kernel": torch.nn.Parameter(torch.zeros(2))})
+    weights.fill(model, {"kernel": torch.ones(2)}, path)
+    assert model["kernel"].tolist() == [1, 1]
+    with pytest.raises(weights.WeightsError, match=r"has other tensors than the network: .*kernel .* instead of \[2\]"):
+        weights.fill(model, other, path)
+
+
+def write_with_card(path, content):
+    path.write_bytes(content)
+    weights.card_path(path).write_text(json.dumps(asdict(replace(CARD, sha256=weights.sha256(content)))))
+
+
+NO_FILES = {
+    "folder": lambda path: path.mkdir(),
+    "pipe": lambda path: os.mkfifo(path),
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "huge": lambda path: make_sparse(path, 2**40),
+}
+
+
+def make_sparse(path, size):
+    with path.open("wb") as stream:
+        stream.truncate(size)
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.parametrize("which", ["weights", "card"])
+def test_what_is_no_file_of_a_sensible_size_is_refused(path, which, kind, monkeypatch):
+    monkeypatch.setattr(weights, "LARGEST", 2**20)
+    chosen = path if which == "weights" else weights.card_path(path)
+    chosen.unlink()
+    NO_FILES[kind](chosen)
+    with pytest.raises(weights.WeightsError, match=f"{chosen.name} (is not a regular file|cannot be read: )"):
+        weights.load(path, **USE)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("images", [1]),
+        ("images", "1"),
+        ("validation_mse", None),
+        ("validation_mse", float("nan")),
+        ("variants", "flip"),
+        ("variants", [1]),
+        ("architecture", 3),
+        ("sha256", 3),
+        ("solver", None),
+    ],
+)
+def test_a_field_of_another_type_is_no_field_of_a_card(path, field, value):
+    card = json.loads(weights.card_path(path).read_text())
+    weights.card_path(path).write_text(json.dumps(card | {field: value}))
+    with pytest.raises(weights.WeightsError, match=f"is not a card of weights: {field}"):
+        weights.load(path, **USE)
+
+
+def test_a_disk_that_is_full_leaves_the_weights_of_before_with_their_card(path, monkeypatch):
+    before = path.read_bytes(), weights.card_path(path).read_bytes()
+    monkeypatch.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        weights.save(path, {"kernel": torch.zeros(2)}, CARD)
+    assert (path.read_bytes(), weights.card_path(path).read_bytes()) == before
+    assert len(list(path.parent.iterdir())) == 2
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

@@ -1,0 +1,45 @@
+"""A picture of a training: loss and validation against the images that were trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from solvers import history
+from solvers.files import replace_atomically
+
+POINTS = 200  # of the smooth line, at most
+
+
+def draw_history(source: Path, picture: Path) -> None:
+    """Draw the history in `source`, a CSV file, as a PNG file.
+
+    Raises:
+        OSError: one cannot be read, or the other not written.
+    """
+    rows = history.read(source)
+    figure = training_figure(rows, source.name.removesuffix(".history.csv"))
+    replace_atomically(picture, lambda stream: figure.savefig(stream, format="png", dpi=150))
+
+
+def training_figure(rows: list[history.Step], title: str) -> Figure:
+    """The loss of every step, its mean over neighbouring ones, and the scores on the images held out."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    ax = figure.subplots()
+    images, loss, validation = (
+        np.array([getattr(row, name) for row in rows], dtype=float) for name in ("images", "loss", "validation")
+    )
+    ax.plot(images, loss, color="C0", alpha=0.3, linewidth=0.7, label="loss of a step")
+    pieces = [np.array_split(values, max(1, min(POINTS, len(rows) // 10))) for values in (images, loss)]
+    if len(rows) >= 20:
+        ax.plot(*([piece.mean() for piece in pair] for pair in pieces), color="C0", label="its mean")
+    measured = np.isfinite(validation)
+    ax.plot(images[measured], validation[measured], "o-", color="C1", label="validation: adjusted error")
+    ax.set_yscale("log")
+    ax.set_xlabel("images trained on")
+    ax.set_title(title, fontsize=10)
+    ax.grid(visible=True, alpha=0.3)
+    ax.legend(fontsize=8)
+    return figure
