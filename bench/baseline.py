@@ -20,6 +20,7 @@ from rich.console import Console
 from bench.calibration import calibrate, fingerprint, steady
 from bench.errors import Exit, RequestError
 from bench.manifest import versions
+from bench.report import error_console
 from bench.rows import IDENTITY, check_rows, failed
 from bench.run import run_sweep
 from bench.sweep import Sweep
@@ -75,7 +76,7 @@ def measure_baseline(sweep: Sweep) -> Baseline:
     """
     sweep = sweep.model_copy(update={"workers": 1})  # side by side, shards slow each other down
     backend = sweep.select_backend()
-    console = Console(stderr=True)
+    console = error_console()
     with tempfile.TemporaryDirectory(prefix="phasebench-") as folder:
         with console.status(f"running {len(sweep.solvers)} solvers on {sweep.images} images"):
             before = calibrate(backend)
@@ -104,7 +105,7 @@ def make_baseline(sweep: Sweep, path: Path) -> Exit:
     """
     _claim(path)
     baseline = measure_baseline(sweep)
-    console = Console(stderr=True)
+    console = error_console()
     lost = failed(baseline.rows)
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
         console.print(f"{solver} failed on {len(group)} images: {reason}", style="red", highlight=False, markup=False)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.tables import paper_mse
+
+
+def error_console() -> Console:
+    """Standard error. Where it is no terminal it has no bars and spinners, even if FORCE_COLOR is set."""
+    return Console(stderr=True, force_terminal=sys.stderr.isatty())
 
 
 def print_summary(summary: pd.DataFrame, console: Console) -> None:

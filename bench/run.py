@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.errors import Exit, RequestError
 from bench.executors import Executor, make_executor
 from bench.manifest import manifest
-from bench.report import print_summary
+from bench.report import error_console, print_summary
 from bench.shard import UNSOLVED, Outcome, Shard
 from bench.shard_file import DamagedError
 from bench.store import Store, write_csv, write_parquet
@@ -51,7 +51,7 @@ def run_sweep(
         RequestError: bad data or an unusable folder. A solver that fails does not raise: its images become rows
             with the status "failed", and the result's exit status says so.
     """
-    console = console or Console(stderr=True)
+    console = console or error_console()
     backend = sweep.select_backend()
     images = read_images(sweep)
     with terminated_as_interrupted(), Store(output, sweep, backend, images.digest) as store:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from datasets import Variant, load_images
+from solvers.backend import processors
 from solvers.errors import SolverError
 from solvers.learned import LearnedSolver, Preset
 
@@ -62,7 +62,7 @@ def train_command(
     from bench.metrics import adjusted_mse
     from solvers.training import TrainingConfig, train
 
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or processors())
     config = TrainingConfig(
         solver=learned[solver],
         variant=Variant(variant),
@@ -99,10 +99,11 @@ class _Bar:
     """Steps done, images a second, loss and the last validation score; a line a minute where there is no terminal."""
 
     def __init__(self, title: str) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.console = Console(stderr=True)
+        from bench.report import error_console
+
+        self.console = error_console()
         self.bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),

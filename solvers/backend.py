@@ -130,8 +130,12 @@ def select_backend(
 
         if not torch.cuda.is_available():
             raise UnavailableError("device 'cuda' was asked for, but torch finds no GPU here: use --device cpu")
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Backend(name, device, precision, threads or available)  # type: ignore[arg-type]
+    return Backend(name, device, precision, threads or processors())  # type: ignore[arg-type]
+
+
+def processors() -> int:
+    """How many processors this process may use; where the system does not say, how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _choose(kind: str, value: str, choices: tuple[str, ...]) -> None:

@@ -37,6 +37,7 @@ def save(
             tensors |= {f"optimizer.{which}.{number}.{name}": torch.as_tensor(t) for name, t in state.items()}
     header = {"identity": json.dumps(identity), "progress": json.dumps(progress)}
     content = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, serialise(content, metadata=header))
 
 

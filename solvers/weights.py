@@ -74,6 +74,7 @@ def save(path: Path, tensors: dict[str, Tensor], card: Card) -> Card:
 
     content = serialise({name: t.detach().cpu().to(torch.float16).contiguous() for name, t in tensors.items()})
     card = Card(**{**asdict(card), "sha256": sha256(content)})
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
     write_atomically(card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
     return card

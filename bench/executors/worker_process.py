@@ -17,6 +17,7 @@ from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 
+from bench import worker
 from bench.executors.call import Answer, Call
 from bench.shard import Outcome, Shard
 from datasets import ImageSet
@@ -37,7 +38,7 @@ class WorkerProcess:
         self.connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench.worker"],
+                [sys.executable, "-P", worker.__file__],
                 stdin=theirs.fileno(),
                 env=_environment(backend.threads),
                 start_new_session=True,
@@ -46,6 +47,7 @@ class WorkerProcess:
         self.task: Shard | Call | None = None
         self.deadline = float("inf")
         self._given = time.monotonic()
+        self._send([entry or str(Path.cwd()) for entry in sys.path])
         self._send((images, replace(backend), beside))  # a backend in use has a module in it, which cannot be sent
 
     @property
@@ -97,6 +99,5 @@ class WorkerProcess:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Ours, with our module search path, and no more threads for libraries that choose their number by themselves."""
-    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-    return {"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONPATH": path}
+    """Ours, and no more threads for libraries that choose their number by themselves."""
+    return {"OMP_NUM_THREADS": str(threads), **os.environ}
