@@ -1,1 +1,1 @@
-"""What is run, timed, scored, compared and reported."""
+"""What phasebench runs, times, scores, compares and reports."""

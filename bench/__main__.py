@@ -1,6 +1,6 @@
 """`python -m bench`."""
 
-from bench.cli import main
+from bench.startup import start
 
 if __name__ == "__main__":
-    main()
+    start()

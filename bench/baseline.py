@@ -22,6 +22,7 @@ from rich.console import Console
 from bench.calibration import calibrate, fingerprint, steady
 from bench.errors import Exit, RequestError
 from bench.manifest import versions
+from bench.report import error_console
 from bench.rows import IDENTITY, check_rows, failed
 from bench.run import run_sweep
 from bench.scratch import scratch
@@ -125,7 +126,7 @@ def measure_baseline(sweep: Sweep) -> Baseline:
     """
     sweep = sweep.model_copy(update={"workers": 1})  # side by side, shards slow each other down
     backend = sweep.select_backend()
-    console = Console(stderr=True)
+    console = error_console()
     with scratch() as folder:
         with console.status(f"running {len(sweep.solvers)} solvers on {sweep.images} images"):
             before = calibrate(backend)
@@ -157,7 +158,7 @@ def make_baseline(sweep: Sweep, path: Path) -> Exit:
     """
     _claim(path)
     baseline = measure_baseline(sweep)
-    console = Console(stderr=True)
+    console = error_console()
     lost = failed(baseline.rows)
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
         images = group["image"].nunique()

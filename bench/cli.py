@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.errors import Exit, RequestError
+from bench.errors import Exit, OutputClosed, say, tell
 
 try:  # typer brings its own copy of click
     from typer._click.exceptions import ClickException
@@ -20,31 +22,45 @@ app = typer.Typer(
     name="bench",
     help="Benchmark of Fourier phase retrieval: recover X from Y = |F X Fᵀ|².",
     no_args_is_help=True,
+    rich_markup_mode=None,  # which would take the brackets of a label for markup
+    context_settings={"max_content_width": 100},
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
-INTERRUPTED = 130  # what a shell makes of SIGINT
+
+def _path(text: object) -> Path:
+    """A path, `~` being the user's home. `--output --images 5` has forgotten one."""
+    path = str(text)
+    if not path:
+        raise typer.BadParameter("a path is empty")
+    if path.startswith("-"):
+        raise typer.BadParameter(f"'{path}' looks like an option: a path was forgotten (or write './{path}')")
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - a user that there is not is left as it is, not an error
 
 
-def _no_option(path: Path | None) -> Path | None:
-    """Refuse the option that follows where a value was forgotten: `--output --images 5`."""
-    if path is not None and str(path).startswith("-"):
-        raise typer.BadParameter(f"'{path}' looks like an option: a path was forgotten")
-    return path
+def _command(*examples: str, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command, whose help ends with examples to copy, one a line."""
+    lines = "".join(f"\n  python -m bench {example}" for example in examples)
+    epilog = f"\b\nExample{'s' * (len(examples) > 1)}:{lines}"
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        return app.command(name, epilog=epilog, short_help=function.__doc__)(function)  # a short help is not cut off
+
+    return register
 
 
+_PathOption = partial(typer.Option, parser=_path, metavar="<path>")
+_PathArgument = partial(typer.Argument, parser=_path)
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
-@app.command(
-    epilog="Examples:  python -m bench run --solvers alm,unet_a --variants shift_flip --output runs/first   ·   "
-    "python -m bench run --solvers 'rrr[nonneg=true,starts=5]' --images 1000 --photons 1e6 --output runs/noise"
+@_command(
+    "run --solvers alm,unet_a --variants shift_flip --output runs/first",
+    "run --solvers 'rrr[nonneg=true,starts=5]' --images 1000 --photons 1e6 --output runs/noise",
 )
 def run(
-    output: Annotated[
-        Path, typer.Option(callback=_no_option, help="Folder for the results; a run that was stopped there goes on.")
-    ],
+    output: Annotated[Path, _PathOption(help="Folder for the results; a run that was stopped there goes on.")],
     solvers: Annotated[
         str | None, typer.Option(help="Labels, comma-separated: name or name[parameter=value,…].")
     ] = None,
@@ -53,7 +69,7 @@ def run(
     seed: Annotated[str | None, typer.Option(help="Seed or seeds, comma-separated.")] = None,
     dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
     split: Annotated[str | None, typer.Option(help="train or test.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder with the four Fashion-MNIST files.")] = None,
+    data_dir: Annotated[Path | None, _PathOption(help="Folder with the four Fashion-MNIST files.")] = None,
     photons: Annotated[float | None, typer.Option(help="Poisson noise: photons per image. None if absent.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, numpy, torch or cupy.")] = None,
@@ -68,7 +84,7 @@ def run(
     dask_scheduler: Annotated[
         str | None, typer.Option(help="Address of a running dask scheduler; without it, one is started here.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with these options; the command line wins.")] = None,
+    config: Annotated[Path | None, _PathOption(help="TOML file with these options; the command line wins.")] = None,
     figures: Annotated[bool, typer.Option(help="Draw galleries and convergence curves.")] = True,
     debug: Debug = False,
 ) -> None:
@@ -78,7 +94,9 @@ def run(
 
     sweep = request(
         config,
-        **_lists(solvers, variants, seed),
+        solvers=solvers,
+        variants=variants,
+        seeds=seed,
         images=images,
         dataset=dataset,
         split=split,
@@ -98,16 +116,15 @@ def run(
     raise typer.Exit(result.status)
 
 
-@app.command(
-    epilog="Examples:  python -m bench train --solver unet_a --variant shift_flip   ·   "
-    "python -m bench train --solver unet_b --variant none --images 2000 --epochs 1 --output runs/try"
+@_command(
+    "train --solver unet_a --variant shift_flip",
+    "train --solver unet_b --variant none --images 2000 --epochs 1 --output runs/try",
 )
 def train(
     solver: Annotated[str, typer.Option(help="unet_a or unet_b.")],
     variant: Annotated[str, typer.Option(help="Symmetries of the training data: none, flip, shift or shift_flip.")],
     output: Annotated[
-        Path | None,
-        typer.Option(callback=_no_option, help="Folder of weights, checkpoint and history; runs/train if absent."),
+        Path | None, _PathOption(help="Folder of weights, checkpoint and history; runs/train if absent.")
     ] = None,
     images: Annotated[
         int | None, typer.Option(help="Training images; 0 for all but those held out for validation.")
@@ -128,7 +145,7 @@ def train(
     devices: Annotated[str | None, typer.Option(help="GPUs: auto, or how many.")] = None,
     threads: Annotated[int | None, typer.Option(help="On a CPU; 0 for every processor.")] = None,
     dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with the four Fashion-MNIST files.")] = None,
+    data_dir: Annotated[Path | None, _PathOption(help="Folder with the four Fashion-MNIST files.")] = None,
     debug: Debug = False,
 ) -> None:
     """Train a learned solver on the training images; a training that was stopped goes on where it was."""
@@ -156,34 +173,29 @@ def train(
     typer.echo(str(weights))
 
 
-@app.command(
-    epilog="Examples:  python -m bench compare runs/first   ·   "
-    "python -m bench compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv"
-)
+@_command("compare runs/first", "compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv")
 def compare(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    other: Annotated[
-        Path | None, typer.Argument(help="Another one: each solver is compared with itself there.")
-    ] = None,
+    run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
+    other: Annotated[Path | None, _PathArgument(help="Another one: each solver is compared with itself there.")] = None,
     solvers: Annotated[str, typer.Option(help="Labels, comma-separated; all if absent.")] = "",
     variants: Annotated[str, typer.Option(help="Comma-separated; all if absent.")] = "",
-    csv: Annotated[Path | None, typer.Option(help="File for the table.")] = None,
+    csv: Annotated[Path | None, _PathOption(help="File for the table.")] = None,
     debug: Debug = False,
 ) -> None:
     """Compare solvers image by image: paired differences with intervals, signed-rank tests, win rates."""
     from bench.compare import compare as compare_runs
+    from bench.sweep import split_words
     from solvers.registry import split_labels
 
-    compare_runs(run, other, solvers=tuple(split_labels(solvers)), variants=_words(variants), csv=csv)
+    compare_runs(run, other, solvers=tuple(split_labels(solvers)), variants=split_words(variants), csv=csv)
 
 
-@app.command(
-    epilog="Examples:  python -m bench check --baseline results/baseline.csv   ·   "
-    "python -m bench check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1"
+@_command(
+    "check --baseline results/baseline.csv", "check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1"
 )
 def check(
-    baseline: Annotated[Path, typer.Option(help="File that `bench baseline` made.")],
-    current: Annotated[Path | None, typer.Option(help="Folder of a finished run, instead of running again.")] = None,
+    baseline: Annotated[Path, _PathOption(help="File that `bench baseline` made.")],
+    current: Annotated[Path | None, _PathOption(help="Folder of a finished run, instead of running again.")] = None,
     seed: Annotated[str | None, typer.Option(help="Run again with these seeds, instead of the baseline's.")] = None,
     tolerance: Annotated[
         str, typer.Option(help="Other tolerances: mse, success_rate, transforms, time = number.")
@@ -192,17 +204,15 @@ def check(
 ) -> None:
     """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone."""
     from bench.check import check as check_baseline
+    from bench.sweep import split_words
 
-    seeds = None if seed is None else _words(seed)
+    seeds = None if seed is None else split_words(seed)
     raise typer.Exit(check_baseline(baseline, current, seeds=seeds, tolerances=tolerance))
 
 
-@app.command(
-    epilog="Example:  python -m bench baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 "
-    "--output baseline.csv"
-)
+@_command("baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 --output baseline.csv")
 def baseline(
-    output: Annotated[Path, typer.Option(callback=_no_option, help="File to write.")],
+    output: Annotated[Path, _PathOption(help="File to write.")],
     solvers: Annotated[str | None, typer.Option(help="Labels, comma-separated.")] = None,
     variants: Annotated[str | None, typer.Option(help="Comma-separated: none, flip, shift, shift_flip.")] = None,
     images: Annotated[int | None, typer.Option(help="How many images of the split, from the first on.")] = None,
@@ -210,7 +220,7 @@ def baseline(
     dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
     photons: Annotated[float | None, typer.Option(help="Poisson noise: photons per image. None if absent.")] = None,
     threads: Annotated[int | None, typer.Option(help="Blocks of images solved side by side.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with all options of `bench run`.")] = None,
+    config: Annotated[Path | None, _PathOption(help="TOML file with all options of `bench run`.")] = None,
     debug: Debug = False,
 ) -> None:
     """Run a sweep and write what `bench check` compares with: a text file to commit."""
@@ -219,7 +229,9 @@ def baseline(
 
     sweep = request(
         config,
-        **_lists(solvers, variants, seed),
+        solvers=solvers,
+        variants=variants,
+        seeds=seed,
         images=images,
         dataset=dataset,
         photons=photons,
@@ -228,9 +240,9 @@ def baseline(
     raise typer.Exit(make_baseline(sweep, output))
 
 
-@app.command(epilog="Example:  python -m bench status --output runs/first")
+@_command("status --output runs/first")
 def status(
-    output: Annotated[Path, typer.Option(help="Folder of a run, also of one that is still at work.")],
+    output: Annotated[Path, _PathOption(help="Folder of a run, also of one that is still at work.")],
     debug: Debug = False,
 ) -> None:
     """List the shards of a run: done, missing, failed, corrupt, and stale ones that nothing asks for any more."""
@@ -239,9 +251,7 @@ def status(
     show_status(output)
 
 
-@app.command(
-    epilog="Example:  python -m bench verify --solvers 'mine[iterations=100],rrr'",
-)
+@_command("verify --solvers 'mine[iterations=100],rrr'")
 def verify(
     solvers: Annotated[str, typer.Option(help="Labels, comma-separated: name or name[parameter=value,…].")],
     variant: Annotated[str, typer.Option(help="Symmetries of the data: a learned solver has weights for each.")] = (
@@ -256,7 +266,7 @@ def verify(
     raise typer.Exit(verify_solvers(tuple(split_labels(solvers)), variant))
 
 
-@app.command("list", epilog="Example:  python -m bench list solvers")
+@_command("list solvers", name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="solvers, variants or datasets.")],
     debug: Debug = False,
@@ -270,48 +280,17 @@ def list_(
 def main() -> None:
     """Run the command line: every error is one line and an exit status; `--debug` shows its traceback as well."""
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False) or Exit.FINE
+        if status == Exit.STOPPED:  # typer in its newer versions returns it instead of the exception
+            raise KeyboardInterrupt
     except ClickException as error:
         if error.format_message():  # empty where the help was shown instead
-            _say(error.format_message())
-        sys.exit(Exit.USAGE)
-    except (KeyboardInterrupt, typer.Abort):
-        status = INTERRUPTED
-    except Exception as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        if not _expected(error):
-            _say(f"internal error, {type(error).__name__}: {error} (--debug shows where; please report it)")
-            sys.exit(Exit.BUG)
-        _say(str(error))
-        sys.exit(getattr(error, "status", Exit.USAGE))
-    if status == INTERRUPTED:  # typer in its newer versions returns it instead of the exception
-        _say("stopped; the same command goes on where it was")
-    sys.exit(status or 0)
-
-
-def _expected(error: Exception) -> bool:
-    """Whether an error tells the user what to change, instead of telling us."""
-    from datasets.errors import DatasetError
-    from solvers.errors import SolverError
-
-    return isinstance(error, RequestError | DatasetError | SolverError | OSError)
-
-
-def _lists(solvers: str | None, variants: str | None, seed: str | None) -> dict[str, tuple[str, ...] | None]:
-    """The comma-separated options of a sweep as the lists that a request takes; None where one was not given."""
-    from solvers.registry import split_labels
-
-    return {
-        "solvers": None if solvers is None else tuple(split_labels(solvers)),
-        "variants": None if variants is None else _words(variants),
-        "seeds": None if seed is None else _words(seed),
-    }
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _say(message: str) -> None:
-    print("bench: " + " ".join(message.split()), file=sys.stderr)
+            say(error.format_message())
+        status = Exit.USAGE
+    except typer.Abort:
+        status = tell(KeyboardInterrupt())
+    except OutputClosed:
+        raise
+    except BaseException as error:  # a plug-in may even try to end the program
+        status = tell(error)
+    sys.exit(status)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from enum import IntEnum
 from typing import ClassVar
+
+PACKAGES = ("bench", "solvers", "datasets")  # those of this distribution
 
 
 class Exit(IntEnum):
@@ -17,6 +20,7 @@ class Exit(IntEnum):
     NOTHING = 4  # nothing comparable
     BUG = 70  # our own mistake: EX_SOFTWARE of sysexits.h, so that none of the others can be confused with it
     STOPPED = 130  # what a shell makes of SIGINT
+    OUTPUT_CLOSED = 141  # what a shell makes of SIGPIPE, of which other tools die where nobody reads on
 
 
 class RequestError(ValueError):
@@ -29,6 +33,44 @@ class NothingComparableError(RequestError):
     """Two results have no measurement, or no solver, in common."""
 
     status = Exit.NOTHING
+
+
+class OutputClosed(BaseException):
+    """Nobody reads standard output any more: as KeyboardInterrupt, nothing that a command should handle."""
+
+
+def tell(error: BaseException) -> Exit:
+    """Say in one line on standard error what has ended the program; returns the exit status. `--debug` adds where."""
+    if isinstance(error, KeyboardInterrupt):
+        say("stopped; the same command goes on where it was")
+        return Exit.STOPPED
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
+    if _is_users(error):
+        say(str(error))
+        return getattr(error, "status", Exit.USAGE)
+    if _is_installations(error):
+        say(f"cannot start, for want of a package or of memory: {one_line(error)}")
+        return Exit.USAGE
+    say(f"internal error, {one_line(error)} (--debug shows where; please report it)")
+    return Exit.BUG
+
+
+def say(message: str) -> None:
+    """One line on standard error."""
+    print("bench: " + " ".join(message.split()), file=sys.stderr)
+
+
+def _is_users(error: BaseException) -> bool:
+    """Whether an error tells the user what to change. A class of a module that was never imported cannot be its own."""
+    places = (("datasets.errors", "DatasetError"), ("solvers.errors", "SolverError"))
+    known = (getattr(sys.modules.get(module), name, RequestError) for module, name in places)
+    return isinstance(error, (RequestError, OSError, *known))
+
+
+def _is_installations(error: BaseException) -> bool:
+    """Whether a package that is not ours is missing, or could not be loaded."""
+    return isinstance(error, ImportError) and (error.name or "").partition(".")[0] not in PACKAGES
 
 
 def one_line(failure: BaseException) -> str:

@@ -46,7 +46,7 @@ def draw_figures(sweep: Sweep, labels: list[str], images: ImageSet, executor: Ex
     """
     if not labels:
         return []
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
 
     def first(count: int, variant: str) -> Shard:
         return Shard("", variant, sweep.seeds[0], 0, min(count, sweep.images), sweep.split, sweep.photons)

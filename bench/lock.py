@@ -49,6 +49,14 @@ class Lock:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 
+    def holds(self) -> bool:
+        """Whether what is locked is still the folder that has this path: it may have been deleted, or replaced."""
+        assert self._descriptor is not None
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), (self.folder / NAME).stat())
+        except OSError:
+            return False
+
     def release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)

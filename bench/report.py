@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pandas as pd
@@ -49,6 +50,11 @@ def _block(header: Sequence[str], line: Sequence[str | Text]) -> RenderableType:
 
 def _text(cell: str | Text) -> Text:
     return Text(cell, overflow="fold") if isinstance(cell, str) else cell
+
+
+def error_console() -> Console:
+    """Standard error. Where it is no terminal it has no bars and spinners, even if FORCE_COLOR is set."""
+    return Console(stderr=True, force_terminal=sys.stderr.isatty())
 
 
 def print_summary(summary: pd.DataFrame, console: Console) -> None:

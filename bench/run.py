@@ -17,7 +17,7 @@ from bench.executors.base import Executor
 from bench.executors.choice import make_executor
 from bench.manifest import MANIFEST, manifest
 from bench.paper import Setting
-from bench.report import print_summary
+from bench.report import error_console, print_summary
 from bench.rows import FILE, failed
 from bench.shard import Outcome, Shard
 from bench.shard_file import DamagedError
@@ -52,7 +52,7 @@ def run_sweep(
         RequestError: bad data or an unusable folder. A solver that fails does not raise: its images become rows
             with the status "failed", and the result's exit status says so.
     """
-    console = console or Console(stderr=True)
+    console = console or error_console()
     backend = sweep.select_backend()
     images = read_images(sweep)
     with terminated_as_interrupted(), Store(output, sweep, backend, images.digest) as store:

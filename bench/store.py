@@ -18,10 +18,11 @@ from bench.shard import Outcome, Shard
 from bench.shard_file import DamagedError, decode, encode
 from bench.sweep import Sweep
 from solvers import Backend
-from solvers.files import replace_atomically, write_atomically, write_text
+from solvers.files import read_regular, replace_atomically, write_atomically, write_text
 
 CLAIM = "sweep.json"
 SUFFIX = ".shard"
+LARGEST_CLAIM, LARGEST_SHARD = 2**24, 2**31  # bytes
 
 # What all runs in one folder have in common; the rest of a request may grow or shrink.
 IDENTITY = ("seeds", "dataset", "split", "photons", "backend", "device", "precision")
@@ -53,7 +54,7 @@ class Store:
                 self._lock.sign()
                 self._sweep_up()
                 self.shards.mkdir(exist_ok=True)
-                write_text(self.folder / CLAIM, json.dumps(self._claim(), indent=2) + "\n")
+                self._write_claim()
             except BaseException:
                 self._lock.release()
                 raise
@@ -64,7 +65,16 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Raise a RequestError where the folder was deleted meanwhile: what was written after that is not a run."""
+        ours = self._lock.holds()
+        whole = ours and (self.folder / CLAIM).is_file()
+        if ours and not whole:
+            self._write_claim()  # so that the same command finds its own folder
         self._lock.release()
+        if not whole and (error is None or isinstance(error, Exception)):
+            raise RequestError(
+                f"output '{self.folder}' was deleted or replaced during the run: the same command starts again"
+            ) from error
 
     def path(self, shard: Shard) -> Path:
         """Where a shard belongs."""
@@ -74,7 +84,7 @@ class Store:
         """Write a shard, whether it failed or not; returns it as it will be read again.
 
         Raises:
-            RequestError: it was not made by the code that its key names.
+            RequestError: it was not made by the code that its key names, or cannot be written.
         """
         solver = outcome.shard.solver
         if outcome.code not in ("", self.keys.code(solver)):
@@ -83,7 +93,10 @@ class Store:
                 "or a worker has another installation; the same command goes on with the shards that fit"
             )
         content = encode(outcome)
-        write_atomically(self.path(outcome.shard), content)
+        try:
+            write_atomically(self.path(outcome.shard), content)
+        except OSError as error:
+            raise RequestError(f"output '{self.folder}' cannot be written: {error.strerror}") from error
         return decode(content)
 
     def load(self, shard: Shard) -> Outcome | None:
@@ -94,7 +107,7 @@ class Store:
         """
         path = self.path(shard)
         try:
-            return decode(path.read_bytes())
+            return decode(read_regular(path, LARGEST_SHARD))
         except FileNotFoundError:
             return None
         except (DamagedError, OSError) as error:
@@ -121,6 +134,9 @@ class Store:
             "data_sha256": self.data_digest,
         }
 
+    def _write_claim(self) -> None:
+        write_text(self.folder / CLAIM, json.dumps(self._claim(), indent=2) + "\n")
+
     def _sweep_up(self) -> None:
         """Remove the temporary files that a killed run has left behind."""
         for folder in (self.folder, self.shards, self.folder / "figures"):
@@ -138,12 +154,12 @@ def read_claim(folder: Path) -> dict[str, Any]:
     """
     path = folder / CLAIM
     try:
-        claim = json.loads(path.read_text(encoding="utf-8"))
+        claim = json.loads(read_regular(path, LARGEST_CLAIM))
         if not isinstance(claim, dict) or not claim.keys() >= set(IDENTITY):
             raise ValueError("it does not describe a run")
     except FileNotFoundError as error:
         raise RequestError(f"'{folder}' holds no run: there is no {path}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     return claim
 
@@ -157,4 +173,8 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 def _is_ours(path: Path) -> bool:
+    """Whether this may lie in a folder without a claim: what a run leaves that was killed at once, or whose folder was
+    deleted while it was at work."""
+    if path.name == "shards" and path.is_dir():
+        return all(shard.suffix == SUFFIX or _is_ours(shard) for shard in path.iterdir())
     return path.name == LOCK_NAME or bool(_TEMPORARY.fullmatch(path.name))

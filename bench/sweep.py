@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 
 from bench.errors import RequestError
 from datasets import DATASETS, SPLITS, VARIANTS
 from solvers import Backend, SolverError, create, select_backend
+from solvers.compiled import kernels
+from solvers.files import read_regular
+from solvers.registry import split_labels
 
 EXECUTORS = {
     "inline": "one shard after the other in this process",
@@ -20,6 +25,9 @@ EXECUTORS = {
     "dask": "as tasks of dask.distributed",
 }
 DEFAULT_EXECUTOR = "processes"
+LONGEST_TIMEOUT = 2_000_000  # seconds; the system waits for 2^31 milliseconds at most
+LARGEST_CONFIG = 2**20  # bytes
+
 DEFAULT_SOLVERS = ("alm", "hio[nonneg=true]", "raar[nonneg=true]", "rrr[nonneg=true]")
 
 
@@ -30,21 +38,44 @@ class Sweep(BaseModel):
 
     solvers: tuple[str, ...] = DEFAULT_SOLVERS
     variants: tuple[str, ...] = tuple(VARIANTS)
-    images: int = Field(256, ge=1)
+    images: int = Field(256, ge=1, lt=2**63)
     seeds: tuple[int, ...] = (0,)
     dataset: str = "fashion_mnist"
     split: str = "test"
     data_dir: str | None = None
-    photons: float | None = Field(None, gt=0, le=1e18, allow_inf_nan=False)  # NumPy counts to 9e18
+    photons: float | None = Field(None, ge=1e-12, le=1e18, allow_inf_nan=False)  # NumPy counts to 9e18
     backend: str = "auto"
     device: str = "cpu"
     precision: str = "float32"
     threads: int | None = Field(None, ge=1, le=1024)
-    shard: int = Field(256, ge=1)
+    shard: int = Field(256, ge=1, lt=2**63)
     executor: str = Field(default_factory=lambda: DEFAULT_EXECUTOR)
     workers: int | None = Field(None, ge=1, le=1024)
-    timeout: float | None = Field(None, gt=0, allow_inf_nan=False)
+    timeout: float | None = Field(None, gt=0, le=LONGEST_TIMEOUT, allow_inf_nan=False)
     dask_scheduler: str | None = None
+
+    @field_validator("solvers", "variants", "seeds", mode="before")
+    @classmethod
+    def _listed(cls, value: Any, info: ValidationInfo) -> Any:
+        """A comma-separated text, and a single seed, are lists as well."""
+        if isinstance(value, str):
+            return split_labels(value) if info.field_name == "solvers" else split_words(value)
+        return [value] if isinstance(value, int) else value
+
+    @field_validator("images", "seeds", "photons", "threads", "shard", "workers", "timeout", mode="before")
+    @classmethod
+    def _numeric(cls, value: Any) -> Any:
+        """Python takes true for 1; a user who writes it does not."""
+        if any(isinstance(one, bool) for one in (value if isinstance(value, list | tuple) else [value])):
+            raise ValueError("takes a number, not true or false")
+        return value
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _in_the_home(cls, value: Any) -> Any:
+        if value == "":
+            raise ValueError("names no folder")
+        return os.path.expanduser(value) if isinstance(value, str | os.PathLike) else value  # noqa: PTH111
 
     @field_validator("solvers", "variants", "seeds")
     @classmethod
@@ -53,7 +84,7 @@ class Sweep(BaseModel):
             raise ValueError("name at least one")
         repeated = next((value for value in values if values.count(value) > 1), None)
         if repeated is not None:
-            raise ValueError(f"'{repeated}' stands twice")
+            raise ValueError(f"'{repeated}' is given twice")
         return values
 
     @field_validator("variants", "dataset", "split", "executor")
@@ -123,31 +154,54 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
         for label in sweep.solvers:
             create(label)
         sweep.select_backend()
+        kernels()
     except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-").replace("seeds", "seed")
-        message = first["msg"].removeprefix("Value error, ")
-        shown = "" if first["type"] == "value_error" else f" (got {first['input']!r})"
-        raise RequestError(f"{option}: {message}{shown}") from error
+        raise RequestError(_told(error.errors()[0])) from error
     except SolverError as error:
         raise RequestError(str(error)) from error
     return sweep
 
 
+def split_words(text: str) -> tuple[str, ...]:
+    """The words of a comma-separated list."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _told(error: ErrorDetails) -> str:
+    """What is wrong with an option, in its spelling on the command line."""
+    option = "--" + str(error["loc"][0]).replace("_", "-").replace("seeds", "seed")
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{option}: {message}"
+    try:
+        shown = repr(error["input"])
+    except ValueError:  # Python writes no number of more than 4300 digits
+        shown = "a number of thousands of digits"
+    return f"{option}: {message} (got {shown if len(shown) <= 200 else shown[:200] + '…'})"
+
+
 def _read(path: Path) -> dict[str, Any]:
     """The options of a file, spelled as on the command line."""
     try:
-        options = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"config '{path}' cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+        text = read_regular(path, LARGEST_CONFIG).decode("utf-8-sig")
+    except OSError as error:
+        raise RequestError(f"config '{path}' cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RequestError(f"config '{path}' is not a text in UTF-8: {error}") from error
+    try:
+        options = tomllib.loads(text)
+    except RecursionError as error:
+        raise RequestError(f"config '{path}' is nested too deeply") from error
+    except ValueError as error:  # no TOML, or a number with more digits than Python reads
         raise RequestError(f"config '{path}' is not TOML: {error}") from error
-    values = {option.replace("-", "_"): value for option, value in options.items()}
-    if "seed" in values:
-        seeds = values.pop("seed")
-        values["seeds"] = seeds if isinstance(seeds, list) else [seeds]
-    for name in values.keys() - Sweep.model_fields.keys():
-        raise RequestError(
-            f"config '{path}' has an unknown option '{name}': choose from {', '.join(Sweep.model_fields)}"
-        )
+    values: dict[str, Any] = {}
+    for option, value in options.items():
+        name = "seeds" if option == "seed" else option.replace("-", "_")
+        if name not in Sweep.model_fields:
+            raise RequestError(
+                f"config '{path}' has an unknown option '{option}': choose from {', '.join(Sweep.model_fields)}"
+            )
+        if name in values:
+            raise RequestError(f"config '{path}' gives '{name}' twice, under two spellings: leave one of them out")
+        values[name] = value
     return values

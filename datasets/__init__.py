@@ -1,4 +1,4 @@
-"""What is measured: images, their symmetry variants, and their Fourier intensities.
+"""What phasebench measures: images, their symmetry variants, and their Fourier intensities.
 
 FashionMNIST → Variant → Measurement. Nothing in this package knows a solver or a score.
 """

@@ -1,4 +1,4 @@
-"""How an image is recovered: one solver, one file. Nothing in this package knows the truth or a score."""
+"""The solvers of phasebench, one a file: how an image is recovered. None of them knows the truth or a score."""
 
 from solvers.backend import Backend, select_backend
 from solvers.base import Information, Reconstruction, Solver, Status, Streams

@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, never half of one."""
+"""Files that are written whole or not at all: each is either the old one or the new one, never half of one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from datasets.files import read_regular as read_regular  # where a file is read that may be anything
 
 
 def replace_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -31,8 +33,7 @@ def replace_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file by these bytes; its folder is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file by these bytes. Its folder must be there: to make it again would hide that it was deleted."""
     replace_atomically(path, lambda stream: stream.write(content))
 
 

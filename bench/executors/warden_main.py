@@ -4,12 +4,15 @@ It runs no solver itself. It has imported what all workers need and forks them, 
 for a hundredth of a second; torch has no threads yet that would not survive that. Because it is its own process, a
 worker's end is noticed though a child of the worker keeps the socket open, and workers end with their owner though
 they hold the interpreter's lock. What a dead worker has left behind is ended before its death is told.
+
+It is started as a file: its modules are found on the search path of its owner, which comes through the socket.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -30,7 +33,7 @@ _PATIENCE = 5.0  # seconds for a killed process to be gone
 
 def main() -> None:
     """Serve the owner, whose socket is the standard input, until it is closed or this process is terminated."""
-    control = Connection(os.dup(0))
+    control = Connection(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3))  # 1 and 2 are those of streams, even if closed
     with open(os.devnull) as nothing:  # noqa: PTH123 - a solver that reads its standard input finds nothing
         os.dup2(nothing.fileno(), 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -46,10 +49,14 @@ def main() -> None:
 
 
 def _serve(control: Connection, workers: set[int]) -> None:
+    settings = json.loads(control.recv_bytes())
+    sys.path[:] = settings["path"]
+    from bench.startup import open_streams
     from solvers import Backend
 
-    backend = Backend(**json.loads(control.recv_bytes()))
-    _prepare(backend)
+    open_streams(reader_matters=False)
+    backend = Backend(**settings["backend"])
+    _prepare()
     alarm = _alarm()
     control.send_bytes(b"{}")
     while True:
@@ -71,7 +78,7 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def _prepare(backend: Backend) -> None:
+def _prepare() -> None:
     """Import what every worker needs, and read the code that all of them have to name."""
     import torch  # noqa: F401
 

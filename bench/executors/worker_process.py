@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import RequestError
+from bench.executors import warden_main
 from bench.executors.channel import Channel, MessageError, shared_memory
 from bench.executors.task import Task
 from solvers import Backend
@@ -36,7 +37,7 @@ class Warden:
         self.connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench.executors.warden_main"],
+                [sys.executable, "-P", warden_main.__file__],
                 stdin=theirs.fileno(),
                 env=_environment(backend.threads),
                 start_new_session=True,
@@ -44,7 +45,8 @@ class Warden:
         self._deaths: dict[int, str] = {}
         settings = {name: getattr(backend, name) for name in ("name", "device", "precision", "threads")}
         try:
-            self.connection.send_bytes(json.dumps(settings).encode())
+            path = [entry or str(Path.cwd()) for entry in sys.path]
+            self.connection.send_bytes(json.dumps({"path": path, "backend": settings}).encode())
             self.connection.recv_bytes()
         except (EOFError, OSError):
             raise RequestError(f"worker processes end before they are ready: {_cause(self._process.wait())}") from None
@@ -181,6 +183,5 @@ def _cause(status: int) -> str:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Ours, with our module search path, and no more threads for libraries that choose their number by themselves."""
-    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-    return {"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONPATH": path}
+    """Ours, and no more threads for libraries that choose their number by themselves."""
+    return {"OMP_NUM_THREADS": str(threads), **os.environ}

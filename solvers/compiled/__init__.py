@@ -16,8 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.errors import UnavailableError
+
 MAPS = ("er", "hio", "raar", "difference_map", "rrr")  # in the order of the kernel's enumeration
 VARIABLE = "PHASEBENCH_KERNELS"
+CHOICES = ("portable", "cufft")  # cufft is for the kernels of a GPU
 
 # Of B images whose start has ended: int64 (B,) iterations done, float32 (B, m1, m2) the estimate with the smallest
 # residual of those looked at, and that residual (B,). Zeros and infinite where it never was finite.
@@ -81,8 +84,15 @@ class _SearchProblem(ctypes.Structure):
 
 @cache
 def kernels() -> ctypes.CDLL | None:
-    """The shared library; None where it was not built or is not wanted."""
-    if os.environ.get(VARIABLE) == "portable":
+    """The shared library; None where it was not built or is not wanted.
+
+    Raises:
+        UnavailableError: the environment asks for other kernels than there are.
+    """
+    wanted = os.environ.get(VARIABLE) or None
+    if wanted is not None and wanted not in CHOICES:
+        raise UnavailableError(f"{VARIABLE}='{wanted}': choose {' or '.join(CHOICES)}, or leave it unset")
+    if wanted == "portable":
         return None
     built = [*Path(__file__).parent.glob("_projection*.so"), *Path(__file__).parent.glob("_projection*.pyd")]
     if not built:

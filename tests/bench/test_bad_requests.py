@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from bench.errors import Exit
 from datasets.fashion_mnist import SAMPLE_FOLDER
+from solvers.compiled import kernels
 
 GOOD = {"--dataset": "sample", "--solvers": "er[iterations=1]", "--variants": "none", "--images": 1, "--threads": 1}
 
@@ -53,10 +55,10 @@ def refused(bench, tmp_path):
         ({"--solvers": "rrr[beta=7]"}, ["beta", "7"]),
         ({"--solvers": "rrr[iterations=none]"}, ["iterations", "none"]),
         ({"--solvers": "rrr[beta=0.5"}, ["rrr[beta=0.5"]),
-        ({"--solvers": "er,er"}, ["--solvers", "'er' stands twice"]),
+        ({"--solvers": "er,er"}, ["--solvers", "'er' is given twice"]),
         ({"--solvers": ""}, ["--solvers", "at least one"]),
         ({"--variants": "mirror"}, ["'mirror'", "none, flip, shift, shift_flip"]),
-        ({"--variants": "none,none"}, ["--variants", "'none' stands twice"]),
+        ({"--variants": "none,none"}, ["--variants", "'none' is given twice"]),
         ({"--variants": ","}, ["--variants", "at least one"]),
         ({"--images": 0}, ["--images", "0"]),
         ({"--images": -3}, ["--images", "-3"]),
@@ -73,6 +75,8 @@ def refused(bench, tmp_path):
         ({"--photons": "nan"}, ["--photons", "nan"]),
         ({"--photons": "inf"}, ["--photons", "inf"]),
         ({"--photons": "1e30"}, ["--photons", "1e+30"]),
+        ({"--photons": "1e400"}, ["--photons", "inf"]),
+        ({"--photons": "5e-324"}, ["--photons", "5e-324"]),
         ({"--device": "tpu"}, ["'tpu'", "cpu, cuda"]),
         ({"--backend": "jax"}, ["'jax'", "numpy, torch, cupy"]),
         ({"--backend": "numpy", "--device": "cuda"}, ["numpy", "cuda"]),
@@ -85,12 +89,20 @@ def refused(bench, tmp_path):
         ({"--executor": "inline", "--timeout": 5}, ["--timeout", "inline", "processes or dask"]),
         ({"--executor": "processes", "--timeout": 0}, ["--timeout", "0"]),
         ({"--executor": "processes", "--timeout": "nan"}, ["--timeout", "nan"]),
+        ({"--executor": "processes", "--timeout": "2147484"}, ["--timeout", "2000000", "2147484"]),
         ({"--executor": "processes", "--dask-scheduler": "tcp://h:1"}, ["--dask-scheduler", "processes", "dask"]),
         (
             {"--executor": "dask", "--dask-scheduler": "tcp://h:1", "--workers": 2},
             ["--dask-scheduler", "leave out --workers"],
         ),
         ({"--data-dir": "/nowhere/at/all", "--dataset": "fashion_mnist"}, ["/nowhere/at/all", "does not exist"]),
+        ({"--data-dir": "/usr", "--dataset": "sample"}, ["'/usr'", "'sample' is part of this package"]),
+        ({"--data-dir": "", "--dataset": "fashion_mnist"}, ["--data-dir", "empty"]),
+        ({"--output": ""}, ["--output", "empty"]),
+        ({"--config": "--images"}, ["--config", "a path was forgotten"]),
+        ({"--images": "9" * 400}, ["--images"]),
+        ({"--images": "9" * 5000}, ["--images"]),
+        ({"--shard": "9" * 30}, ["--shard"]),
         ({"--colour": "red"}, ["--colour"]),
         ({"--output": None}, []),
     ],
@@ -176,12 +188,22 @@ def test_a_damaged_data_file_is_named(refused, tmp_path):
     ("content", "words"),
     [
         ("images = ", ["not TOML"]),
-        (b"\xff\xfe", ["cannot be read"]),
+        (b"\xff\xfe", ["not a text in UTF-8"]),
+        (b"#" * 2**21, ["cannot be read", "larger than 1048576 bytes"]),
+        ("images = " + "9" * 5000, ["not TOML", "4300 digits"]),
+        ("images = 0x" + "f" * 5000, ["--images", "thousands of digits"]),
+        ("images = " + "[" * 5000, ["nested too deeply"]),
+        ("images = true", ["--images", "true or false"]),
+        ("photons = true", ["--photons", "true or false"]),
+        ("seed = true", ["--seed", "true or false"]),
+        ("seeds = [0, true]", ["--seed", "true or false"]),
+        ("seed = 1\nseeds = [2, 3]", ["'seeds' twice"]),
+        ('data-dir = "a"\ndata_dir = "b"', ["'data_dir' twice"]),
+        ("photons = 1e400", ["--photons", "inf"]),
         ('colour = "red"', ["colour", "choose from", "solvers"]),
         ("images = 0", ["--images", "0"]),
         ('images = "many"', ["--images", "many"]),
         ('solvers = ["rrrr"]', ["'rrrr'"]),
-        ('solvers = "er"', ["--solvers", "er"]),
         ("seed = -4", ["--seed", "-4"]),
     ],
 )
@@ -195,6 +217,54 @@ def test_a_bad_config_is_named(refused, tmp_path, content, words):
 
 def test_a_config_that_is_not_there_is_named(refused, tmp_path):
     assert "nowhere.toml" in refused("run", "--config", tmp_path / "nowhere.toml", "--output", tmp_path / "out")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_a_config_that_is_no_file_is_named_and_not_waited_for(refused, tmp_path, make):
+    make(tmp_path / "sweep.toml")
+    assert "not a regular file" in refused("run", "--config", tmp_path / "sweep.toml", "--output", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "choices"),
+    [("PHASEBENCH_KERNELS", "protable", "portable or cufft"), ("PHASEBENCH_OFFLINE", "yes", "choose 1")],
+)
+def test_an_environment_variable_with_an_unknown_value_is_named(
+    refused, tmp_path, monkeypatch, variable, value, choices
+):
+    kernels.cache_clear()
+    monkeypatch.setattr("datasets.fashion_mnist.DEBIAN_FOLDER", tmp_path / "debian")
+    monkeypatch.setattr("datasets.fashion_mnist.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv(variable, value)
+    line = refused(*run_arguments(tmp_path / "out", {"--dataset": "fashion_mnist"}))
+    assert f"{variable}='{value}'" in line
+    assert choices in line
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--devices=0",
+        "--devices=several",
+        f"--devices={9 * 10**20}",
+        "--threads=-1",
+        "--seed=-1",
+        f"--seed={2**70}",
+        "--learning-rate=nan",
+        "--learning-rate=1e400",
+        "--learning-rate=0",
+        "--precision=float16",
+        "--accelerator=abacus",
+        "--epochs=0",
+        f"--batch={10**30}",
+        "--data-dir=/usr",
+    ],
+)
+def test_a_bad_option_of_a_training_is_refused_in_one_line(refused, tmp_path, option):
+    arguments = ["--solver", "unet_a", "--variant", "none", "--dataset", "sample", "--output", tmp_path / "out"]
+    line = refused("train", *arguments, option)
+    name, value = option.split("=")
+    assert name in line or value in line
 
 
 @pytest.mark.parametrize(
