@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bench.errors import Exit, RequestError
+from bench.errors import Exit, RequestError, one_line
 
 try:  # typer brings its own copy of click
     from typer._click.exceptions import ClickException
@@ -222,12 +222,13 @@ def baseline(
 @app.command(epilog="Example:  python -m bench status --output runs/first")
 def status(
     output: Annotated[Path, typer.Option(help="Folder of a run, also of one that is still at work.")],
+    tracebacks: Annotated[bool, typer.Option("--tracebacks", help="Show where the solvers failed, in full.")] = False,
     debug: Debug = False,
 ) -> None:
     """List the shards of a run: done, missing, failed, corrupt, and stale ones that nothing asks for any more."""
     from bench.status import show_status
 
-    show_status(output)
+    show_status(output, tracebacks=tracebacks)
 
 
 @app.command(
@@ -305,4 +306,4 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _say(message: str) -> None:
-    print("bench: " + " ".join(message.split()), file=sys.stderr)
+    print("bench: " + one_line(message), file=sys.stderr)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.errors import one_line
 from bench.tables import paper_mse
 
 
@@ -28,6 +32,18 @@ def print_summary(summary: pd.DataFrame, console: Console) -> None:
         reported = [f"{mse:.3f} on {v}" for v in variants if (mse := paper_mse(solver, v)) is not None]
         paper = f"; the paper reports {', '.join(reported)}" if reported else ""
         console.print(f"[dim]{escape(solver)} used {used}{paper}[/dim]", highlight=False)
+
+
+def print_failures(lost: pd.DataFrame, folder: Path, console: Console) -> None:
+    """Why rows of a run in this folder have no reconstruction, and which command shows where it happened."""
+    for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
+        console.print(
+            f"[red]{escape(one_line(solver))} failed on {len(group)} images:[/red] {escape(one_line(reason))}",
+            highlight=False,
+        )
+    if len(lost):
+        command = f"python -m bench status --tracebacks --output {shlex.quote(one_line(str(folder)))}"
+        console.print(f"where: {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _cell(line: pd.Series) -> str:

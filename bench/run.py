@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.errors import Exit, RequestError
 from bench.executors import Executor, make_executor
 from bench.manifest import manifest
-from bench.report import print_summary
+from bench.report import print_failures, print_summary
 from bench.shard import UNSOLVED, Outcome, Shard
 from bench.shard_file import DamagedError
 from bench.store import Store, write_csv, write_parquet
@@ -77,8 +77,7 @@ def run_sweep(
                 _draw(sweep, images, executor, rows, output / "figures", console)
     print_summary(summary, console)
     lost = rows[rows["status"].isin(UNSOLVED)]
-    for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
-        console.print(f"[red]{escape(solver)} failed on {len(group)} images:[/red] {escape(reason)}", highlight=False)
+    print_failures(lost, output, console)
     console.print(f"results in {output}", highlight=False, markup=False)
     return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
 

@@ -94,7 +94,7 @@ class Store:
         """
         path = self.path(shard)
         try:
-            return decode(path.read_bytes())
+            return decode(path.read_bytes(), shard)
         except FileNotFoundError:
             return None
         except (DamagedError, OSError) as error:
