@@ -38,7 +38,7 @@ class NothingComparableError(RequestError):
 def clean(text: str, limit: int) -> str:
     """Text of a solver, a plug-in, a file or a user, made fit to be shown and stored.
 
-    Characters that a terminal might obey, and lone surrogates, which no file takes, become visible escapes such as \\x1b;
+    Characters that a terminal might obey, and lone surrogates, which no file takes, become visible escapes (\\x1b);
     line breaks and tabs stay. Of a text that is longer than `limit` characters the beginning and the end are left.
     """
     if len(text) <= limit:

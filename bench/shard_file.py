@@ -5,7 +5,7 @@
     the rows
 
 The first two lines can be read without the rest, and nothing is believed before the checksum is right. What is said in
-the second line is still checked: a checksum proves that the bytes are those of the writer, not that it was this program.
+the second line is still checked: the bytes may be unchanged and make no sense.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pydantic import TypeAdapter
 
 from bench.errors import TRACEBACK, clean
 from bench.shard import Outcome, Shard, Timing
-
 
 _LONGEST = 1 << 20  # bytes of a description: many times what the longest traceback takes
 
