@@ -143,7 +143,7 @@ def read_claim(folder: Path) -> dict[str, Any]:
             raise ValueError("it does not describe a run")
     except FileNotFoundError as error:
         raise RequestError(f"'{folder}' holds no run: there is no {path}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     return claim
 

@@ -92,7 +92,7 @@ def read_alone(path: Path, without: set[str]) -> pd.DataFrame | None:
     except (OSError, ValueError):
         return None
     columns = ["solver", *(name for name in table.columns if name.startswith(("setup_ms", "latency_ms")))]
-    if len(columns) == 1:
+    if len(columns) == 1 or "solver" not in table:
         return None
     return table.loc[~table["solver"].isin(without), columns].drop_duplicates("solver")
 

@@ -141,6 +141,22 @@ def test_shards_of_other_code_are_stale_and_run_again(folder, monkeypatch):
     assert inventory(folder).counts["blank", "none"] == {State.MISSING: 3, State.STALE: 3}
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, "[]", "{", "\0"])
+def test_a_request_that_cannot_be_read_is_one_line(bench, folder, content):
+    (folder / "sweep.json").write_text(content)
+    done = bench("status", "--output", folder)
+    assert done.status == 2
+    assert "sweep.json' is damaged" in done.err
+
+
+def test_a_table_of_times_with_a_damaged_head_is_made_again(folder):
+    timing = folder / "timing.csv"
+    columns = timing.read_text().splitlines()[0]
+    timing.write_text("variant,sonver,latency_ms_median\nnone,blank,3\n")
+    run_sweep(sweep("blank", "broken"), folder, figures=False)
+    assert timing.read_text().splitlines()[0] == columns
+
+
 def test_a_folder_of_an_older_version_is_refused(bench, folder):
     claim = folder / "sweep.json"
     claim.write_text(claim.read_text().replace("data_sha256", "digest"))
