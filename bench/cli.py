@@ -243,12 +243,13 @@ def baseline(
 @_command("status --output runs/first")
 def status(
     output: Annotated[Path, _PathOption(help="Folder of a run, also of one that is still at work.")],
+    tracebacks: Annotated[bool, typer.Option("--tracebacks", help="Show where the solvers failed, in full.")] = False,
     debug: Debug = False,
 ) -> None:
     """List the shards of a run: done, missing, failed, corrupt, and stale ones that nothing asks for any more."""
     from bench.status import show_status
 
-    show_status(output)
+    show_status(output, tracebacks=tracebacks)
 
 
 @_command("verify --solvers 'mine[iterations=100],rrr'")

@@ -1,4 +1,4 @@
-"""Exit statuses of the command line, and the exceptions that carry them."""
+"""Exit statuses of the command line, the exceptions that carry them, and how the text of an error is shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from enum import IntEnum
 from typing import ClassVar
 
 PACKAGES = ("bench", "solvers", "datasets")  # those of this distribution
+LINE = 1_000  # characters of a message that is shown in one line
+TRACEBACK = 20_000  # characters of a traceback
+
+_LEFT_OUT = " […] "
 
 
 class Exit(IntEnum):
@@ -58,7 +62,7 @@ def tell(error: BaseException) -> Exit:
 
 def say(message: str) -> None:
     """One line on standard error."""
-    print("bench: " + " ".join(message.split()), file=sys.stderr)
+    print("bench: " + one_line(message), file=sys.stderr)
 
 
 def _is_users(error: BaseException) -> bool:
@@ -73,6 +77,29 @@ def _is_installations(error: BaseException) -> bool:
     return isinstance(error, ImportError) and (error.name or "").partition(".")[0] not in PACKAGES
 
 
-def one_line(failure: BaseException) -> str:
-    """An exception's class and message, without line breaks."""
-    return " ".join("".join(traceback.format_exception_only(failure)).split())
+def clean(text: str, limit: int) -> str:
+    """Text of a solver, a plug-in, a file or a user, made fit to be shown and stored.
+
+    Characters that a terminal might obey, and lone surrogates, which no file takes, become visible escapes (\\x1b);
+    line breaks and tabs stay. Of a text that is longer than `limit` characters the beginning and the end are left.
+    """
+    if len(text) <= limit:
+        shown = _visible(text)
+        if len(shown) <= limit:
+            return shown
+    head = (limit - len(_LEFT_OUT)) // 2
+    tail = limit - len(_LEFT_OUT) - head
+    return _visible(text[:head])[:head] + _LEFT_OUT + _visible(text[-tail:])[-tail:]
+
+
+def one_line(what: BaseException | str) -> str:
+    """An exception's class and message, or a text, cleaned and without line breaks: at most `LINE` characters."""
+    text = what if isinstance(what, str) else "".join(traceback.format_exception_only(what))
+    return " ".join(clean(text, LINE).split())
+
+
+def _visible(text: str) -> str:
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else character.encode("unicode_escape").decode()
+        for character in text
+    )

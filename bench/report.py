@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 from rich.console import Console, Group, RenderableType
@@ -12,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bench.errors import one_line
 from bench.paper import IMAGES as PAPER_IMAGES
 
 READABLE = 16  # characters of a folded label in a line
@@ -69,6 +72,19 @@ def print_summary(summary: pd.DataFrame, console: Console) -> None:
     for solver, part in summary.groupby("solver", sort=False):
         used = part["information"].iloc[0]
         console.print(f"[dim]{escape(str(solver))} used {used}{_reported(part)}[/dim]", highlight=False)
+
+
+def print_failures(lost: pd.DataFrame, folder: Path, console: Console) -> None:
+    """Why rows of a run in this folder have no reconstruction, and which command shows where it happened."""
+    for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
+        images = group["image"].nunique()
+        console.print(
+            f"[red]{escape(one_line(solver))} failed on {images} images:[/red] {escape(one_line(reason))}",
+            highlight=False,
+        )
+    if len(lost):
+        command = f"python -m bench status --tracebacks --output {shlex.quote(one_line(str(folder)))}"
+        console.print(f"where: {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _cell(line: dict) -> str:

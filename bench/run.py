@@ -17,7 +17,7 @@ from bench.executors.base import Executor
 from bench.executors.choice import make_executor
 from bench.manifest import MANIFEST, manifest
 from bench.paper import Setting
-from bench.report import error_console, print_summary
+from bench.report import error_console, print_failures, print_summary
 from bench.rows import FILE, failed
 from bench.shard import Outcome, Shard
 from bench.shard_file import DamagedError
@@ -79,8 +79,7 @@ def run_sweep(
                 _draw(sweep, images, executor, rows, output / "figures", console)
     print_summary(summary, console)
     lost = failed(rows)
-    for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
-        console.print(f"[red]{escape(solver)} failed on {len(group)} images:[/red] {escape(reason)}", highlight=False)
+    print_failures(lost, output, console)
     console.print(f"results in {output}", highlight=False, markup=False)
     return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from rich.console import Console
 from rich.text import Text
 
-from bench.errors import RequestError
+from bench.errors import RequestError, one_line
 from bench.lock import holder
 from bench.report import labelled
 from bench.run import shards
+from bench.shard import Shard
 from bench.shard_file import DamagedError, read_header
 from bench.store import Store, read_claim
 from bench.sweep import Sweep
 from solvers import Backend
+
+_OURS = ("bench", "solvers", "datasets")
+_FRAME = re.compile(r'^[ |]*File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
 
 
 class State(StrEnum):
@@ -36,6 +41,7 @@ class Inventory:
 
     counts: dict[tuple[str, str], Counter[State]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    errors: dict[str, list[Shard]] = field(default_factory=dict)  # tracebacks, and which shards failed with them
 
     def add(self, solver: str, variant: str, state: State, remark: str = "") -> None:
         self.counts.setdefault((solver, variant), Counter())[state] += 1
@@ -46,8 +52,11 @@ class Inventory:
         return sum(counter[state] for counter in self.counts.values())
 
 
-def show_status(folder: Path) -> None:
+def show_status(folder: Path, *, tracebacks: bool = False) -> None:
     """Print the states of the shards under an output folder.
+
+    Args:
+        tracebacks: show how the failed ones failed, in full; shards that failed alike together.
 
     Raises:
         RequestError: it holds no run, or one of an older version.
@@ -55,13 +64,22 @@ def show_status(folder: Path) -> None:
     found = inventory(folder)
     console = Console()
     lines: list[list[str | Text]] = [
-        [solver, variant, *(str(counter[state] or "") for state in State)]
+        [one_line(solver), one_line(variant), *(str(counter[state] or "") for state in State)]
         for (solver, variant), counter in found.counts.items()
     ]
     lines.append([Text(cell, "bold") for cell in ("all shards", "", *(str(found.total(state)) for state in State))])
     console.print(labelled(["solver", "variant", *State], lines, console.width))
     for remark in found.remarks:
-        console.print(remark, markup=False, highlight=False, soft_wrap=True)
+        console.print(one_line(remark), markup=False, highlight=False, soft_wrap=True)
+    if tracebacks:
+        for error, failed in found.errors.items():
+            console.print(
+                f"\n{failed[0]}" + (f", and {len(failed) - 1} more" if failed[1:] else ""),
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+            console.print(error.rstrip(), markup=False, highlight=False, soft_wrap=True)
     working = holder(folder)
     if working:
         console.print(f"in use by {working}", markup=False, highlight=False)
@@ -76,20 +94,42 @@ def inventory(folder: Path) -> Inventory:
         path = store.path(shard)
         asked.add(path)
         try:
-            header = read_header(path.read_bytes())
+            header = read_header(path.read_bytes(), shard)
         except FileNotFoundError:
             found.add(shard.solver, shard.variant, State.MISSING)
         except (DamagedError, OSError) as error:
             found.add(shard.solver, shard.variant, State.CORRUPT, f"corrupt: {shard} ({path.name}: {error})")
         else:
             if header.error:
-                found.add(shard.solver, shard.variant, State.FAILED, f"failed: {shard}: {header.reason}")
+                found.add(
+                    shard.solver,
+                    shard.variant,
+                    State.FAILED,
+                    f"failed: {shard}: {header.reason}{place_of(header.error)}",
+                )
+                found.errors.setdefault(header.error, []).append(shard)
             else:
                 found.add(shard.solver, shard.variant, State.DONE)
     for path in sorted(store.shards.glob("*")):
         if path not in asked and not path.name.startswith("."):
             found.add(*_origin(path), State.STALE)
     return found
+
+
+def place_of(error: str) -> str:
+    """Where a traceback ends, " (file:line)": its innermost frame outside of our packages, or the innermost one.
+
+    Empty where there is no traceback, as after a timeout.
+    """
+    last = error.rpartition("Traceback (most recent call last):")[2]
+    frames = [(PurePath(frame["file"]), frame["line"]) for frame in _FRAME.finditer(last)]
+    if not frames:
+        return ""
+    outermost = frames[0][0]  # is ours, wherever it was raised: the packages of a cluster's machine lie elsewhere
+    ours = [root / name for root in outermost.parents for name in _OURS if outermost.is_relative_to(root / "bench")]
+    theirs = [frame for frame in frames if not any(frame[0].is_relative_to(package) for package in ours)]
+    file, line = (theirs or frames)[-1]
+    return f" ({file}:{line})"
 
 
 def _reopen(folder: Path) -> tuple[Store, Sweep]:

@@ -107,7 +107,7 @@ class Store:
         """
         path = self.path(shard)
         try:
-            return decode(read_regular(path, LARGEST_SHARD))
+            return decode(read_regular(path, LARGEST_SHARD), shard)
         except FileNotFoundError:
             return None
         except (DamagedError, OSError) as error:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
+from bench.address import check_address
 from bench.errors import RequestError
 from datasets import DATASETS, SPLITS, VARIANTS
 from solvers import Backend, SolverError, create, select_backend
@@ -113,6 +114,11 @@ class Sweep(BaseModel):
         if executor == "dask" and importlib.util.find_spec("distributed") is None:
             raise ValueError("dask is not installed: pip install 'phasebench[dask]'")
         return executor
+
+    @field_validator("dask_scheduler")
+    @classmethod
+    def _an_address(cls, address: str | None) -> str | None:
+        return address if address is None else check_address(address)
 
     @field_validator("workers", "timeout", "dask_scheduler")
     @classmethod

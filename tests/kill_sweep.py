@@ -1,13 +1,21 @@
-"""Kill a sweep at random moments, go on with it, and compare every CSV with those of a run that was never killed.
+"""Do harm to a sweep, go on with it, and compare its tables with those of a run that was left alone.
 
-    python tests/kill_sweep.py --kills 100
+    python tests/kill_sweep.py --kills 100 --flips 0
+    python tests/kill_sweep.py --kills 0 --flips 500 --seed 3
 
-Prints how many CSVs differ; the exit status is 1 if any does. timing.csv, which holds seconds, is left out.
+`--kills` ends, at random moments, the run, the worker process that solves for it, or both at once, and starts the same
+command again. `--flips` turns single bits of the files of a finished run, and asks `compare`, `status` and `run` for
+them: each must find the damage or give the same answer as before. timing.csv, which holds seconds, is not compared.
+
+Prints what went wrong; the exit status is 1 if anything did: another number, a status that tells of a bug (70), or a
+command that takes longer than `LIMIT`. A kill or a flip takes about ten seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import random
 import shutil
 import signal
@@ -15,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +34,13 @@ SWEEP = [
     *("--variants", "none,shift_flip"),
     *("--dataset", "sample", "--images", "24", "--shard", "4", "--photons", "1e6", "--threads", "1", "--no-figures"),
 ]
-LIMIT = 3600  # seconds for one run that nobody kills, on a machine that is busy with other things
+LIMIT = 600  # seconds for one command that nobody kills, on a machine that is busy with other things
+VICTIMS = ("run", "worker", "both")
+FLIPPED = ("per_image.parquet", "manifest.json", "timing.csv", "sweep.json")  # and the shards
+UNHARMED, REFUSED, REPAIRED, WRONG = "no change", "refused", "repaired", "WRONG"
+
+
+# ---- kills
 
 
 def start(folder: Path, executor: str = "processes") -> subprocess.Popen:
@@ -51,7 +66,29 @@ def finished_shards(folder: Path) -> int:
     return len(list((folder / "shards").glob("*.shard")))
 
 
-def killed(folder: Path, shards: int, seconds: float, executor: str = "processes") -> bool:
+def children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def kill(process: subprocess.Popen, victim: str) -> None:
+    """End the run, what it has started, or both; a run that has lost its worker is then let go on to its end."""
+    victims = children(process.pid) if victim in ("worker", "both") else []
+    if victim in ("run", "both"):
+        process.send_signal(signal.SIGKILL)
+    for pid in victims:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if victim == "worker":
+        try:
+            process.wait(timeout=LIMIT)
+        finally:
+            process.kill()
+    process.wait()
+
+
+def killed(folder: Path, shards: int, seconds: float, executor: str = "processes", victim: str = "run") -> bool:
     """Start a run and kill it so many seconds after it has finished so many more shards; False if it had ended before.
 
     A sweep of this size spends nearly all its time on starting up and on its tables: seconds alone would hardly ever
@@ -64,8 +101,7 @@ def killed(folder: Path, shards: int, seconds: float, executor: str = "processes
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill(process, victim)
         return True
     return False
 
@@ -78,35 +114,113 @@ def differing(folder: Path, reference: Path) -> list[str]:
     return found + ([] if rows.equals(expected) else ["per_image.parquet"])
 
 
+def kill_often(kills: int, reference: Path, executor: str, rng: random.Random) -> list[str]:
+    """So many kills; returns the tables that differ from those of the reference."""
+    folder = reference.with_name("killed")
+    longest = finish(folder, executor)
+    shutil.rmtree(folder)
+    different: list[str] = []
+    moments: Counter[str] = Counter()
+    while moments.total() < kills:
+        for _ in range(rng.randint(1, 8)):  # kills of one sweep
+            among = rng.random() < 0.75  # the others fall anywhere, from the start-up to the last table
+            shards, seconds = (rng.randint(1, 5), rng.uniform(0, 0.1)) if among else (0, rng.uniform(0, longest))
+            victim = rng.choice(VICTIMS)
+            if moments.total() < kills and killed(folder, shards, seconds, executor, victim):
+                moments[f"{victim} at {finished_shards(folder)} shards"] += 1
+        finish(folder, executor)
+        different += differing(folder, reference)
+        print(f"{moments.total()} kills, differing: {len(different)}", flush=True)
+        shutil.rmtree(folder)
+    print(f"killed: {dict(moments)}")
+    return different
+
+
+# ---- flips
+
+
+def ask(*arguments: str | Path) -> tuple[int, str]:
+    """The status of a command and what it prints; a status below zero if it took longer than `LIMIT`."""
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        return -1, ""
+    return done.returncode, done.stdout
+
+
+def flip(path: Path, rng: random.Random) -> str:
+    """Turn one bit of a file; says which."""
+    content = bytearray(path.read_bytes())
+    at, bit = rng.randrange(len(content)), rng.randrange(8)
+    content[at] ^= 1 << bit
+    path.write_bytes(content)
+    return f"{path.name}, byte {at}, bit {bit}"
+
+
+def judge(folder: Path, reference: Path, expected: str) -> dict[str, str]:
+    """What has become of each command: it may refuse the folder, or give the values that the reference has."""
+    found = {}
+    status, told = ask("compare", folder)
+    found["compare"] = verdict(status, told == expected)
+    status, told = ask("status", "--output", folder)
+    found["status"] = verdict(status, bool(told))
+    seen = status == 0 and "corrupt:" in told
+    status, _ = ask("run", *SWEEP, "--executor", "inline", "--output", folder)
+    found["run"] = verdict(status, status == 0 and not differing(folder, reference))
+    if seen and found["run"] == UNHARMED:
+        found["run"] = REPAIRED
+    return found
+
+
+def verdict(status: int, right: bool) -> str:
+    if status == 2:
+        return REFUSED
+    return UNHARMED if status == 0 and right else f"{WRONG} (status {status})"
+
+
+def flip_often(flips: int, reference: Path, rng: random.Random) -> list[str]:
+    """So many bits, each in a fresh copy of the reference; returns those after which a command went wrong."""
+    expected = ask("compare", reference)[1]
+    bad: list[str] = []
+    tally: Counter[str] = Counter()
+    folder = reference.with_name("flipped")
+    for number in range(1, flips + 1):
+        shutil.copytree(reference, folder)
+        shards = sorted((folder / "shards").glob("*.shard"))
+        kinds = [*(folder / name for name in FLIPPED), rng.choice(shards)]
+        path = rng.choice(kinds)
+        where = flip(path, rng)
+        for command, became in judge(folder, reference, expected).items():
+            tally[f"{path.suffix if path in shards else path.name}: {command} {became}"] += 1
+            if became.startswith(WRONG):
+                bad.append(f"{where}: {command} {became}")
+                print(bad[-1], flush=True)
+        shutil.rmtree(folder)
+        if number % 10 == 0 or number == flips:
+            print(f"{number} flips, wrong: {len(bad)}", flush=True)
+    for line, count in sorted(tally.items()):
+        print(f"{count:6d}  {line}")
+    return bad
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=10, help="of the run, its worker process, or both")
+    parser.add_argument("--flips", type=int, default=20, help="of single bits in the files of a finished run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--executor", choices=("inline", "processes"), default="processes")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
-    kills = sweeps = 0
-    different: list[str] = []
-    moments: list[int] = []  # finished shards at each kill
     with tempfile.TemporaryDirectory(prefix="kill_sweep-") as name:
-        reference, folder = Path(name) / "reference", Path(name) / "killed"
-        longest = finish(reference, arguments.executor)
-        print(f"never killed: {finished_shards(reference)} shards in {longest:.1f} s", flush=True)
-        while kills < arguments.kills:
-            for _ in range(rng.randint(1, 8)):  # kills of one sweep
-                among = rng.random() < 0.75  # the others fall anywhere, from the start-up to the last table
-                shards, seconds = (rng.randint(1, 5), rng.uniform(0, 0.1)) if among else (0, rng.uniform(0, longest))
-                if kills < arguments.kills and killed(folder, shards, seconds, arguments.executor):
-                    kills += 1
-                    moments.append(finished_shards(folder))
-            finish(folder, arguments.executor)
-            sweeps += 1
-            different += differing(folder, reference)
-            print(f"{kills} kills, {sweeps} sweeps, differing: {len(different)}", flush=True)
-            shutil.rmtree(folder)
-    print(f"finished shards at the kills: {moments}")
-    print(f"{len(different)} differing tables after {kills} kills {sorted(set(different)) or ''}")
-    sys.exit(1 if different else 0)
+        reference = Path(name) / "reference"
+        seconds = finish(reference, arguments.executor)
+        print(f"left alone: {finished_shards(reference)} shards in {seconds:.1f} s", flush=True)
+        different = kill_often(arguments.kills, reference, arguments.executor, rng) if arguments.kills else []
+        wrong = flip_often(arguments.flips, reference, rng)
+    print(f"{len(different)} differing tables after {arguments.kills} kills {sorted(set(different)) or ''}")
+    print(f"{len(wrong)} wrong answers after {arguments.flips} flips")
+    sys.exit(1 if different or wrong else 0)
 
 
 if __name__ == "__main__":

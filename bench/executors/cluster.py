@@ -6,16 +6,22 @@ a death cost there what they cost here. Results come back to this process, which
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import dask
-from distributed import CancelledError, Client, Future, LocalCluster, as_completed
+from distributed import CancelledError, Client, Future, LocalCluster, Security, as_completed, rpc
+from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
+from distributed.utils import import_term
 
 from bench.errors import RequestError, one_line
 from bench.executors.processes import Processes
@@ -25,7 +31,7 @@ from bench.shard import Observation, Outcome, Shard
 from datasets import ImageSet
 from solvers import Backend
 
-PATIENCE = "30s"  # to reach a scheduler; its workers may take as long to come as their queue wants
+PATIENCE = 30.0  # seconds to reach a scheduler; its workers may take as long to come as their queue wants
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,11 @@ class Cluster:
         """
         if not shards:
             return
-        client, shared = self._connected(), self._shared(max(shard.first + shard.count for shard in shards))
-        for shard in shards:
-            self._futures[client.submit(_solve, shared, shard, pure=False)] = shard
+        client = self._connected()
+        with _scheduler_needed():
+            shared = self._shared(max(shard.first + shard.count for shard in shards))
+            for shard in shards:
+                self._futures[client.submit(_solve, shared, shard, pure=False)] = shard
         for future in as_completed(list(self._futures), loop=client.loop):
             shard = self._futures.pop(future)
             yield self._outcome(future, shard)
@@ -84,28 +92,26 @@ class Cluster:
         """As `Executor.call`.
 
         Raises:
-            RequestError: there is no scheduler at the address.
+            RequestError: there is no scheduler at the address, or it is lost.
         """
-        future = self._connected().submit(_call, self._shared(), function, arguments, pure=False)
+        client = self._connected()
         try:
-            return future.result()
-        except (KilledWorker, CancelledError) as error:
+            with _scheduler_needed():
+                return client.submit(_call, self._shared(), function, arguments, pure=False).result()
+        except KilledWorker as error:
             raise CallError(one_line(error)) from error
 
     def _connected(self) -> Client:
         """The client of the scheduler, which is reached, or started, the first time."""
         if self._client is None:
-            place: str | LocalCluster | None = self.address
-            if place is None:
-                place = self._stack.enter_context(
+            self._stack.enter_context(_silent())
+            if self.address is None:
+                cluster = self._stack.enter_context(
                     LocalCluster(n_workers=self.workers, threads_per_worker=1, dashboard_address=None)
                 )
-            try:
-                client = Client(place, timeout=PATIENCE, set_as_default=False)
-            except (OSError, ValueError) as error:
-                raise RequestError(
-                    f"--dask-scheduler '{self.address}': no scheduler answers there ({error})"
-                ) from error
+                client = Client(cluster, timeout=PATIENCE, set_as_default=False)
+            else:
+                client = reach(self.address, PATIENCE)
             self._client = self._stack.enter_context(client)
             self._stack.callback(self._leave, client)
         return self._client
@@ -123,11 +129,10 @@ class Cluster:
         return self._setup
 
     def _outcome(self, future: Future, shard: Shard) -> Outcome:
-        if future.status == "finished":
-            return future.result()
-        if future.status == "cancelled":
-            raise RequestError("the dask scheduler was lost: the same command goes on where it was")
-        error = future.exception()
+        with _scheduler_needed():
+            if future.status in ("finished", "cancelled"):
+                return future.result()
+            error = future.exception()
         if isinstance(error, KilledWorker):
             return Observation.of(self.images, shard).unsolved(FAILED, "its dask worker died again and again", 0.0)
         assert error is not None
@@ -135,9 +140,71 @@ class Cluster:
 
     def _leave(self, client: Client) -> None:
         """End what is still at work for this sweep. A cluster that is about to be closed may fail to answer."""
+        if client.status != "running":
+            return
         with contextlib.suppress(Exception):
             client.cancel(list(self._futures), force=True)
             client.run(_end_crews, on_error="ignore")
+
+
+def reach(address: str, patience: float) -> Client:
+    """A client of the scheduler at this address, within so many seconds.
+
+    Raises:
+        RequestError: there is none, or something else answers.
+    """
+    deadline = time.monotonic() + patience
+    nobody = f"--dask-scheduler '{address}': no dask scheduler answers there"
+    try:
+        security = _security(address)
+        with ThreadPoolExecutor(1) as thread:  # a thread: this one may have an event loop at work
+            thread.submit(asyncio.run, _greet(address, security, patience)).result()
+            left = max(1.0, deadline - time.monotonic())
+            return Client(address, timeout=left, security=security, set_as_default=False)
+    except TimeoutError as error:
+        raise RequestError(f"{nobody} within {patience:g} s") from error
+    except MemoryError as error:  # dask takes the first bytes of anything for a length
+        raise RequestError(f"{nobody}, but something else") from error
+    except Exception as error:  # whatever else may come of such bytes
+        raise RequestError(f"{nobody} ({one_line(error)})") from error
+
+
+async def _greet(address: str, security: Security, patience: float) -> None:
+    """Ask who is there. A `Client` would wait without end for one that says nothing, and leave threads behind."""
+    connection = security.get_connection_args("client")
+    async with asyncio.timeout(patience), rpc(address, timeout=patience, connection_args=connection) as there:
+        kind = (await there.identity())["type"]
+    if kind != "Scheduler":
+        raise ValueError(f"it is a {kind}")
+
+
+def _security(address: str) -> Security:
+    """As `Client` chooses it: from dask's configuration."""
+    loader = dask.config.get("distributed.client.security-loader")
+    security = (import_term(loader)({"address": address}) if loader else None) or Security()
+    if address.startswith(("tls://", "wss://")) and security.get_connection_args("client")["ssl_context"] is None:
+        raise ValueError("tls needs certificates: set distributed.comm.tls in dask's configuration")
+    return security
+
+
+@contextlib.contextmanager
+def _scheduler_needed() -> Iterator[None]:
+    """An error that says so where the scheduler is gone, in whichever way that shows."""
+    try:
+        yield
+    except (OSError, CancelledError, ClosedClientError) as error:
+        raise RequestError("the dask scheduler was lost: the same command goes on where it was") from error
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without what dask's client logs about a connection that fails: the error says it."""
+    logger = logging.getLogger("distributed.client")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 # ---- what runs in the dask workers

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from bench.errors import one_line
+from bench.errors import TRACEBACK, clean, one_line
 from bench.keys import code_of
 from bench.memory import peak_memory
 from bench.solved import MalformedError, Solved, checked, text
@@ -57,7 +57,7 @@ def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, var
     except (Exception, SystemExit) as failure:
         solved, processor = clock(), 0.0
         reason = str(failure) if isinstance(failure, MalformedError) else one_line(failure)
-        found, error = None, traceback.format_exc()
+        found, error = None, clean(traceback.format_exc(), TRACEBACK)
     return Solved(
         found=found,
         error=error,
