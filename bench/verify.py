@@ -136,7 +136,8 @@ def declares_information(case: Case) -> None:
     used = case.solver.information()
     _require(isinstance(used, Information), f"information() returned {type(used).__name__}, not Information")
     if not used.nonnegative:
-        other = case.again(replace(case.measurement, nonnegative=False))
+        unknown = np.zeros(len(case.measurement), dtype=bool)
+        other = case.again(replace(case.measurement, nonnegative=unknown))
         _same(other, case.found, "does not declare nonnegativity, but uses it")
     if used.support == "none":
         n1, n2 = case.measurement.object_shape

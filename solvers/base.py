@@ -22,8 +22,8 @@ class Status(StrEnum):
 
     SOLVED = "solved"  # the magnitude residual reached the tolerance
     STOPPED = "stopped"  # the budget is used up, or the method has a single pass
-    DIVERGED = "diverged"  # the iterate is no longer finite
-    INVALID = "invalid"  # the measurement is not finite, is negative, or is zero everywhere
+    DIVERGED = "diverged"  # the image is not finite, or its precision does not hold it: it is zero, its residual NaN
+    INVALID = "invalid"  # not finite, negative or all zero intensities, or an object without a property to be used
 
 
 @dataclass(frozen=True)

@@ -117,9 +117,15 @@ class IterativeSolver(Solver):
     def solve(
         self, measurement: Measurement, rng: Streams, observer: Callable[[Snapshot], None] | None = None
     ) -> Reconstruction:
-        """Reconstruct a batch; an `observer` is shown every block at every check, on one thread."""
-        if self.nonneg and not measurement.nonnegative:
-            raise ParameterError(f"{self.name}[nonneg=true] was given objects that are not known to be nonnegative")
+        """Reconstruct a batch; an `observer` is shown every block at every check, on one thread.
+
+        With `nonneg`, an object that is not known to be nonnegative is left out, and its status is INVALID.
+
+        Raises:
+            ParameterError: nonnegativity is to be used of complex objects.
+        """
+        if self.nonneg and not measurement.real:
+            raise ParameterError(f"{self.name}[nonneg=true] was given complex objects, which cannot be nonnegative")
         threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
         workers = max(1, min(threads, len(measurement)))
         run = _Run(self, measurement, rng, observer, workers)
@@ -151,7 +157,7 @@ class _Slots:
     image: NDArray[np.int64]
     start: NDArray[np.int64]
     age: NDArray[np.int64]
-    unit: NDArray[np.float64]  # of a pixel
+    unit: NDArray[np.int32]  # of a pixel, as an exponent of two
     block: Block
     box: Array
     state: State
@@ -203,6 +209,8 @@ class _Run:
         self.backend = solver.backend
         self.real = solver.real and measurement.real
         n, valid = len(measurement), measurement.valid()
+        if solver.nonneg:
+            valid &= measurement.nonnegative
         self.tasks = Tasks([(int(i), 0) for i in np.flatnonzero(valid)], workers)
         self.images = np.zeros(
             (n, *measurement.grid),
@@ -319,9 +327,8 @@ class _Run:
         rows = np.flatnonzero(ended)
         xp, index = self.backend.xp, self.backend.asarray(rows)
         estimates = self.backend.to_numpy(xp.take(slots.best_estimate, index, axis=0))
-        estimates = in_units(estimates, slots.unit[rows])
-        too_large = rows[~np.isfinite(estimates).all(axis=(1, 2))]
-        residual[too_large], solved[too_large] = np.inf, False
+        estimates, right = in_units(estimates, slots.unit[rows])
+        residual[rows[~right]], solved[rows[~right]] = np.inf, False
         transforms = solver.transforms(slots.state, slots.age)
         followers = []
         for row, estimate in zip(rows, estimates, strict=True):
@@ -350,7 +357,7 @@ class _Run:
                 slots.start[due],
                 slots.age[due],
                 self.backend.to_numpy(residual)[due].astype(np.float64),
-                in_units(self.backend.to_numpy(estimate), slots.unit)[due],
+                in_units(self.backend.to_numpy(estimate), slots.unit)[0][due],
                 now - self.began - self.observed,
             )
         )
