@@ -68,6 +68,8 @@ class Reconstruction:
         starts: (batch,) starts used.
         transforms: (batch,) Fourier transforms of a whole image spent: a cost that knows no hardware.
         status: (batch,) how each image was left.
+        kernel: what did the iterations: "compiled" for the CPU, "cuda" (a start in one launch), "cufft", or "portable"
+            for the functions of the array library. Empty where there were none.
     """
 
     images: NDArray
@@ -76,6 +78,7 @@ class Reconstruction:
     starts: NDArray[np.int64]
     transforms: NDArray[np.int64]
     status: list[Status]
+    kernel: str = ""
 
 
 class Solver(BaseModel, ABC):

@@ -111,6 +111,10 @@ class IterativeSolver(Solver):
         """
         return None
 
+    def iterated_by(self, block: Block) -> str:
+        """What does the iterations of this block: "portable", or the name of a kernel as in `Reconstruction`."""
+        return "portable"
+
     def information(self) -> Information:
         return Information(support=self.support, real=self.real, nonnegative=self.nonneg)
 
@@ -220,6 +224,7 @@ class _Run:
         self.iterations = np.zeros(n, dtype=np.int64)
         self.starts = np.zeros(n, dtype=np.int64)
         self.transforms = np.zeros(n, dtype=np.int64)
+        self.kernel = ""
         self.status = [Status.STOPPED if ok else Status.INVALID for ok in valid]
         self.began, self.observed = time.perf_counter(), 0.0
 
@@ -234,7 +239,9 @@ class _Run:
                 slots = self._admit(slots.select(going) if len(going) else None)
 
     def reconstruction(self) -> Reconstruction:
-        return Reconstruction(self.images, self.residual, self.iterations, self.starts, self.transforms, self.status)
+        return Reconstruction(
+            self.images, self.residual, self.iterations, self.starts, self.transforms, self.status, self.kernel
+        )
 
     def _admit(self, slots: _Slots | None) -> _Slots | None:
         """Fill the free places of a block; None where nothing is left to do."""
@@ -252,6 +259,7 @@ class _Run:
         block = box_block(part, self.backend, real=self.real, nonnegative=solver.nonneg)
         if solver.support == "shrinkwrap":  # from the first iteration on, to compute all of them in the same way
             block = replace(block, box=None)
+        self.kernel = solver.iterated_by(block)  # the same for all blocks of a measurement
         noise = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
         n1, n2 = part.object_shape
         energy = part.intensities.mean(axis=(1, 2))  # of the objects, by Parseval

@@ -294,6 +294,10 @@ def test_noisy_measurements_are_solved_too(photons, trained, frames):
     assert set(found.status) == {Status.STOPPED}
 
 
+def test_a_network_has_no_iterations_that_a_kernel_could_do(trained, frames):
+    assert solve(trained["unet_a"], measure(frames[:1])).kernel == ""
+
+
 def test_no_measurement_at_all_is_no_error(trained, frames):
     assert solve(trained["unet_a"], measure(frames)[:0]).images.shape == (0, 96, 96)
 
