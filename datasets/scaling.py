@@ -21,6 +21,8 @@ def times_two_to_the(values: NDArray, exponent: ArrayLike) -> NDArray:
     """
     exponent = np.asarray(exponent)[..., None, None]
     one = values.real.dtype.type(1)
+    if np.abs(exponent).max(initial=0) < np.finfo(one).maxexp - 2:
+        return values * np.ldexp(one, exponent)
     scaled = values * np.ldexp(one, exponent // 2)
     scaled *= np.ldexp(one, exponent - exponent // 2)
     return scaled
