@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -28,7 +28,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Information:
-    """What a solver uses besides the intensities: a comparison is only fair when this is said."""
+    """What a solver uses besides the intensities, where the measurement offers it.
+
+    A comparison is only fair when this is said.
+    """
 
     support: str = "none"
     real: bool = False
@@ -41,6 +44,14 @@ class Information:
         words += ["nonnegative"] if self.nonnegative else []
         words += [f"trained on {self.training_data}"] if self.training_data != "none" else []
         return ", ".join(words) or "nothing"
+
+    def on(self, measurement: Measurement) -> Information:
+        """What of this a measurement offers: nobody uses that a complex object is real."""
+        return replace(
+            self,
+            real=self.real and measurement.real,
+            nonnegative=self.nonnegative and bool(measurement.nonnegative.any()),
+        )
 
 
 @dataclass(frozen=True)

@@ -460,6 +460,20 @@ def test_nonnegativity_is_not_used_where_it_does_not_hold(rng, name):
     assert [status == Status.INVALID for status in unaware.status] == [False, False, True, False]
 
 
+@pytest.mark.parametrize("kind", ["real", "complex"])
+def test_nobody_uses_of_complex_objects_that_they_are_real(rng, kind):
+    x = rng.random((2, 3, 3)) - (0.5 if kind == "real" else 0.5j)
+    m = measure(x, grid=(6, 6))
+    for label in ("rrr", "hio[real=false]", "alm[nonneg=true]", "er[support=shrinkwrap]"):
+        declared = create(label).information()
+        used = declared.on(m)
+        assert used.real == (declared.real and kind == "real")
+        assert not used.nonnegative, "of no object is it known"
+        assert used.support == declared.support
+    assert str(create("rrr").information().on(m)) == ("support: box, real" if kind == "real" else "support: box")
+    assert create("rrr[nonneg=true]").information().on(measure(abs(x), grid=(6, 6))).nonnegative
+
+
 def test_a_complex_object_is_not_asked_to_be_nonnegative(rng):
     with pytest.raises(ParameterError, match="complex objects, which cannot be nonnegative"):
         solve("rrr[nonneg=true]", measure(rng.standard_normal((1, 3, 3)) * 1j, grid=(6, 6)))
