@@ -46,6 +46,7 @@ class Timing:
 
     What the seconds were taken under belongs to them: `threads` solved blocks of this shard, while up to `workers`
     shards were solved side by side on the same machine. `memory` is the largest resident size of the process so far.
+    `kernel` is what did the iterations: the portable code, or which kernel; empty where there are none.
     """
 
     setup: float
@@ -56,6 +57,7 @@ class Timing:
     threads: int = field(default=1, compare=False)
     workers: int = field(default=1, compare=False)
     memory: int = field(default=0, compare=False)
+    kernel: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class Observation:
             threads=threads,
             workers=beside,
             memory=solved.memory,
+            kernel="" if solved.found is None else solved.found.kernel,
         )
         return Outcome(self.shard, rows, timing, solved.error, solved.code)
 

@@ -98,7 +98,7 @@ def _open(content: bytes, asked: Shard | None) -> tuple[Header, bytes]:
 
 def _possible(header: Header) -> bool:
     """Whether the numbers are such as a shard can have."""
-    shard, numbers = header.shard, [value for value in asdict(header.timing).values() if value is not None]
+    shard, numbers = header.shard, [value for value in asdict(header.timing).values() if not isinstance(value, str)]
     return (
         shard.first >= 0
         and shard.count >= 1

@@ -96,7 +96,8 @@ def checked(found: Any, measurement: Measurement) -> Reconstruction:
         counts[name] = values.astype(np.int64)
     finite = np.isfinite(images).all(axis=(1, 2))
     status = [_status(one) if ok else Status.DIVERGED for one, ok in zip(_list(found.status, n), finite, strict=True)]
-    return Reconstruction(images=images, residual=residual, status=status, **counts)
+    kernel = text(found.kernel, "'kernel' of the solver's result")
+    return Reconstruction(images=images, residual=residual, status=status, kernel=kernel, **counts)
 
 
 def text(value: Any, name: str) -> str:
@@ -106,7 +107,7 @@ def text(value: Any, name: str) -> str:
         MalformedError: it is something else.
     """
     if not isinstance(value, str):
-        raise MalformedError(f"{name} returned {_article(value)}, not text")
+        raise MalformedError(f"{name} is {_article(value)}, not text")
     return value
 
 

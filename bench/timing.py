@@ -48,6 +48,7 @@ def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame
                 "microseconds_per_iteration": 1e6 * seconds / iterations if iterations else np.nan,
                 "transforms_per_image": group["transforms"].sum() / images,
                 "peak_memory_mib": group["memory"].max() / 2**20,
+                "kernel": " ".join(sorted(set(group["kernel"]) - {""})),
                 "device": backend.device,
                 "backend": backend.name,
                 "precision": backend.precision,

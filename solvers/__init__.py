@@ -1,4 +1,7 @@
-"""The solvers of phasebench, one a file: how an image is recovered. None of them knows the truth or a score."""
+"""The solvers of phasebench, one a file: how an image is recovered.
+
+A solver sees a measurement, never the truth. Training sees images, and is handed a score to validate with.
+"""
 
 from solvers.backend import Backend, select_backend
 from solvers.base import Information, Reconstruction, Solver, Status, Streams

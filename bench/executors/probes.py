@@ -53,7 +53,7 @@ def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, var
         found = solver.solve(measurement, Streams(seed))
         bench.backend.synchronize()
         solved, processor = clock(), time.process_time() - processor
-        found, weights = checked(found, measurement), text(solver.weights_digest(), "weights_digest()")
+        found, weights = checked(found, measurement), text(solver.weights_digest(), "what weights_digest() returned")
     except (Exception, SystemExit) as failure:
         solved, processor = clock(), 0.0
         reason = str(failure) if isinstance(failure, MalformedError) else one_line(failure)
@@ -66,16 +66,16 @@ def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, var
         solve=solved - prepared,
         cpu=processor,
         memory=peak_memory(),
-        information="" if found is None else information_of(solver),
+        information="" if found is None else information_of(solver, measurement),
         weights=weights,
         code=code_of(label),
     ).plain()
 
 
-def information_of(solver: Solver) -> str:
-    """What a solver says it uses; a plug-in that cannot say it is scored all the same."""
+def information_of(solver: Solver, measurement: Measurement) -> str:
+    """What a solver says it uses, as far as it was there; a plug-in that cannot say it is scored all the same."""
     try:
-        return str(solver.information())
+        return str(solver.information().on(measurement))
     except (Exception, SystemExit) as failure:
         return f"unknown: {one_line(failure)}"
 

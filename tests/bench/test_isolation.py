@@ -160,6 +160,6 @@ def test_what_a_solver_leaves_to_be_understood_is_taken_as_it_is_meant(run_it):
     said = result.summary.set_index("solver")["information"]
     assert said[labels["information"]] == "unknown: RuntimeError: no comment"
     assert said[labels["half_images"]] == "nothing"
-    assert rows.loc[labels["digest"], "reason"] == "weights_digest() returned a value of type int, not text"
+    assert rows.loc[labels["digest"], "reason"] == "what weights_digest() returned is a value of type int, not text"
     assert rows.loc[labels["talk_out_of_turn"], "status"] == "failed", "what it writes into open files is no answer"
     assert rows.loc[ER, "status"] == "stopped"

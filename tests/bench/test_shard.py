@@ -104,7 +104,7 @@ def test_a_solver_never_sees_the_truth(place):
     ((measurement, streams),) = Noting.given
     assert type(measurement) is Measurement
     arrays = [value for value in vars(measurement).values() if isinstance(value, np.ndarray)]
-    assert sorted(array.shape for array in arrays) == [(2,), (2, 96, 96)]
+    assert sorted(array.shape for array in arrays) == [(2,), (2,), (2, 96, 96)]
     assert not any(np.shares_memory(array, truth) for array in arrays)
     assert vars(streams) == {"seed": 3}
 
