@@ -11,6 +11,7 @@ from solvers import history
 from solvers.files import replace_atomically
 
 POINTS = 200  # of the smooth line, at most
+NEIGHBOURS = 10  # steps behind one of them, at least
 
 
 def draw_history(source: Path, picture: Path) -> None:
@@ -32,9 +33,10 @@ def training_figure(rows: list[history.Step], title: str) -> Figure:
         np.array([getattr(row, name) for row in rows], dtype=float) for name in ("images", "loss", "validation")
     )
     ax.plot(images, loss, color="C0", alpha=0.3, linewidth=0.7, label="loss of a step")
-    pieces = [np.array_split(values, max(1, min(POINTS, len(rows) // 10))) for values in (images, loss)]
-    if len(rows) >= 20:
-        ax.plot(*([piece.mean() for piece in pair] for pair in pieces), color="C0", label="its mean")
+    if len(rows) >= 2 * NEIGHBOURS:
+        count = min(POINTS, len(rows) // NEIGHBOURS)
+        smooth = ([piece.mean() for piece in np.array_split(values, count)] for values in (images, loss))
+        ax.plot(*smooth, color="C0", label="its mean")
     measured = np.isfinite(validation)
     ax.plot(images[measured], validation[measured], "o-", color="C1", label="validation: adjusted error")
     ax.set_yscale("log")

@@ -230,16 +230,20 @@ class _Training:
             with Interruption() as interruption:
                 saved = time.monotonic()
                 while self.step < self.steps:
-                    self._timed_step()
-                    due = self.step == self.steps or time.monotonic() - saved > CHECKPOINT_SECONDS
-                    if interruption.asked or due:
-                        self._save()
-                        saved = time.monotonic()
+                    loss, speed = self._timed_step()
+                    try:
+                        self._report(loss, speed)
+                    finally:  # SIGHUP comes when the terminal goes, to which nothing can be reported then
+                        due = self.step == self.steps or time.monotonic() - saved > CHECKPOINT_SECONDS
+                        if interruption.asked or due:
+                            self._save()
+                            saved = time.monotonic()
                     if interruption.asked:
                         raise TrainingInterrupted(f"stopped at step {self.step} of {self.steps}")
             return self._finish()
 
-    def _timed_step(self) -> None:
+    def _timed_step(self) -> tuple[float, float]:
+        """Its loss, and images per second."""
         began = time.monotonic()
         rate = self._learning_rate()
         loss = self._optimise(self._batch(), rate)
@@ -254,7 +258,7 @@ class _Training:
         if self.history:
             images = self.step * self.config.batch
             self.history.add(Step(self.step, images, loss, measured, rate, self.seconds))
-        self._report(loss, self.config.batch / elapsed)
+        return loss, self.config.batch / elapsed
 
     def _optimise(self, objects: Tensor, rate: float) -> float:
         """One step; the mean loss of all devices."""

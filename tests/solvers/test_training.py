@@ -49,6 +49,19 @@ def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(tmp_path
     assert [p.suffix for p in sorted((tmp_path / "interrupted").iterdir())] == [".csv", ".json", ".safetensors"]
 
 
+def test_a_training_whose_terminal_goes_is_kept_though_nothing_can_be_reported(tmp_path):
+    def hang_up(progress):
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGHUP)
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        train(config(tmp_path), hang_up)
+    reports = []
+    train(config(tmp_path), reports.append)
+    assert reports[0].step == 3
+
+
 def test_a_training_that_is_stopped_while_its_weights_are_validated_has_no_step_to_do_again(tmp_path, monkeypatch):
     whole = train(config(tmp_path / "whole", epochs=1))
     stopped = config(tmp_path / "stopped", epochs=1)
