@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import array_api_strict
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from doubles import StrictBackend
 
 from datasets import measure
 from solvers import Backend, Streams, UnavailableError, create, select_backend
+from solvers.backend import processors
 from solvers.block import Block
 from solvers.iterative import CHECK_EVERY
 
@@ -126,12 +129,15 @@ def test_the_transforms_counted_are_those_that_were_done(small, label, monkeypat
 
 
 def test_a_cpu_gets_torch_and_all_its_threads():
-    import os
-
     backend = select_backend()
     assert (backend.name, backend.device, backend.precision) == ("torch", "cpu", "float32")
     assert backend.threads == len(os.sched_getaffinity(0))
     assert select_backend(threads=1).threads == 1
+
+
+def test_where_the_system_does_not_say_which_processors_are_ours_all_count(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert processors() == os.cpu_count()
 
 
 @pytest.mark.parametrize(
