@@ -30,7 +30,7 @@ def read_rows(folder: Path) -> pd.DataFrame:
         table = pq.read_table(path)
         table.validate(full=True)  # or else a turned bit is found where a value is used, or never
         rows = table.to_pandas()
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
     return rows
