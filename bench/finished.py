@@ -36,7 +36,7 @@ def read_rows(folder: Path) -> pd.DataFrame:
         )
     try:
         rows = pq.read_table(pa.BufferReader(content)).to_pandas()
-    except (ValueError, KeyError, pa.ArrowException) as error:
+    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
     return rows

@@ -60,6 +60,8 @@ def _information(kind: type[Solver]) -> str:
         return str(kind().information())
     except ValidationError:  # a plug-in with a parameter that has no default
         return "depends on its parameters"
+    except (Exception, SystemExit) as error:  # or with a mistake in it
+        return f"what it does not say: {error!r}"
 
 
 def _shown(value: object) -> str:

@@ -66,15 +66,12 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Raise a RequestError where the folder was deleted meanwhile: what was written after that is not a run."""
-        ours = self._lock.holds()
-        whole = ours and (self.folder / CLAIM).is_file()
-        if ours and not whole:
+        whole = self._is_whole()
+        if not whole and self._lock.holds():
             self._write_claim()  # so that the same command finds its own folder
         self._lock.release()
         if not whole and (error is None or isinstance(error, Exception)):
-            raise RequestError(
-                f"output '{self.folder}' was deleted or replaced during the run: the same command starts again"
-            ) from error
+            raise self._deleted() from error
 
     def path(self, shard: Shard) -> Path:
         """Where a shard belongs."""
@@ -92,6 +89,8 @@ class Store:
                 f"'{solver}' was run with other code or packages than this sweep began with: they have changed since, "
                 "or a worker has another installation; the same command goes on with the shards that fit"
             )
+        if not self._is_whole():
+            raise self._deleted()
         content = encode(outcome)
         try:
             write_atomically(self.path(outcome.shard), content)
@@ -133,6 +132,14 @@ class Store:
             "array_library": self.backend.name,
             "data_sha256": self.data_digest,
         }
+
+    def _is_whole(self) -> bool:
+        return self._lock.holds() and (self.folder / CLAIM).is_file()
+
+    def _deleted(self) -> RequestError:
+        return RequestError(
+            f"output '{self.folder}' was deleted or replaced during the run: the same command starts again"
+        )
 
     def _write_claim(self) -> None:
         write_text(self.folder / CLAIM, json.dumps(self._claim(), indent=2) + "\n")

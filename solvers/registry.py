@@ -62,8 +62,8 @@ def solver_class(name: str) -> type[Solver]:
         raise UnknownSolverError(f"unknown solver '{name}': choose from {', '.join(names())}")
     try:
         loaded = plugin.load()
-    except Exception as error:  # whatever a third party's module does when it is imported
-        raise UnknownSolverError(f"solver '{name}' ({plugin.value}) cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a third party's module does when it is imported
+        raise UnknownSolverError(f"solver '{name}' ({plugin.value}) cannot be imported: {error!r}") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Solver)):
         raise UnknownSolverError(f"solver '{name}' ({plugin.value}) is not a subclass of solvers.Solver")
     return loaded
@@ -98,6 +98,10 @@ def create(label: str) -> Solver:
         given = f" = {first['input']}" if where else ""
         reason = first["msg"].removeprefix("Value error, ")
         raise ParameterError(f"solver '{kind.name}': {where + given + ': ' if where else ''}{reason}") from error
+    except (Exception, SystemExit) as error:  # whatever a third party's class does when it is used
+        if match["name"] in BUILT_IN:
+            raise
+        raise UnknownSolverError(f"solver '{match['name']}' cannot be used: {error!r}") from error
 
 
 def split_labels(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from conftest import ROOT
 from doubles import Broken, register_solvers
 from troubled import alive, calls, install
 
-from bench.errors import Exit, RequestError
+from bench.errors import PACKAGES, Exit, RequestError
 from bench.executors.choice import make_executor
 from bench.executors.inline import Inline
 from bench.executors.processes import Processes
@@ -112,6 +112,30 @@ def test_a_worker_that_is_killed_costs_its_shard_one_retry_and_then_the_shard(tm
     assert list(rows.loc[labels[1], "status"]) == ["stopped"] * 2 + ["failed"] * 2
     assert set(rows.loc[labels[1], "reason"]) == {"", "the worker process died twice: killed by SIGKILL"}
     assert [first for _, first in calls(always)] == ["0", "2", "2"]
+
+
+def test_a_worker_finds_its_modules_though_their_folder_has_a_colon_in_its_name(tmp_path):
+    """In PYTHONPATH a colon ends a folder: the search path goes to the worker another way."""
+    home = tmp_path / "at 9:41"
+    home.mkdir()
+    for package in PACKAGES:
+        (home / package).symlink_to(ROOT / package)
+    arguments = "--dataset sample --solvers er[iterations=1] --variants none --images 2 --threads 1 --no-figures"
+    command = [
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        *arguments.split(),
+        "--timeout",
+        "60",
+        "--output",
+        tmp_path / "out",
+    ]
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet(tmp_path / "out" / "per_image.parquet")) == 2
 
 
 def test_workers_share_the_processors_unless_threads_are_named():

@@ -1,4 +1,7 @@
-"""Bad command lines, configs and files by the hundred: one line, the right exit status, and never a traceback."""
+"""Bad command lines, configs, files and plug-ins by the hundred: one line, the right status, and never a traceback.
+
+Each property is tried on 30 cases; GENERATED_CASES=1000 in the environment asks for another number.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,7 +21,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from conftest import Finished
-from doubles import result_rows, write_run
+from doubles import Blank, result_rows, write_run
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +36,8 @@ from solvers.registry import BUILT_IN, solver_class, split_labels
 
 # A process cannot be given a NUL, and its other arguments must be encodable.
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
-many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+CASES = int(os.environ.get("GENERATED_CASES", "30"))
+many = settings(max_examples=CASES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -115,6 +122,7 @@ BAD_OPTIONS: dict[str, st.SearchStrategy[object]] = {
     | st.sampled_from(["nan", "many", "1e5x"]),
     "--threads": st.integers(max_value=0) | st.sampled_from(["two", "1.5", ""]),
     "--config": PLACES,
+    "--output": st.sampled_from(["", "/dev/null/x", "/dev/null"]),
 }
 ONLY_OF_A_RUN: dict[str, st.SearchStrategy[object]] = {
     "--split": others(*SPLITS),
@@ -122,7 +130,11 @@ ONLY_OF_A_RUN: dict[str, st.SearchStrategy[object]] = {
     "--backend": others("auto", "numpy", "torch", "cupy"),
     "--precision": others("float32", "float64"),
     "--shard": st.integers(max_value=0) | st.sampled_from(["all", "1.5", ""]),
-    "--data-dir": PLACES,
+    "--data-dir": PLACES | st.just(""),
+    "--executor": others("inline", "processes", "dask"),
+    "--workers": st.integers() | st.sampled_from(["nan", "true", ""]),  # which one process has not
+    "--timeout": st.floats() | st.sampled_from(["1e400", "never", ""]),
+    "--dask-scheduler": WORDS,
 }
 GOOD_OPTIONS = {"--dataset": "sample", "--solvers": "er[iterations=1]", "--variants": "none", "--images": 1}
 
@@ -139,9 +151,42 @@ def bad_runs(draw: st.DrawFn) -> list[object]:
     return [command, *(f"{name}={value}" for name, value in options.items())]
 
 
+@st.composite
+def bad_trainings(draw: st.DrawFn) -> list[object]:
+    """`bench train` with one bad option among good ones."""
+    bad = {
+        "--solver": others("unet_a", "unet_b"),
+        "--variant": others(*VARIANTS),
+        "--preset": others("default", "paper"),
+        "--precision": others("auto", "32-true", "bf16-mixed"),
+        "--accelerator": others("auto", "cpu", "cuda"),
+        "--dataset": others(*DATASETS),
+        "--data-dir": PLACES,
+        "--devices": others("auto").filter(lambda text: not text.isdigit()) | st.integers(max_value=0),
+        "--images": st.integers(max_value=-1) | st.just("many"),
+        "--seed": numbers(0, 2**63 - 1),
+        "--epochs": numbers(1, 10**6),
+        "--batch": numbers(1, 10**6),
+        "--threads": numbers(0, 1024),
+        "--learning-rate": st.floats(max_value=0) | st.sampled_from(["nan", "inf", "1e400", "fast"]),
+    }
+    name = draw(st.sampled_from(sorted(bad)))
+    options = {"--solver": "unet_a", "--variant": "none", "--dataset": "sample", name: draw(bad[name])}
+    return ["train", *(f"{name}={value}" for name, value in options.items())]
+
+
 @given(bad_runs())
 @many
 def test_a_bad_option_of_a_run_is_refused_and_nothing_is_written(tmp_path_factory, arguments):
+    output = tmp_path_factory.mktemp("refused") / "out"
+    elsewhere = [f"--output={output}"] * (not any(str(word).startswith("--output") for word in arguments))
+    refused(*arguments, *elsewhere)
+    assert not output.exists()
+
+
+@given(bad_trainings())
+@many
+def test_a_bad_option_of_a_training_is_refused_and_nothing_is_written(tmp_path_factory, arguments):
     output = tmp_path_factory.mktemp("refused") / "out"
     refused(*arguments, f"--output={output}")
     assert not output.exists()
@@ -170,14 +215,18 @@ NAMES = (
     | LISTS
     | others(*DATASETS, *SPLITS, "float32", "float64", "cpu", "cuda")
 )
-COUNTS = TOO_SMALL | LISTS | st.sampled_from(["", "many", 1.5, False])
+COUNTS = TOO_SMALL | LISTS | st.sampled_from(["", "many", 1.5, False, True])
 WRONG: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("dataset", "split", "precision", "device"), NAMES),
     **dict.fromkeys(("images", "threads", "shard"), COUNTS),
-    "photons": TOO_SMALL | LISTS | st.sampled_from(["", "many", float("nan"), float("inf"), False]),
-    "seed": TOO_SMALL | st.lists(LISTS, min_size=1, max_size=2) | st.sampled_from(["", "many", 1.5, []]),
-    "solvers": st.integers() | WORDS | st.lists(st.integers() | bad_labels(), max_size=2),
-    "variants": st.integers() | WORDS | st.lists(st.integers() | others(*VARIANTS), max_size=2),
+    "photons": TOO_SMALL | LISTS | st.sampled_from(["", "many", float("nan"), float("inf"), False, True]),
+    "seed": TOO_SMALL | st.lists(LISTS, min_size=1, max_size=2) | st.sampled_from(["", "many", 1.5, [], True, [True]]),
+    "solvers": st.integers()
+    | WORDS.filter(lambda text: not is_solver(text))
+    | st.lists(st.integers() | bad_labels(), max_size=2),
+    "variants": st.integers()
+    | WORDS.filter(lambda words: not one_of(words, VARIANTS))
+    | st.lists(st.integers() | others(*VARIANTS), max_size=2),
 }
 KEYS = st.sampled_from(sorted(WRONG))
 
@@ -310,6 +359,68 @@ def test_a_damaged_claim_of_a_run_folder_is_refused_or_says_the_same(folder, dam
     claim.write_bytes(good)
     assert done.status in (0, 2), done
     assert done.status == 0 or done.err.count("\n") == 1
+
+
+# ---- plug-ins
+
+ERRORS = (
+    ValueError("the [/dial] was at [bold]eleven"),
+    ZeroDivisionError("first\n\nsecond"),
+    RecursionError(),
+    MemoryError(),
+    KeyError("é"),
+    ImportError("no such module"),
+    AssertionError(),
+    UnicodeEncodeError("ascii", "é", 0, 1, "ordinal not in range"),
+    SystemExit(0),
+    SystemExit(1),
+    SystemExit("bye"),
+)
+ANSWERS = st.sampled_from([None, 0, "text", [], {}, object(), np.zeros(3), float("nan")])
+
+
+@dataclass(frozen=True)
+class Point:
+    """An entry point, as far as the registry looks at it."""
+
+    load: Callable[[], object]
+    value: str = "odd:Odd"
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def call(*arguments: object, **options: object) -> Any:
+        raise error
+
+    return call
+
+
+@st.composite
+def odd_plugins(draw: st.DrawFn) -> Point:
+    """A plug-in that raises an error, or answers with anything, at one place."""
+    place = draw(st.sampled_from(["load", "solve", "prepare", "fields"]))
+    error = draw(st.sampled_from(ERRORS))
+    answer = draw(ANSWERS)
+    act = draw(st.sampled_from([raising(error), lambda *arguments, **options: answer]))
+    if place == "load":
+        return Point(act)
+    fields: dict[str, Any] = {place: act} if place != "fields" else {}
+    if place == "fields":
+        fields = {"model_post_init": raising(error)}
+    return Point(lambda: type("Odd", (Blank,), {"__module__": "odd", "name": "odd", "summary": "odd", **fields}))
+
+
+@given(odd_plugins())
+@settings(many, max_examples=max(10, CASES // 5))  # each is a whole run
+def test_a_plug_in_that_does_anything_is_a_failed_solver_or_refused(tmp_path_factory, point):
+    output = tmp_path_factory.mktemp("odd") / "out"
+    with mock.patch("solvers.registry._plugins", return_value={"odd": point}):
+        done = bench("run", "--no-figures", *(f"{k}={v}" for k, v in (GOOD_OPTIONS | {"--solvers": "odd"}).items()),
+                     f"--output={output}")  # fmt: skip
+        listed = bench("list", "solvers")
+    assert done.status in (0, 2, 3), done
+    assert "Traceback" not in done.err
+    assert (output / "summary.csv").exists() == (done.status != 2)
+    assert listed.status == 0, listed
 
 
 def _sample_as_full() -> dict[str, Any]:

@@ -135,6 +135,11 @@ def test_a_cpu_gets_torch_and_all_its_threads():
     assert select_backend(threads=1).threads == 1
 
 
+def test_where_the_system_does_not_say_which_processors_are_ours_all_count(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert processors() == os.cpu_count()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
