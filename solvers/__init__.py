@@ -1,7 +1,7 @@
 """How an image is recovered: one solver, one file. Nothing in this package knows the truth or a score."""
 
 from solvers.backend import Backend, select_backend
-from solvers.base import Information, Reconstruction, Solver, Status, Streams
+from solvers.base import FilePath, Information, Reconstruction, Solver, Status, Streams
 from solvers.errors import ParameterError, SolverError, UnavailableError, UnknownSolverError
 from solvers.iterative import IterativeSolver, Snapshot
 from solvers.projection import ProjectionSolver
@@ -9,6 +9,7 @@ from solvers.registry import create
 
 __all__ = [
     "Backend",
+    "FilePath",
     "Information",
     "IterativeSolver",
     "ParameterError",

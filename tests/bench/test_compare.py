@@ -10,7 +10,7 @@ from doubles import result_rows
 from bench.rows import FILE, on_common_measurements
 from bench.statistics import holm, paired
 
-LABELS = ["rrr[beta=0.5,iterations=500]", "hio[nonneg=true]", "er"]
+LABELS = ["rrr[iterations=500,beta=0.5]", "hio[nonneg=true]", "er"]
 
 
 @pytest.fixture

@@ -26,8 +26,7 @@ def test_every_solver_is_listed_with_its_parameters_and_defaults(bench, monkeypa
         assert kind.summary in done.out
         assert str(kind().information()) in done.out
         for parameter in parameters(kind):
-            default = str(parameter.default).lower() if isinstance(parameter.default, bool) else parameter.default
-            assert f"{parameter.name} = {default}" in done.out
+            assert f"{parameter.name} = {parameter.default}" in done.out
             assert parameter.description in done.out
 
 
@@ -44,11 +43,11 @@ def test_a_plug_in_that_does_not_work_is_listed_with_the_reason(bench, monkeypat
     from solvers import registry
 
     point = EntryPoint("bad", "a_module_that_is_not_here:Bad", registry.GROUP)
-    monkeypatch.setattr(registry, "_plugins", lambda: {"bad": point})
+    monkeypatch.setattr(registry, "_plugins", lambda: {"bad": [point]})
     monkeypatch.setenv("COLUMNS", "300")
     done = bench("list", "solvers")
     assert done.status == 0
-    assert "solver 'bad' (a_module_that_is_not_here:Bad) cannot be imported" in done.out
+    assert "plug-in 'bad' (a_module_that_is_not_here:Bad) cannot be imported" in done.out
 
 
 def test_a_plug_in_that_needs_a_parameter_is_listed(bench, monkeypatch):
