@@ -5,9 +5,11 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 
 import pytest
-from doubles import Demanding, register_solvers
+from doubles import Blank, Demanding, register_solvers
+from pydantic import Field
 
 from datasets import DATASETS, VARIANTS
+from solvers import Information
 from solvers.registry import names, parameters, solver_class
 
 
@@ -55,3 +57,28 @@ def test_a_plug_in_that_needs_a_parameter_is_listed(bench, monkeypatch):
     done = bench("list", "solvers")
     assert done.status == 0
     assert "demanding" in done.out
+    assert "no default for strength" in done.out
+    assert "strength needed" in done.out
+
+
+class Coy(Blank):
+    """Says nothing of itself, and tries to steer the terminal."""
+
+    name = "coy"
+    summary = "red \x1b[31m and [bold]loud\n"
+    depth: int = Field(3, description="\x07[/nothing] of it")
+
+    def information(self) -> Information:
+        raise SystemExit(0)
+
+
+def test_a_plug_in_that_does_not_say_what_it_uses_is_listed_beside_the_others(bench, monkeypatch):
+    register_solvers(monkeypatch, Coy)
+    monkeypatch.setenv("COLUMNS", "300")
+    done = bench("list", "solvers")
+    assert done.status == 0
+    assert "it is not known what: solver 'coy' cannot say what it uses: SystemExit: 0" in done.out
+    assert "[bold]loud" in done.out
+    assert "[/nothing] of it" in done.out
+    assert all(character.isprintable() for character in done.out.replace("\n", ""))
+    assert all(name in done.out for name in names())
