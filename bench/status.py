@@ -103,7 +103,7 @@ def _reopen(folder: Path) -> tuple[Store, Sweep]:
         sweep = Sweep(**claim)
     except (KeyError, ValueError) as error:
         raise RequestError(
-            f"'{folder}' holds a run of another version, or of a solver that is not here: run it again to see its status"
+            f"'{folder}' holds a run of another version, or of a solver that is not here: run it again to see more"
         ) from error
     backend = Backend(library, sweep.device, sweep.precision)  # type: ignore[arg-type]  # as it was validated
     return Store(folder, sweep, backend, digest), sweep
