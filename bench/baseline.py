@@ -23,7 +23,7 @@ from bench.calibration import calibrate, fingerprint, steady
 from bench.errors import Exit, RequestError
 from bench.manifest import versions
 from bench.report import error_console
-from bench.rows import IDENTITY, check_rows, failed
+from bench.rows import IDENTITY, check_rows, failed, known_label, with_canonical_labels
 from bench.run import run_sweep
 from bench.scratch import scratch
 from bench.sweep import Sweep
@@ -188,7 +188,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """The baseline in a file.
+    """The baseline in a file. Labels of solvers that are here become canonical, however they were spelled then.
 
     Raises:
         RequestError: there is none, or it was damaged or edited since it was made; one line that names it.
@@ -216,7 +216,9 @@ def read_baseline(path: Path) -> Baseline:
     except (ValueError, OverflowError) as error:
         raise RequestError(f"baseline '{path}' is damaged: {error}") from error
     check_rows(rows, path, COLUMNS)
-    return Baseline(header.sweep, header.machine, header.phasebench, header.costs, rows)
+    of = {(known_label(cost.solver), cost.variant): cost for cost in reversed(header.costs)}
+    costs = tuple(cost.model_copy(update={"solver": label}) for (label, _), cost in reversed(of.items()))
+    return Baseline(header.sweep, header.machine, header.phasebench, costs, with_canonical_labels(rows))
 
 
 def _checksum(header: dict[str, Any], table: str) -> str:

@@ -185,7 +185,7 @@ def compare(
     """Compare solvers image by image: paired differences with intervals, signed-rank tests, win rates."""
     from bench.compare import compare as compare_runs
     from bench.sweep import split_words
-    from solvers.registry import split_labels
+    from solvers.labels import split_labels
 
     compare_runs(run, other, solvers=tuple(split_labels(solvers)), variants=split_words(variants), csv=csv)
 
@@ -262,9 +262,11 @@ def verify(
 ) -> None:
     """Check the contract that every solver keeps, for authors of plug-ins: exit status 3 where one is broken."""
     from bench.verify import verify as verify_solvers
-    from solvers.registry import split_labels
+    from solvers.labels import split_labels
+    from solvers.registry import canonical
 
-    raise typer.Exit(verify_solvers(tuple(split_labels(solvers)), variant))
+    labels = dict.fromkeys(map(canonical, split_labels(solvers)))
+    raise typer.Exit(verify_solvers(tuple(labels), variant))
 
 
 @_command("list solvers", name="list")

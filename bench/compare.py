@@ -15,7 +15,7 @@ from bench.by_image import on_common_measurements
 from bench.errors import NothingComparableError, RequestError
 from bench.finished import read_rows
 from bench.report import labelled
-from bench.rows import failed
+from bench.rows import failed, known_label
 from bench.statistics import CONFIDENCE, holm, paired
 from bench.store import write_csv
 
@@ -38,6 +38,7 @@ def compare(
         NothingComparableError: fewer than two solvers, or no measurement in common.
     """
     console = console or Console()
+    solvers = tuple(map(known_label, solvers))
     first = _chosen(read_rows(run), solvers, variants, run)
     second = None if other is None else _chosen(read_rows(other), solvers, variants, other)
     table = difference_table(_pairs_within(first) if second is None else _pairs_between(first, second))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from bench.errors import RequestError
 from bench.manifest import MANIFEST
-from bench.rows import FILE, IDENTITY, check_rows
+from bench.rows import FILE, IDENTITY, check_rows, with_canonical_labels
 from solvers.files import sha256
 
 
@@ -39,7 +39,7 @@ def read_rows(folder: Path) -> pd.DataFrame:
     except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
-    return rows
+    return with_canonical_labels(rows)
 
 
 def _recorded(folder: Path) -> str:
