@@ -21,9 +21,10 @@ from rich.console import Console
 
 from bench.calibration import calibrate, fingerprint, steady
 from bench.errors import Exit, RequestError
+from bench.finished import known_label, with_canonical_labels
 from bench.manifest import versions
 from bench.report import error_console
-from bench.rows import IDENTITY, check_rows, failed, known_label, with_canonical_labels
+from bench.rows import IDENTITY, check_rows, failed
 from bench.run import run_sweep
 from bench.scratch import scratch
 from bench.sweep import Sweep

@@ -14,10 +14,11 @@ from rich.table import Table
 from bench.baseline import RECORDED, Baseline, Cost, Spread, measure_baseline, read_baseline
 from bench.errors import Exit, RequestError
 from bench.finished import read_rows
+from bench.plugins import PluginError, canonical
 from bench.sweep import Sweep, request
 from bench.tolerances import COLD_START, TIME, Metric, with_tolerances
 from bench.verdicts import FAMILY, Finding, Verdict, judge
-from solvers import SolverError, create
+from solvers import SolverError
 from solvers.interruption import terminated_as_interrupted
 
 WIDE = 60  # characters from which on a reason stands beside its verdict, and not below it
@@ -162,9 +163,9 @@ def _repeated(before: Baseline, path: Path, seeds: tuple[str, ...] | None) -> tu
     missing, labels = [], []
     for label in before.rows["solver"].unique():
         try:
-            create(label)
+            canonical(label)
             labels.append(label)
-        except SolverError as error:
+        except (SolverError, PluginError) as error:
             missing.append(Finding(str(label), "", "", Verdict.MISSING, str(error)))
     if not labels:
         return missing, None

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from bench.by_image import on_common_measurements
 from bench.errors import NothingComparableError, RequestError
-from bench.finished import read_rows
+from bench.finished import known_label, read_rows
 from bench.report import labelled
-from bench.rows import failed, known_label
+from bench.rows import failed
 from bench.statistics import CONFIDENCE, holm, paired
 from bench.store import write_csv
 

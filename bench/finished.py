@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 
 from bench.errors import RequestError
 from bench.manifest import MANIFEST
-from bench.rows import FILE, IDENTITY, check_rows, with_canonical_labels
+from bench.plugins import PluginError, canonical
+from bench.rows import FILE, IDENTITY, check_rows
+from solvers import SolverError
 from solvers.files import sha256
 
 
@@ -56,3 +58,17 @@ def _recorded(folder: Path) -> str:
             f"'{path}' is damaged, or of an older version: it has no checksum of {FILE}; "
             "the same run into the same folder writes both again"
         ) from error
+
+
+def known_label(label: str) -> str:
+    """The canonical spelling of a solver's label; as it is where this solver cannot be made here."""
+    try:
+        return canonical(label)
+    except (SolverError, PluginError):
+        return label
+
+
+def with_canonical_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with known labels. Where two spellings of a solver were run, their rows are the same: one is kept."""
+    spellings = {label: known_label(label) for label in rows["solver"].unique()}
+    return rows.assign(solver=rows["solver"].map(spellings)).drop_duplicates(IDENTITY, ignore_index=True)

@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 
 from bench.errors import RequestError
+from bench.plugins import PluginError, listed
 from datasets import DATASETS, VARIANTS
-from solvers import Solver
 from solvers.errors import SolverError, printable
-from solvers.registry import Parameter, blaming, information, names, parameters, solver_class
+from solvers.registry import names
 
 
 def show(what: str) -> None:
@@ -42,32 +42,18 @@ def _solvers() -> Group:
     for name in names():
         title = f"[bold]{_plain(name)}[/bold]"
         try:
-            kind = solver_class(name)
-        except SolverError as error:
+            solver = listed(name)
+        except (SolverError, PluginError) as error:
             parts.append(f"{title}  [red]{_plain(str(error))}[/red]\n")
             continue
-        described = parameters(kind)
-        parts.append(f"{title}  {_plain(kind.summary)}")
-        parts.append(Padding(f"uses {_plain(_information(kind, described))}", (0, 0, 0, 2)))
+        parts.append(f"{title}  {_plain(solver.summary)}")
+        parts.append(Padding(f"uses {_plain(solver.uses)}", (0, 0, 0, 2)))
         table = Table.grid(padding=(0, 2))
-        for p in described:
-            default = "needed" if p.default is None else f"= {p.default}"
-            table.add_row(_plain(f"{p.name} {default}"), f"[dim]{_plain(p.description)}[/dim]")
+        for parameter, default, description in solver.parameters:
+            value = "needed" if default is None else f"= {default}"
+            table.add_row(_plain(f"{parameter} {value}"), f"[dim]{_plain(description)}[/dim]")
         parts += [Padding(table, (0, 0, 0, 4)), ""]
     return Group(*parts)
-
-
-def _information(kind: type[Solver], described: list[Parameter]) -> str:
-    """What a solver uses with its defaults, or why that is not known."""
-    needed = [p.name for p in described if p.default is None]
-    if needed:
-        return f"what its parameters say: there is no default for {', '.join(needed)}"
-    try:
-        with blaming(f"solver '{kind.name}' cannot be made"):
-            solver = kind()
-        return str(information(solver))
-    except SolverError as error:
-        return f"it is not known what: {error}"
 
 
 def _plain(text: str) -> str:

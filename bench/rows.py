@@ -9,8 +9,7 @@ import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype, is_string_dtype
 
 from bench.errors import RequestError
-from solvers import SolverError, Status
-from solvers.registry import canonical
+from solvers import Status
 
 FILE = "per_image.parquet"
 IDENTITY = ["variant", "solver", "seed", "image", "measurement"]
@@ -44,20 +43,6 @@ def fault(rows: pd.DataFrame, columns: list[str]) -> str:
     if set(IDENTITY) <= set(columns) and rows.duplicated(IDENTITY).any():
         return "two rows are of the same solver, variant, seed and image"
     return ""
-
-
-def known_label(label: str) -> str:
-    """The canonical spelling of a solver's label; as it is where this solver cannot be made here."""
-    try:
-        return canonical(label)
-    except SolverError:
-        return label
-
-
-def with_canonical_labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with known labels. Where two spellings of a solver were run, their rows are the same: one is kept."""
-    spellings = {label: known_label(label) for label in rows["solver"].unique()}
-    return rows.assign(solver=rows["solver"].map(spellings)).drop_duplicates(IDENTITY, ignore_index=True)
 
 
 def check_rows(rows: pd.DataFrame, path: Path, columns: list[str]) -> None:

@@ -14,12 +14,12 @@ from pydantic_core import ErrorDetails
 
 from bench.address import check_address
 from bench.errors import RequestError
+from bench.plugins import PluginError, canonical
 from datasets import DATASETS, SPLITS, VARIANTS
 from solvers import Backend, SolverError, select_backend
 from solvers.compiled import kernels
 from solvers.files import read_regular
 from solvers.labels import split_labels
-from solvers.registry import canonical
 
 EXECUTORS = {
     "inline": "one shard after the other in this process",
@@ -171,7 +171,9 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
         sweep.select_backend()
         kernels()
     except ValidationError as error:
-        raise RequestError(_told(error.errors()[0])) from error
+        first = error.errors()[0]
+        reason = first.get("ctx", {}).get("error")
+        raise (reason if isinstance(reason, PluginError) else RequestError(_told(first))) from error
     except SolverError as error:
         raise RequestError(str(error)) from error
     return sweep

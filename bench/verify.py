@@ -1,16 +1,12 @@
 """`bench verify`: the contract that every solver keeps, checked on a few measurements of the embedded sample.
 
-For the author of a plug-in: what is promised in `solvers.base`, and what a comparison needs in order to be fair. Each
-check is a function that returns nothing, or raises `Breach` with the reason.
+For the author of a plug-in: what is promised in `solvers.base`, and what a comparison needs in order to be fair. The
+solver runs in a process of its own, as in a sweep; whatever ends that process is a reason.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TypeVar
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,35 +15,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.errors import Exit, RequestError
+from bench.executors.base import Place
+from bench.executors.contract import CHECKS, IMAGES, NEEDED, SCALES
+from bench.executors.processes import Processes
+from bench.executors.task import CallError, Task
 from bench.metrics import SUCCESS, adjusted_mse
+from bench.plugins import canonical
+from bench.solved import MalformedError, Solved
 from datasets import VARIANTS, Measurement, load_images, measure, place, placements
-from solvers import Backend, Information, Reconstruction, Solver, Status, Streams, create
+from solvers import Backend
 
-T = TypeVar("T")
-
-IMAGES = 5
-# Of the intensities, powers of four near these of ten: the images then get powers of two, which cost no rounding.
-SCALES = tuple(4.0 ** round(decimal * math.log2(10) / 2) for decimal in (-30, -15, -3, 3, 15, 30))
-ROUNDING = 1e-3  # largest ‖a − b‖ / ‖b‖ between two images that must be the same but for rounding
-COUNTS = ("iterations", "starts", "transforms")
-RESIDUAL = 0.01  # largest distance between a reported residual and its definition
-
-
-class Breach(Exception):  # noqa: N818 - not an error of the program
-    """A solver does not do what it promises; the message says in one line what it did instead."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A prepared solver, what it is asked to reconstruct, and its answer."""
-
-    solver: Solver
-    truth: NDArray
-    measurement: Measurement
-    found: Reconstruction
-
-    def again(self, measurement: Measurement, seed: int = 0) -> Reconstruction:
-        return self.solver.solve(measurement, Streams(seed))
+NO_TRUTH = "knows no truth"
 
 
 def verify(labels: tuple[str, ...], variant: str = "shift_flip", console: Console | None = None) -> Exit:
@@ -61,203 +39,61 @@ def verify(labels: tuple[str, ...], variant: str = "shift_flip", console: Consol
     if not labels:
         raise RequestError("--solvers: name at least one")
     console = console or Console()
-    solvers = [(label, create(label)) for label in labels]
+    labels = tuple(dict.fromkeys(map(canonical, labels)))
     kept = True
-    for label, solver in solvers:
-        console.print(f"\n[bold]{escape(label)}[/bold]", highlight=False)
-        table = Table.grid(padding=(0, 2))
-        for _ in ("mark", "check", "reason"):
-            table.add_column(overflow="fold")
-        for name, reason in findings(solver, variant):
-            mark = "[red]✗[/red]" if reason else "[green]✓[/green]"
-            table.add_row(mark, name, escape(reason))
-            kept = kept and not reason
-        console.print(table)
+    with Processes(load_images("sample"), Backend()) as workers:
+        for label in labels:
+            console.print(f"\n[bold]{escape(label)}[/bold]", highlight=False)
+            table = Table.grid(padding=(0, 2))
+            for _ in ("mark", "check", "reason"):
+                table.add_column(overflow="fold")
+            for name, reason in findings(label, variant, workers):
+                mark = "[red]✗[/red]" if reason else "[green]✓[/green]"
+                table.add_row(mark, name, escape(reason))
+                kept = kept and not reason
+            console.print(table)
     return Exit.FINE if kept else Exit.SOLVER
 
 
-def findings(solver: Solver, variant: str = "shift_flip") -> list[tuple[str, str]]:
+def findings(label: str, variant: str, workers: Place) -> list[tuple[str, str]]:
     """(check, reason) for every check; the reason is empty where the solver keeps the promise."""
     truth, measurement = _observed(variant)
-    backend = Backend()
-
-    def run() -> Case:
-        solver.prepare(backend, variant)
-        return Case(solver, truth, measurement, solver.solve(measurement, Streams(0)))
-
-    case, reason = _attempt(run)
-    lines = [("prepares and solves", reason)]
-    if case is None:
-        return lines
-    lines.append(("right shapes and types", _attempt(partial(shapes_and_types, case))[1]))
-    if lines[-1][1]:  # nothing else can be computed from an answer of another form
-        return lines
-    return lines + [(name, _attempt(partial(check, case))[1]) for name, check in CHECKS.items()]
+    lines = []
+    for name in CHECKS:
+        task = Task("contract", label, (measurement,), {"variant": variant, "check": name})
+        try:
+            reason = str(workers.ask(task))
+        except CallError as error:
+            reason = str(error)
+        lines.append((name, reason))
+        if reason and name in NEEDED:
+            return lines
+    lines.append((NO_TRUTH, knows_no_truth(label, variant, workers, truth, measurement)))
+    return lines
 
 
-def shapes_and_types(case: Case) -> None:
-    """Images (batch, m1, m2) of floating-point or complex numbers, and one number of everything else for each."""
-    found, n = case.found, len(case.measurement)
-    _require(isinstance(found, Reconstruction), f"solve() returned {type(found).__name__}, not a Reconstruction")
-    _require(isinstance(found.images, np.ndarray), f"images are {type(found.images).__name__}, not a NumPy array")
-    expected = (n, *case.measurement.grid)
-    _require(found.images.shape == expected, f"images have the shape {found.images.shape} instead of {expected}")
-    _require(found.images.dtype.kind in "fc", f"images are {found.images.dtype}, neither real nor complex floats")
-    for name, kind, word in (("residual", "f", "floats"), *((name, "iu", "integers") for name in COUNTS)):
-        values = getattr(found, name)
-        _require(isinstance(values, np.ndarray), f"{name} is {type(values).__name__}, not a NumPy array")
-        _require(values.shape == (n,), f"{name} has the shape {values.shape} instead of {(n,)}")
-        _require(values.dtype.kind in kind, f"{name} is {values.dtype}: {word} are expected")
-    _require(len(found.status) == n, f"status has {len(found.status)} values for {n} images")
-    _require(isinstance(found.kernel, str), f"kernel is {type(found.kernel).__name__}, not text")
-    strange = [status for status in found.status if status not in list(Status)]
-    _require(not strange, f"unknown status '{strange[0]}'" if strange else "")
+def knows_no_truth(label: str, variant: str, workers: Place, truth: NDArray, measurement: Measurement) -> str:
+    """Only intensities say what an image is: under another image's number, that image must not appear.
 
-
-def finite(case: Case) -> None:
-    """Images and residuals are finite, counts are not negative."""
-    _require(bool(np.isfinite(case.found.images).all()), "images hold NaN or infinity")
-    _require(bool(np.isfinite(case.found.residual).all()), "residuals hold NaN or infinity")
-    for name in COUNTS:
-        _require(bool((getattr(case.found, name) >= 0).all()), f"{name} holds negative numbers")
-
-
-def residual_by_definition(case: Case) -> None:
-    """The residual is ‖|FX| − √Y‖ / ‖√Y‖ of the images that are returned."""
-    _true_residual(case.found, case.measurement)
-
-
-def declares_information(case: Case) -> None:
-    """It says what it uses besides the intensities, and uses nothing else of what is public."""
-    declared = case.solver.information()
-    _require(isinstance(declared, Information), f"information() returned {type(declared).__name__}, not Information")
-    used = declared.on(case.measurement)
-    if not used.real:
-        other = case.again(replace(case.measurement, real=False))
-        _same(other, case.found, "does not declare that objects are real, but uses it")
-    if not used.nonnegative:
-        unknown = np.zeros(len(case.measurement), dtype=bool)
-        other = case.again(replace(case.measurement, nonnegative=unknown))
-        _same(other, case.found, "does not declare nonnegativity, but uses it")
-    if used.support == "none":
-        n1, n2 = case.measurement.object_shape
-        other = case.again(replace(case.measurement, object_shape=(n1 - 1, n2 - 1)))
-        _same(other, case.found, "does not declare a support, but uses it")
-
-
-def same_seed(case: Case) -> None:
-    """The same seed gives the same result, to the last bit."""
-    again = case.again(case.measurement)
-    _require(np.array_equal(again.images, case.found.images), "two runs with one seed differ")
-    _require(np.array_equal(again.iterations, case.found.iterations), "two runs with one seed differ in iterations")
-
-
-def independent_of_the_batch(case: Case) -> None:
-    """An image alone, or in another order, gives the same as in the batch, but for rounding."""
-    order = np.arange(len(case.measurement))[::-1]
-    _same(case.again(case.measurement[order]), _select(case.found, order), "in another order, an image differs")
-    for i in (0, len(order) - 1):
-        one = np.array([i])
-        _same(case.again(case.measurement[one]), _select(case.found, one), f"alone, image {i} differs")
-
-
-def leaves_the_measurement_alone(case: Case) -> None:
-    """The intensities belong to all solvers of a run."""
-    copy = replace(case.measurement, intensities=case.measurement.intensities.copy())
-    case.again(copy)
-    _require(np.array_equal(copy.intensities, case.measurement.intensities), "it changed the intensities")
-    _require(np.array_equal(copy.indices, case.measurement.indices), "it changed the indices")
-
-
-def knows_no_truth(case: Case) -> None:
-    """Only intensities say what an image is: under another image's number, that image must not appear."""
-    n = len(case.measurement)
-    renamed = replace(case.measurement, indices=np.roll(case.measurement.indices, 1))
+    The truth of the measurement never leaves this process.
+    """
     for scale in (1.0, SCALES[0], SCALES[-1]):
-        found = case.again(replace(renamed, intensities=renamed.intensities * scale))
-        errors = adjusted_mse(np.roll(case.truth, 1, axis=0), found.images)
-        _require(
-            not (errors < SUCCESS).any(),
-            f"given the measurement of one image under the number of another, it returned the other ({n} images)",
+        renamed = replace(
+            measurement, indices=np.roll(measurement.indices, 1), intensities=measurement.intensities * scale
         )
-
-
-def survives_bad_input(case: Case) -> None:
-    """NaN, negative and dark measurements become rows with the status "invalid", and disturb no other image."""
-    intensities = case.measurement.intensities.copy()
-    intensities[1, 3, 4], intensities[2], intensities[3, 5, 6] = np.nan, 0, -1
-    found = case.again(replace(case.measurement, intensities=intensities))
-    _require(len(found.status) == len(intensities), f"{len(found.status)} results for {len(intensities)} images")
-    for i, what in ((1, "with NaN"), (2, "of zeros"), (3, "with a negative number")):
-        _require(found.status[i] == Status.INVALID, f"a measurement {what} has the status '{found.status[i]}'")
-        _require(bool(np.isfinite(found.images[i]).all()), f"a measurement {what} gives an image that is not finite")
-    good = np.array([0, 4])
-    _same(_select(found, good), _select(case.found, good), "beside a bad measurement, a good image differs")
-    dark = case.again(replace(case.measurement, intensities=np.zeros_like(intensities)))
-    _require(set(dark.status) == {Status.INVALID}, "a batch of zeros is not invalid everywhere")
-
-
-def scales(case: Case) -> None:
-    """The units of the intensities are free: Y c² gives the image times c, or one that has diverged."""
-    for scale in SCALES:
-        scaled = replace(case.measurement, intensities=case.measurement.intensities * scale)
-        found = case.again(scaled)
-        held = np.array([status != Status.DIVERGED for status in found.status])
-        images = found.images[held].astype(np.result_type(found.images, np.float64)) / math.sqrt(scale)
-        _same(replace(found, images=images), _select(case.found, held), f"with Y × {scale:.0e}, an image differs")
-        _true_residual(replace(_select(found, held), residual=found.residual[held]), scaled[held])
-
-
-CHECKS: dict[str, Callable[[Case], None]] = {
-    "finite images": finite,
-    "residual as it is defined": residual_by_definition,
-    "uses what it declares": declares_information,
-    "same seed, same result": same_seed,
-    "independent of the batch": independent_of_the_batch,
-    "leaves the measurement alone": leaves_the_measurement_alone,
-    "knows no truth": knows_no_truth,
-    "survives bad measurements": survives_bad_input,
-    "scales with the intensities": scales,
-}
+        try:
+            answer = workers.ask(Task("solve", label, (renamed,), {"variant": variant, "seed": 0}))
+            solved = Solved.of(answer, renamed)
+        except (CallError, MalformedError) as error:
+            return str(error)
+        if solved.found is None:
+            return solved.reason
+        if (adjusted_mse(np.roll(truth, 1, axis=0), solved.found.images) < SUCCESS).any():
+            return f"given one image's measurement under the number of another, it returned the other ({IMAGES} images)"
+    return ""
 
 
 def _observed(variant: str) -> tuple[NDArray, Measurement]:
     indices = np.arange(IMAGES)
     truth = place(load_images("sample").tiles(indices), placements(variant, seed=0, split="test", indices=indices))
     return truth, measure(truth, indices=indices)
-
-
-def _attempt(run: Callable[[], T]) -> tuple[T | None, str]:
-    """The result, or in one line why there is none: a solver may raise anything."""
-    try:
-        return run(), ""
-    except Breach as breach:
-        return None, str(breach)
-    except (Exception, SystemExit) as error:
-        return None, " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _require(kept: bool, reason: str) -> None:
-    if not kept:
-        raise Breach(reason)
-
-
-def _same(found: Reconstruction, expected: Reconstruction, reason: str) -> None:
-    """Refuse images that differ by more than rounding."""
-    difference = np.linalg.norm(found.images - expected.images, axis=(1, 2))
-    scale = np.linalg.norm(expected.images, axis=(1, 2))
-    share = float(np.max(difference / np.where(scale > 0, scale, 1), initial=0))
-    _require(share <= ROUNDING, f"{reason} by {share:.1%} (allowed: {ROUNDING:.1%})")
-
-
-def _true_residual(found: Reconstruction, measurement: Measurement) -> None:
-    """Refuse residuals that are not those of the images."""
-    magnitude = np.sqrt(measurement.intensities)
-    of_images = np.abs(np.fft.fft2(found.images.astype(np.complex128)))
-    true = np.linalg.norm(of_images - magnitude, axis=(1, 2)) / np.linalg.norm(magnitude, axis=(1, 2))
-    for i, (said, is_so) in enumerate(zip(found.residual, true, strict=True)):
-        _require(abs(is_so - said) <= RESIDUAL, f"image {i} says {said:.4f}, its definition gives {is_so:.4f}")
-
-
-def _select(found: Reconstruction, rows: NDArray) -> Reconstruction:
-    return replace(found, images=found.images[rows])

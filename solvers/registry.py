@@ -94,9 +94,7 @@ def create(label: str) -> Solver:
     if name in BUILT_IN:
         return _made(kind, values)
     with blaming(f"solver '{name}' cannot be made"):
-        solver = _made(kind, values)
-    information(solver)
-    return solver
+        return _made(kind, values)
 
 
 def canonical(label: str) -> str:

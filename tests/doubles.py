@@ -155,6 +155,15 @@ class Exploding(Still):
         return (state[0] * float("inf"),)
 
 
+def announce(site: Path, name: str, value: str) -> Path:
+    """Write into a folder what makes a plug-in known to every process that has it on its path."""
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[phasebench.solvers]\n{name} = {value}\n")
+    return site
+
+
 def register_solvers(monkeypatch, *kinds: type[Solver]) -> None:
     """Make these solvers known by name, for one test."""
     from solvers.registry import BUILT_IN

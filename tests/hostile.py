@@ -154,12 +154,3 @@ class Hostile(Solver):
 
     def _close_everything(self) -> None:
         os.closerange(3, 256)
-
-
-def install(site: Path) -> Path:
-    """Write into a folder what makes a distribution's entry point known to every process that has it on its path."""
-    info = site / "hostile-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[phasebench.solvers]\nhostile = hostile:Hostile\n")
-    return site

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from doubles import announce
 
 from datasets import Measurement
 from solvers import Information, Reconstruction, Solver, Status, Streams
@@ -62,12 +63,8 @@ class Troubled(Solver):
 
 
 def install(site: Path) -> Path:
-    """Write into a folder what makes a distribution's entry point known to every process that has it on its path."""
-    info = site / "troubled-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: troubled\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[phasebench.solvers]\ntroubled = troubled:Troubled\n")
-    return site
+    """Announce the plug-in of this file to every process that has the folder on its path."""
+    return announce(site, "troubled", "troubled:Troubled")
 
 
 def calls(folder: Path) -> list[tuple[int, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
-from bench.errors import one_line
 from bench.executors.probes import Bench
 from bench.executors.task import CallError, Task, Tell
 from bench.shard import Observation, Outcome, Shard
@@ -17,8 +16,9 @@ from solvers import Backend
 class Inline:
     """As `Executor` and `Place`. The truth lies in the same process as the solver."""
 
-    def __init__(self, images: ImageSet, backend: Backend) -> None:
-        import torch  # noqa: F401 - solving and scoring need it, and its import takes a second that is none of theirs
+    def __init__(self, images: ImageSet | None, backend: Backend) -> None:
+        if backend.name == "torch":
+            import torch  # noqa: F401 - solving needs it, and its import takes a second that is none of the solver's
 
         self.images, self.backend = images, backend
         self._bench = Bench(backend)
@@ -32,6 +32,7 @@ class Inline:
     def run(self, shards: Sequence[Shard]) -> Iterator[Outcome]:
         """As `Executor.run`."""
         for shard in shards:
+            assert self.images is not None
             observation = Observation.of(self.images, shard, self.backend.threads)
             options = {"variant": shard.variant, "seed": shard.seed}
             value = Task("solve", shard.solver, (observation.measurement,), options).perform(self._bench, _nobody)
@@ -47,7 +48,7 @@ class Inline:
         try:
             return task.perform(self._bench, tell or _nobody)
         except (Exception, SystemExit) as failure:
-            raise CallError(one_line(failure)) from failure
+            raise CallError.by(failure) from failure
 
 
 def _nobody(seen: dict[str, Any]) -> None:

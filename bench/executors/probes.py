@@ -11,12 +11,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from bench.code import code_of, file_digests
 from bench.errors import TRACEBACK, clean, one_line
-from bench.keys import code_of
+from bench.executors.contract import CHECKS, Breach, Case
 from bench.memory import peak_memory
 from bench.solved import MalformedError, Solved, checked, text
 from datasets import Measurement
-from solvers import Backend, IterativeSolver, Snapshot, Solver, Streams, create
+from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create
+from solvers.registry import blaming, canonical, information, parameters, solver_class
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -129,4 +131,48 @@ def converge(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, 
     return True
 
 
-PROBES: dict[str, Callable[..., Any]] = {probe.__name__: probe for probe in (solve, alone, converge)}
+def contract(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, check: str) -> str:
+    """How a solver breaks one promise (a name of `contract.CHECKS`), in words; empty where it keeps it."""
+    try:
+        solver = bench.prepared(label, variant)
+        case = Case(solver, measurement, solver.solve(measurement, Streams(0)))
+        CHECKS[check](case)
+    except Breach as breach:
+        return one_line(str(breach))
+    return ""
+
+
+def describe(bench: Bench, tell: Tell, label: str, *, variants: list[str]) -> dict[str, Any]:
+    """What the runner has to know of a solver before it runs: `plugins.Description`."""
+    solver = create(label)
+    return {
+        "label": canonical(label),
+        "code": code_of(label),
+        "files": {variant: file_digests(solver, variant) for variant in variants},
+    }
+
+
+def listed(bench: Bench, tell: Tell, label: str) -> dict[str, Any]:
+    """What `bench list` says of a solver: `plugins.Listed`."""
+    kind = solver_class(label)
+    described = parameters(kind)
+    needed = [parameter.name for parameter in described if parameter.default is None]
+    if needed:
+        uses = f"what its parameters say: there is no default for {', '.join(needed)}"
+    else:
+        try:
+            with blaming(f"solver '{kind.name}' cannot be made"):
+                solver = kind()
+            uses = str(information(solver))
+        except SolverError as error:
+            uses = f"it is not known what: {error}"
+    return {
+        "summary": kind.summary,
+        "uses": uses,
+        "parameters": [[parameter.name, parameter.default, parameter.description] for parameter in described],
+    }
+
+
+PROBES: dict[str, Callable[..., Any]] = {
+    probe.__name__: probe for probe in (solve, alone, converge, contract, describe, listed)
+}

@@ -27,6 +27,7 @@ class Processes:
     """A crew of workers, each with one shard at a time.
 
     Args:
+        images: None where solvers are only asked something.
         workers: how many there are, at most.
         timeout: seconds for one shard; None for as long as it takes.
         beside: shards solved at a time, where these workers are not the only ones.
@@ -34,7 +35,7 @@ class Processes:
 
     def __init__(
         self,
-        images: ImageSet,
+        images: ImageSet | None,
         backend: Backend,
         workers: int = 1,
         timeout: float | None = None,
@@ -119,7 +120,7 @@ class Processes:
                     continue
                 worker.rest()
                 if "value" not in message:
-                    raise CallError(str(message.get("error", "the worker sent no answer")))
+                    raise CallError.of(message)
                 return message["value"]
         except EOFError:
             raise CallError(f"the worker process died: {self._dismiss(worker, patience=1.0)}") from None
@@ -147,6 +148,7 @@ class Processes:
             self._give(worker, shard)
 
     def _give(self, worker: Worker, shard: Shard) -> None:
+        assert self.images is not None
         observation = Observation.of(self.images, shard, self.backend.threads)
         options = {"variant": shard.variant, "seed": shard.seed}
         worker.give(Task("solve", shard.solver, (observation.measurement,), options), observation, self.timeout)
@@ -166,7 +168,7 @@ class Processes:
         worker.rest()
         try:
             if "value" not in message:
-                raise MalformedError(str(message.get("error", "the worker sent no answer")))
+                raise MalformedError(str(CallError.of(message)))
             solved = Solved.of(message["value"], observation.measurement)
         except MalformedError as error:
             return observation.unsolved(FAILED, str(error), seconds)

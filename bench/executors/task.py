@@ -14,7 +14,30 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class CallError(Exception):
-    """The solver raised an error, took too long, or ended its process; the message is one line."""
+    """The solver raised an error, took too long, or ended its process; the message is one line.
+
+    Attributes:
+        kind: the class of what was raised, by name; empty where nothing was.
+        text: its message alone.
+    """
+
+    def __init__(self, message: str, kind: str = "", text: str = "") -> None:
+        super().__init__(message)
+        self.kind, self.text = kind, text
+
+    @classmethod
+    def by(cls, failure: BaseException) -> CallError:
+        return cls(one_line(failure), type(failure).__name__, one_line(str(failure)))
+
+    @classmethod
+    def of(cls, message: dict[str, Any]) -> CallError:
+        """From a message that holds no value."""
+        said = [str(message.get(name, "")) for name in ("error", "kind", "text")]
+        return cls(said[0] or "the worker sent no answer", *said[1:])
+
+    def plain(self) -> dict[str, str]:
+        """For a message."""
+        return {"error": str(self), "kind": self.kind, "text": self.text}
 
 
 @dataclass(frozen=True)
@@ -48,4 +71,4 @@ def answer(task: Task, bench: Bench, tell: Tell) -> dict[str, Any]:
     try:
         return {"value": task.perform(bench, tell)}
     except BaseException as failure:
-        return {"error": one_line(failure)}
+        return CallError.by(failure).plain()

@@ -56,7 +56,7 @@ def _serve(control: Connection, workers: set[int]) -> None:
 
     open_streams(reader_matters=False)
     backend = Backend(**settings["backend"])
-    _prepare()
+    _prepare(backend)
     alarm = _alarm()
     control.send_bytes(b"{}")
     while True:
@@ -78,16 +78,14 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def _prepare() -> None:
+def _prepare(backend: Backend) -> None:
     """Import what every worker needs, and read the code that all of them have to name."""
-    import torch  # noqa: F401
-
+    from bench.code import code_of
     from bench.executors import worker_main  # noqa: F401
-    from bench.keys import code_of
-    from solvers.compiled import kernels
 
-    kernels()
     code_of("er")
+    if backend.name == "torch":
+        import torch  # noqa: F401
 
 
 def _start(control: Connection, alarm: tuple[int, int], backend: Backend) -> int:

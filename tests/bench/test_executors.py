@@ -233,7 +233,7 @@ def test_a_time_limit_holds_on_dask_as_well(tmp_path, notes, light_cluster):
 @pytest.mark.parametrize("options", [{"executor": "inline"}, {"executor": "processes"}], ids=lambda o: o["executor"])
 def test_a_shard_made_by_other_code_than_its_key_names_is_refused(tmp_path, monkeypatch, options):
     versions = map(str, itertools.count())  # never the same twice
-    monkeypatch.setattr("bench.keys.code_digest", lambda kind: next(versions))
+    monkeypatch.setattr("bench.code.code_digest", lambda kind: next(versions))
     with pytest.raises(RequestError, match="was run with other code or packages"):
         run_sweep(sweep_of("er[iterations=1]", **options), tmp_path / "out", figures=False)
     assert list((tmp_path / "out" / "shards").iterdir()) == []

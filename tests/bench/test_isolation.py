@@ -9,12 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-import hostile
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from doubles import announce, result_rows
 from troubled import alive
 
+from bench.baseline import Baseline, write_baseline
 from bench.errors import Exit
 from bench.run import Result, run_sweep
 from bench.sweep import request
@@ -25,7 +27,7 @@ ER = "er[iterations=20]"
 
 @pytest.fixture(autouse=True)
 def _plugin(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(hostile.install(tmp_path / "site")))
+    monkeypatch.syspath_prepend(str(announce(tmp_path / "site", "hostile", "hostile:Hostile")))
 
 
 @pytest.fixture
@@ -163,3 +165,73 @@ def test_what_a_solver_leaves_to_be_understood_is_taken_as_it_is_meant(run_it):
     assert rows.loc[labels["digest"], "reason"] == "what weights_digest() returned is a value of type int, not text"
     assert rows.loc[labels["talk_out_of_turn"], "status"] == "failed", "what it writes into open files is no answer"
     assert rows.loc[ER, "status"] == "stopped"
+
+
+# ---- a plug-in that ends its process where nothing is solved yet
+
+SOURCE = """
+import os, sys
+from solvers import Information, Solver
+
+class Sudden(Solver):
+    name, summary = "sudden", "ends its process"
+
+    def information(self):
+        return Information()
+
+    def solve(self, measurement, rng):
+        os._exit(0)
+"""
+AT_IMPORT = SOURCE + "\nos._exit(0)\n"
+IN_FILES = SOURCE + "\n    def files(self, variant=None):\n        os._exit(0)\n"
+IN_INFORMATION = SOURCE.replace("return Information()", "os._exit(0)")
+
+
+@pytest.fixture
+def sudden(tmp_path, monkeypatch):
+    """A plug-in with this source."""
+
+    def install(source: str) -> None:
+        site = announce(tmp_path / "sudden", "sudden", "sudden:Sudden")
+        (site / "sudden.py").write_text(source)
+        monkeypatch.syspath_prepend(str(site))
+
+    return install
+
+
+@pytest.mark.parametrize("source", [AT_IMPORT, IN_FILES], ids=["import", "files"])
+def test_a_plug_in_that_ends_its_process_has_failed_whatever_status_it_chose(sudden, bench, tmp_path, source):
+    sudden(source)
+    for command in (
+        ["run", "--solvers", "sudden", "--dataset", "sample", "--images", 2, "--output", tmp_path / "out"],
+        ["verify", "--solvers", "sudden"],
+    ):
+        done = bench(*command)
+        assert done.status == Exit.SOLVER
+        assert "the worker process died: exit status 0" in done.err + done.out
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plug_in_that_ends_its_process_is_listed_with_that_reason(sudden, bench):
+    sudden(IN_INFORMATION)
+    done = bench("list", "solvers")
+    assert done.status == Exit.FINE
+    assert "the worker process died: exit status 0" in " ".join(done.out.split())
+    assert "alm" in done.out
+
+
+def test_the_gate_does_not_pass_a_plug_in_that_ends_its_process(sudden, bench, tmp_path):
+    rows = result_rows("sudden", np.array([0.5, 0.5]))
+    header = {"solvers": ["sudden"], "variants": ["none"], "images": 2, "dataset": "sample"}
+    write_baseline(Baseline(header, {}, "0", (), rows), tmp_path / "baseline.csv")
+    sudden(AT_IMPORT)
+    done = bench("check", "--baseline", tmp_path / "baseline.csv")
+    assert done.status == Exit.SOLVER
+    assert "missing" in done.out
+
+
+def test_verify_says_which_promise_was_asked_for_when_the_process_ended(sudden, bench):
+    sudden(SOURCE)
+    done = bench("verify", "--solvers", "sudden")
+    assert done.status == Exit.SOLVER
+    assert "prepares and solves the worker process died: exit status 0" in " ".join(done.out.split())

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from doubles import Blank
 
-import bench.keys
+import bench.code
 from bench.closure import closure
 from bench.keys import Keys
 from bench.shard import Shard
+from datasets import VARIANTS
 from solvers import Backend, SolverError
 
 SHARD = Shard("unet_a", "shift_flip", 0, 0, 2, "test", None)
@@ -30,7 +31,7 @@ def weights(tmp_path, monkeypatch):
 
 
 def key(shard: Shard = SHARD, backend: Backend = BACKEND, data: str = "data") -> str:
-    return Keys(backend, data).key(shard)
+    return Keys(backend, data, tuple(VARIANTS)).key(shard)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +99,12 @@ def test_the_cuda_sources_count(monkeypatch):
 
     data = closure(["solvers.rrr"]).data
     assert {"solvers.cuda/projection.cu", "solvers.cuda/elementwise.cu", "solvers.cuda/maps.cuh"} <= set(data)
-    before = bench.keys.code_digest(RelaxedReflectReflect)
-    monkeypatch.setattr(bench.keys, "_DIGESTS", {})
+    before = bench.code.code_digest(RelaxedReflectReflect)
+    monkeypatch.setattr(bench.code, "_DIGESTS", {})
     read = Path.read_bytes
     changed = lambda path: read(path) + b" " * (path.name == "projection.cu")  # noqa: E731
     monkeypatch.setattr(Path, "read_bytes", changed)
-    assert bench.keys.code_digest(RelaxedReflectReflect) != before
+    assert bench.code.code_digest(RelaxedReflectReflect) != before
 
 
 def test_what_a_pipe_would_give_is_not_waited_for(weights):
@@ -120,14 +121,14 @@ def test_a_plug_in_that_cannot_name_its_files_is_named(monkeypatch):
             raise SystemExit(0)
 
     with pytest.raises(SolverError, match="'forgetful' cannot say which files it reads: SystemExit: 0"):
-        bench.keys.file_digests(Forgetful(), "none")
+        bench.code.file_digests(Forgetful(), "none")
 
 
 def test_the_compiled_kernels_count_where_they_serve(weights, monkeypatch):
     before = key()
-    monkeypatch.setattr(bench.keys, "kernels", lambda: None)
+    monkeypatch.setattr(bench.code, "kernels", lambda: None)
     portable = key()
-    if bench.keys.kernels.__name__ != "<lambda>":
+    if bench.code.kernels.__name__ != "<lambda>":
         assert portable != before
     assert key() == portable
 
@@ -138,9 +139,9 @@ def test_code_that_is_written_again_is_read_again(tmp_path, monkeypatch):
     file.write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     mine = importlib.import_module("plug_in_of_mine").Mine
-    before = bench.keys.code_digest(mine)
-    assert bench.keys.code_digest(mine) == before
+    before = bench.code.code_digest(mine)
+    assert bench.code.code_digest(mine) == before
     file.write_text(source + "    step = None\n")
-    assert bench.keys.code_digest(mine) != before
+    assert bench.code.code_digest(mine) != before
     file.write_text(source)
-    assert bench.keys.code_digest(mine) == before
+    assert bench.code.code_digest(mine) == before

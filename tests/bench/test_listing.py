@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
-
 import pytest
-from doubles import Blank, Demanding, register_solvers
+from doubles import Blank, Demanding, announce, register_solvers
 from pydantic import Field
 
 from datasets import DATASETS, VARIANTS
@@ -41,15 +39,13 @@ def test_variants_and_data_sets_are_listed_and_described(bench, what, entries):
         assert words(description) in words(done.out)
 
 
-def test_a_plug_in_that_does_not_work_is_listed_with_the_reason(bench, monkeypatch):
-    from solvers import registry
-
-    point = EntryPoint("bad", "a_module_that_is_not_here:Bad", registry.GROUP)
-    monkeypatch.setattr(registry, "_plugins", lambda: {"bad": [point]})
+def test_a_plug_in_that_does_not_work_is_listed_with_the_reason(bench, monkeypatch, tmp_path):
+    announce(tmp_path, "bad", "a_module_that_is_not_here:Bad")
+    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("COLUMNS", "300")
     done = bench("list", "solvers")
     assert done.status == 0
-    assert "plug-in 'bad' (a_module_that_is_not_here:Bad) cannot be imported" in done.out
+    assert "plug-in 'bad' (a_module_that_is_not_here:Bad of bad 1.0) cannot be imported" in done.out
 
 
 def test_a_plug_in_that_needs_a_parameter_is_listed(bench, monkeypatch):

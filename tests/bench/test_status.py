@@ -137,7 +137,7 @@ def test_a_path_in_a_message_cannot_paint_the_terminal(bench, tmp_path):
 
 
 def test_shards_of_other_code_are_stale_and_run_again(folder, monkeypatch):
-    monkeypatch.setattr("bench.keys.code_digest", lambda kind: "other code")
+    monkeypatch.setattr("bench.code.code_digest", lambda kind: "other code")
     assert inventory(folder).counts["blank", "none"] == {State.MISSING: 3, State.STALE: 3}
 
 

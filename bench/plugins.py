@@ -1,0 +1,95 @@
+"""What has to be known of a solver before it runs: its one spelling, its code, its files, what it says of itself.
+
+The code of a plug-in is asked in a process of its own: it may do anything while it is loaded, and whatever ends that
+process is the plug-in's failure, never the end of the command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bench.errors import Exit, RequestError
+from bench.executors.inline import Inline
+from bench.executors.processes import Processes
+from bench.executors.task import CallError, Task
+from solvers import Backend, SolverError
+from solvers.errors import ParameterError, UnavailableError, UnknownSolverError
+from solvers.labels import read_label
+from solvers.registry import BUILT_IN, names
+
+_REFUSALS = {kind.__name__: kind for kind in (SolverError, ParameterError, UnavailableError, UnknownSolverError)}
+
+
+class PluginError(RequestError):
+    """The code of a plug-in ended its process, or does not answer."""
+
+    status: ClassVar[Exit] = Exit.SOLVER
+
+
+@dataclass(frozen=True)
+class Description:
+    """What decides a solver's results, besides what it is given.
+
+    Attributes:
+        label: its canonical label.
+        code: SHA-256 of the code that makes a shard of it.
+        files: for each variant, SHA-256 of the files that it reads.
+    """
+
+    label: str
+    code: str
+    files: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a solver says of itself: `parameters` are (name, default or None, description)."""
+
+    summary: str
+    uses: str
+    parameters: list[tuple[str, str | None, str]]
+
+
+def canonical(label: str) -> str:
+    """The one spelling of the solver that a label asks for.
+
+    Raises:
+        SolverError: there is no such solver, or not with these parameters.
+        PluginError: its code does not answer.
+    """
+    return describe(label).label
+
+
+def describe(label: str, variants: Sequence[str] = ()) -> Description:
+    """What has to be known of a solver on these variants.
+
+    Raises:
+        SolverError, PluginError: as `canonical`.
+    """
+    return Description(**_ask(label, "describe", variants=list(variants)))
+
+
+def listed(name: str) -> Listed:
+    """What `bench list` says of the solver with this name.
+
+    Raises:
+        SolverError, PluginError: as `canonical`.
+    """
+    found = _ask(name, "listed")
+    return Listed(**{**found, "parameters": [tuple(parameter) for parameter in found["parameters"]]})
+
+
+def _ask(label: str, probe: str, **options: Any) -> dict[str, Any]:
+    name, _ = read_label(label)
+    backend = Backend("numpy")
+    try:
+        if name in BUILT_IN or name not in names():
+            return Inline(None, backend).ask(Task(probe, label, (), options))
+        with Processes(None, backend) as workers:
+            return workers.ask(Task(probe, label, (), options))
+    except CallError as error:
+        if error.kind in _REFUSALS:
+            raise _REFUSALS[error.kind](error.text) from error
+        raise PluginError(f"solver '{name}' cannot be used: {error}") from error
