@@ -21,14 +21,18 @@ from solvers.files import sha256
 class Keys:
     """Keys of the shards of one sweep. Code and weights are read once: a sweep does not change while it runs."""
 
-    def __init__(self, backend: Backend, data_digest: str, variants: Sequence[str]) -> None:
+    def __init__(self, backend: Backend, data_digest: str, solvers: Sequence[str], variants: Sequence[str]) -> None:
+        """For shards of these solvers on these variants.
+
+        Raises:
+            SolverError, PluginError: a solver is not there, or its code does not answer.
+        """
         self._common = [backend.name, backend.device, backend.precision, data_digest]
-        self._variants = variants
-        self._solvers: dict[str, Description] = {}
+        self._solvers: dict[str, Description] = {label: describe(label, variants) for label in solvers}
 
     def key(self, shard: Shard) -> str:
         """32 hexadecimal digits."""
-        solver = self._described(shard.solver)
+        solver = self._solvers[shard.solver]
         parts = [
             self._common,
             asdict(replace(shard, solver="")),
@@ -39,9 +43,4 @@ class Keys:
 
     def code(self, label: str) -> str:
         """SHA-256 of the code that makes a shard of this solver."""
-        return self._described(label).code
-
-    def _described(self, label: str) -> Description:
-        if label not in self._solvers:
-            self._solvers[label] = describe(label, self._variants)
-        return self._solvers[label]
+        return self._solvers[label].code

@@ -6,8 +6,10 @@ process is the plug-in's failure, never the end of the command.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from bench.errors import Exit, RequestError
@@ -83,13 +85,22 @@ def listed(name: str) -> Listed:
 
 def _ask(label: str, probe: str, **options: Any) -> dict[str, Any]:
     name, _ = read_label(label)
-    backend = Backend("numpy")
+    task = Task(probe, label, (), options)
     try:
         if name in BUILT_IN or name not in names():
-            return Inline(None, backend).ask(Task(probe, label, (), options))
-        with Processes(None, backend) as workers:
-            return workers.ask(Task(probe, label, (), options))
+            return Inline(None, Backend("numpy")).ask(task)
+        workers = _workers(tuple(sys.path))
+        try:
+            return workers.ask(task)
+        finally:
+            workers.dismiss_idle()  # the next question gets a fresh process, and the code as it is then
     except CallError as error:
         if error.kind in _REFUSALS:
             raise _REFUSALS[error.kind](error.text) from error
         raise PluginError(f"solver '{name}' cannot be used: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def _workers(path: tuple[str, ...]) -> Processes:
+    """Where plug-ins on this path are asked. They end with this process; to start the first one takes half a second."""
+    return Processes(None, Backend("numpy"))

@@ -36,7 +36,7 @@ class Store:
     def __init__(self, folder: Path, sweep: Sweep, backend: Backend, data_digest: str) -> None:
         self.folder, self.shards = folder, folder / "shards"
         self.sweep, self.backend, self.data_digest = sweep, backend, data_digest
-        self.keys = Keys(backend, data_digest, sweep.variants)
+        self.keys = Keys(backend, data_digest, sweep.solvers, sweep.variants)
         self._lock = Lock(folder)
 
     def __enter__(self) -> Store:

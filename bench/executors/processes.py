@@ -96,7 +96,7 @@ class Processes:
         """As `Place.ask`."""
         worker = next((worker for worker in self._crew if worker.label == task.label), None)
         if worker is None:
-            self._dismiss_idle()
+            self.dismiss_idle()
             worker = self._warden.start(task.label)
             self._crew.append(worker)
         worker.give(task, task, self.timeout)
@@ -197,6 +197,7 @@ class Processes:
         self._crew.remove(worker)
         return self._warden.end(worker, patience)
 
-    def _dismiss_idle(self) -> None:
+    def dismiss_idle(self) -> None:
+        """End the workers that have nothing to do."""
         for worker in [worker for worker in self._crew if worker.task is None]:
             self._dismiss(worker)

@@ -31,7 +31,7 @@ def weights(tmp_path, monkeypatch):
 
 
 def key(shard: Shard = SHARD, backend: Backend = BACKEND, data: str = "data") -> str:
-    return Keys(backend, data, tuple(VARIANTS)).key(shard)
+    return Keys(backend, data, [shard.solver], tuple(VARIANTS)).key(shard)
 
 
 @pytest.mark.parametrize(
