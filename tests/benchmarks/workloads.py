@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import scipy.fft
@@ -31,6 +30,12 @@ def sample(count: int, variant: str = "shift_flip") -> tuple[NDArray, Measuremen
     return objects, measure(objects, indices=indices)
 
 
+class _Portable(Block):
+    """A block that no kernel takes."""
+
+    constraints = None
+
+
 def started(label: str, grid: tuple[int, int], batch: int, *, portable: bool = False) -> Callable[[int], None]:
     """Iterations of a solver on random objects that fill the box, as a function of their number."""
     rng = np.random.default_rng(0)
@@ -43,7 +48,7 @@ def started(label: str, grid: tuple[int, int], batch: int, *, portable: bool = F
     guess = np.zeros((batch, *grid), dtype=np.float32)
     guess[:, : box[0], : box[1]] = rng.random((batch, *box))
     if portable:
-        block = replace(block, box=None)
+        block = _Portable(**vars(block))
     state: State = solver.begin(ONE_THREAD.asarray(guess), block)
 
     def advance(count: int) -> None:
