@@ -30,7 +30,7 @@ IMAGES = 5
 SCALES = tuple(4.0 ** round(decimal * math.log2(10) / 2) for decimal in (-30, -15, -3, 3, 15, 30))
 ROUNDING = 1e-3  # largest ‖a − b‖ / ‖b‖ between two images that must be the same but for rounding
 COUNTS = ("iterations", "starts", "transforms")
-RESIDUAL = 0.01  # largest distance between a residual as it is said and as its definition gives it
+RESIDUAL = 0.01  # largest distance between a reported residual and its definition
 
 
 class Breach(Exception):  # noqa: N818 - not an error of the program

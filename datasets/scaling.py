@@ -13,7 +13,7 @@ def exponents(largest: ArrayLike) -> NDArray[np.int32]:
 
 
 def times_two_to_the(values: NDArray, exponent: ArrayLike) -> NDArray:
-    """Values · 2ᵉ in their own precision, also where it holds 2ᵉ⁄² but not 2ᵉ itself.
+    """Values · 2ᵉ in their own precision, even where 2ᵉ is out of its range, as long as √2ᵉ is not.
 
     Args:
         values: real or complex floats (…, m1, m2).

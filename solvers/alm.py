@@ -179,7 +179,7 @@ class AugmentedLagrangian(IterativeSolver):
     def _kernel(self, it: _Iterate, history: History, block: Block) -> compiled.Lagrangian | None:
         """The compiled kernel on these arrays, which it overwrites: copies would take as long as several iterations.
 
-        None where the portable code is to run.
+        None where the portable code runs.
         """
         if block.constraints is None or not self._has_kernel(block):
             return None

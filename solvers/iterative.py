@@ -280,7 +280,7 @@ class _Run:
         )
 
     def _pursue(self, slots: _Slots) -> _Slots | None:
-        """All iterations of a fresh block; None where they are to be done step by step."""
+        """All iterations of a fresh block; None where they must be done step by step."""
         if self.observer is not None or self.solver.support == "shrinkwrap":
             return None
         ends = self.solver.pursue(slots.state, slots.block, self._limit(slots))
