@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 MAPS = ("er", "hio", "raar", "difference_map", "rrr")  # in the order of the kernel's enumeration
 VARIABLE = "PHASEBENCH_KERNELS"
@@ -166,7 +166,7 @@ class Constraints:
             _check(support, dtype=np.bool_)
             pointer = support.ctypes.data
         self.shape = (len(magnitude), *grid)
-        self.dtype = np.float32 if real else np.complex64
+        self.dtype: np.dtype = np.dtype(np.float32 if real else np.complex64)
         self._arrays = magnitude, support  # they must outlive the pointers
         self.structure = _Constraints(magnitude.ctypes.data, pointer, *self.shape, *box, not real, nonnegative)
 
@@ -283,7 +283,7 @@ def _pursue(
     return age.astype(np.int64), estimate, residual
 
 
-def _check(*arrays: NDArray, dtype: type[np.generic]) -> None:
+def _check(*arrays: NDArray, dtype: DTypeLike) -> None:
     assert all(a.dtype == dtype and a.flags.c_contiguous for a in arrays)
 
 

@@ -29,7 +29,7 @@ KINDS = ["real", "nonnegative", "complex"]
 
 
 def random_block(backend, grid, box, batch, kind="real", *, drawn=False, masked=False, seed=0):
-    """A block of random objects, with supports of their own or parts that are not measured; and images to start from."""
+    """A block of random objects, perhaps with supports of their own and unmeasured parts, and images to start from."""
     rng = np.random.default_rng(seed)
     parts = 2 if kind == "complex" else 1
     images = lambda: rng.standard_normal((batch, grid[0], parts * grid[1])).view(complex if parts == 2 else float)  # noqa: E731
