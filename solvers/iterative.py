@@ -107,7 +107,8 @@ class IterativeSolver(Solver):
 
         It keeps the rules of the loop in this file: an image is looked at after every CHECK_EVERY iterations and at
         its limit, and ends when its residual is within the tolerance, or not finite the first time. None where there
-        is no such kernel: the loop then calls `advance_and_check`, as it does for an observer.
+        is no such kernel: the loop then calls `advance_and_check`, as it does for an observer, and where the support
+        changes on the way.
         """
         return None
 
