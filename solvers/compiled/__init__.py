@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 
 MAPS = ("er", "hio", "raar", "difference_map", "rrr")  # in the order of the kernel's enumeration
 VARIABLE = "PHASEBENCH_KERNELS"
+
 UNMEASURED = -1.0  # in place of the magnitude of a coefficient that was not measured
 INTERFACE = 2  # of the shared library: what projection.cpp says of the one that fits these structures
 
