@@ -174,23 +174,21 @@ class AugmentedLagrangian(IterativeSolver):
         )
 
     def _has_kernel(self, block: Block) -> bool:
-        return block.compiled and block.box is not None and replacement(type(self)) is not None
+        return block.constraints is not None and replacement(type(self)) is not None
 
     def _kernel(self, it: _Iterate, history: History, block: Block) -> compiled.Lagrangian | None:
         """The compiled kernel on these arrays, which it overwrites: copies would take as long as several iterations.
 
         None where the portable code runs.
         """
-        if block.box is None or not self._has_kernel(block):
+        if block.constraints is None or not self._has_kernel(block):
             return None
         to_numpy = block.backend.to_numpy
         return compiled.Lagrangian(
             [to_numpy(a) for a in it],
             [to_numpy(a) for a in history.steps],
             [to_numpy(a) for a in history.changes],
-            to_numpy(block.magnitude),
-            block.box,
-            nonnegative=block.nonnegative,
+            block.constraints,
             parameters={
                 "inner": self.inner,
                 "shrink": self.shrink,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets import Measurement
 from datasets.forward import half_plane
 from solvers import compiled, cuda
 from solvers.backend import Array, Backend
+from solvers.compiled import UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,11 @@ class Block:
     Attributes:
         backend: where the arrays live.
         magnitude: real (B, m1, k), √Y on the half plane k = m2 // 2 + 1 for real images, else on all k = m2 columns.
+            UNMEASURED, which is negative, for a coefficient that was not measured: it may have any magnitude.
         support: bool (B, m1, m2), True where an image may differ from zero.
         real: the images are real-valued, and the transforms are those of real arrays.
         nonnegative: the images are nonnegative.
-        box: (n1, n2) where every support is the box [0, n1) × [0, n2); None once it was re-estimated.
+        box: (n1, n2) where every support is the box [0, n1) × [0, n2); None where they were estimated or given.
     """
 
     backend: Backend
@@ -32,16 +36,25 @@ class Block:
     nonnegative: bool
     box: tuple[int, int] | None = None
 
-    @property
-    def compiled(self) -> bool:
-        """Whether the compiled kernel may take this block."""
+    @cached_property
+    def constraints(self) -> compiled.Constraints | None:
+        """This block for the compiled kernels; None where they do not take it."""
         backend = (self.backend.name, self.backend.device, self.backend.precision)
-        return backend == ("torch", "cpu", "float32") and self.real and compiled.supports(self.grid)
+        if backend != ("torch", "cpu", "float32") or not compiled.supports(self.grid):
+            return None
+        magnitude = self.backend.to_numpy(self.magnitude)
+        support = self.box or self.backend.to_numpy(self.support)
+        return compiled.Constraints(magnitude, self.grid, support, real=self.real, nonnegative=self.nonnegative)
 
     @property
     def on_gpu(self) -> bool:
         """Whether the CUDA kernels may take this block."""
-        return self.real and self.box is not None and cuda.serves(self.backend)
+        return cuda.serves(self.backend) and cuda.takes(real=self.real, box=self.box is not None, masked=self.masked)
+
+    @cached_property
+    def masked(self) -> bool:
+        """Whether some coefficients were not measured."""
+        return bool(self.backend.xp.any(self.magnitude < 0))
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -66,12 +79,16 @@ class Block:
     def project_magnitude(self, x: Array) -> Array:
         """P_M x = F⁻¹(√Y ⊙ Fx / |Fx|), the nearest images with the measured Fourier magnitudes.
 
-        Where Fx = 0 every phase is equally near; the projection then takes the magnitude zero.
+        A coefficient that was not measured stays as it is. Where Fx = 0 every phase is equally near; the projection
+        then takes the magnitude zero.
         """
         xp = self.backend.xp
         z = self.transform(x)
         tiny = float(np.finfo(self.backend.precision).tiny) ** 0.5  # so small that no magnitude / tiny overflows
-        return self.inverse(z * (self.magnitude / xp.clip(xp.abs(z), tiny, None)))
+        factor = self.magnitude / xp.clip(xp.abs(z), tiny, None)
+        if self.masked:
+            factor = xp.where(self.magnitude < 0, xp.ones_like(factor), factor)
+        return self.inverse(z * factor)
 
     def project_object(self, x: Array) -> Array:
         """P_S x, the nearest images that are zero outside the support and, where known, nonnegative."""
@@ -80,14 +97,14 @@ class Block:
         return xp.clip(x, 0, None) if self.nonnegative else x
 
     def residual(self, x: Array) -> Array:
-        """(B,) magnitude residual ‖|Fx| − √Y‖ / ‖√Y‖ over the whole Fourier plane."""
-        if self.compiled:
-            return self.backend.asarray(
-                compiled.residual(self.backend.to_numpy(x), self.backend.to_numpy(self.magnitude))
-            )
-        xp = self.backend.xp
-        misfit = xp.sum(self._plane_weights() * (xp.abs(self.transform(x)) - self.magnitude) ** 2, axis=(1, 2))
-        return xp.sqrt(misfit / xp.sum(self._plane_weights() * self.magnitude**2, axis=(1, 2)))
+        """(B,) magnitude residual ‖|Fx| − √Y‖ / ‖√Y‖ over what was measured of the whole Fourier plane."""
+        if self.constraints is not None:
+            return self.backend.asarray(compiled.residual(self.backend.to_numpy(x), self.constraints))
+        xp, weights = self.backend.xp, self._plane_weights()
+        if self.masked:
+            weights = xp.where(self.magnitude < 0, xp.zeros_like(self.magnitude), weights)
+        misfit = xp.sum(weights * (xp.abs(self.transform(x)) - self.magnitude) ** 2, axis=(1, 2))
+        return xp.sqrt(misfit / xp.sum(weights * self.magnitude**2, axis=(1, 2)))
 
     def _plane_weights(self) -> Array:
         """(k,) how often a column of the stored half plane stands in the whole plane."""
@@ -114,17 +131,36 @@ class Block:
         )
 
 
-def box_block(measurement: Measurement, backend: Backend, *, real: bool, nonnegative: bool) -> Block:
+def box_block(
+    measurement: Measurement,
+    backend: Backend,
+    *,
+    real: bool,
+    nonnegative: bool,
+    mask: NDArray[np.bool_] | None = None,
+) -> Block:
     """The constraints of a measurement with its own support, the box [0, n1) × [0, n2).
 
-    A real image's intensities are centrosymmetric, a noisy measurement's are not: the mean of Y[k] and Y[−k]
-    uses both.
+    Args:
+        mask: bool (B, m1, m2), True where the intensities were measured; those elsewhere are not looked at.
     """
     m1, m2 = measurement.grid
     n1, n2 = measurement.object_shape
-    y = measurement.intensities
-    if real:
-        y = half_plane(y)
-    support = np.zeros((len(y), m1, m2), dtype=bool)
+    support = np.zeros((len(measurement), m1, m2), dtype=bool)
     support[:, :n1, :n2] = True
-    return Block(backend, backend.asarray(np.sqrt(y)), backend.asarray(support), real, nonnegative, (n1, n2))
+    magnitude = _magnitudes(measurement.intensities, mask, real)
+    return Block(backend, backend.asarray(magnitude), backend.asarray(support), real, nonnegative, (n1, n2))
+
+
+def _magnitudes(y: NDArray[np.float64], mask: NDArray[np.bool_] | None, real: bool) -> NDArray[np.float64]:
+    """√Y (B, m1, k) of intensities (B, m1, m2) as a block holds them.
+
+    A real image's intensities are centrosymmetric, a noisy measurement's are not: the mean of Y[k] and Y[−k] uses
+    both, where both were measured.
+    """
+    fold = half_plane if real else lambda plane: plane
+    if mask is None:
+        return np.sqrt(fold(y))
+    seen = fold(mask.astype(np.float64))  # the measured part of the two
+    mean = fold(np.where(mask, y, 0)) / np.where(seen > 0, seen, 1)
+    return np.where(seen > 0, np.sqrt(mean), UNMEASURED)

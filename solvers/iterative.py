@@ -107,7 +107,8 @@ class IterativeSolver(Solver):
 
         It keeps the rules of the loop in this file: an image is looked at after every CHECK_EVERY iterations and at
         its limit, and ends when its residual is within the tolerance, or not finite the first time. None where there
-        is no such kernel: the loop then calls `advance_and_check`, as it does for an observer.
+        is no such kernel: the loop then calls `advance_and_check`, as it does for an observer, and where the support
+        changes on the way.
         """
         return None
 
@@ -281,7 +282,7 @@ class _Run:
 
     def _pursue(self, slots: _Slots) -> _Slots | None:
         """All iterations of a fresh block; None where they must be done step by step."""
-        if self.observer is not None:
+        if self.observer is not None or self.solver.support == "shrinkwrap":
             return None
         ends = self.solver.pursue(slots.state, slots.block, self._limit(slots))
         if ends is None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers import compiled, cuda
-from solvers.backend import Array
+from solvers.backend import Array, Backend
 from solvers.block import Block
 from solvers.iterative import Ends
 
@@ -74,13 +74,13 @@ class Kernel(Protocol):
 
 def serve(block: Block) -> bool:
     """Whether there are kernels for the maps on this block."""
-    return block.box is not None and (block.compiled or block.on_gpu)
+    return block.constraints is not None or block.on_gpu
 
 
 def kernel(name: str, block: Block, beta: float) -> Kernel | None:
     """The kernel for a map with relaxation β on a block; None where there is none."""
-    if block.compiled and block.box is not None:
-        return _Compiled(name, block, block.box, beta)
+    if block.constraints is not None:
+        return _Compiled(name, block.backend, block.constraints, beta)
     if block.on_gpu and block.box is not None:
         return _Cuda(name, block, block.box, beta)
     return None
@@ -89,10 +89,9 @@ def kernel(name: str, block: Block, beta: float) -> Kernel | None:
 class _Compiled:
     label = "compiled"
 
-    def __init__(self, name: str, block: Block, box: tuple[int, int], beta: float) -> None:
-        self._backend = block.backend
-        magnitude = block.backend.to_numpy(block.magnitude)
-        self._map = compiled.Projection(name, magnitude, block.grid, box, nonnegative=block.nonnegative, beta=beta)
+    def __init__(self, name: str, backend: Backend, constraints: compiled.Constraints, beta: float) -> None:
+        self._backend = backend
+        self._map = compiled.Projection(name, constraints, beta)
 
     def iterate(self, x: Array, count: int) -> Array:
         images = self._backend.to_numpy(x).copy()

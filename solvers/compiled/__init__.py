@@ -1,20 +1,21 @@
 """The compiled kernels: iterations of a map or of ALM on a block of images, and the search of the score.
 
-They serve real images in float32 on the CPU, iterations those with a box for a support. Everything else goes the
-portable way, whose functions are the reference that the kernels are tested against. Setting PHASEBENCH_KERNELS=portable
-leaves them out.
+They serve real and complex images in float32 on the CPU, on grids whose lengths have no prime factor above 13.
+Everything else goes the portable way, whose functions are the reference that the kernels are tested against. Setting
+PHASEBENCH_KERNELS=portable leaves them out.
 """
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from solvers.errors import UnavailableError
 
@@ -22,30 +23,42 @@ MAPS = ("er", "hio", "raar", "difference_map", "rrr")  # in the order of the ker
 VARIABLE = "PHASEBENCH_KERNELS"
 CHOICES = ("portable", "cufft")  # cufft is for the kernels of a GPU
 
-# Of B images whose start has ended: int64 (B,) iterations done, float32 (B, m1, m2) the estimate with the smallest
-# residual of those looked at, and that residual (B,). Zeros and infinite where it never was finite.
-Found = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]
+UNMEASURED = -1.0  # in place of the magnitude of a coefficient that was not measured
+INTERFACE = 2  # of the shared library: what projection.cpp says of the one that fits these structures
 
-_FLOATS = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
+log = logging.getLogger(__name__)
+
+# Images (B, m1, m2): float32 where they are real, else complex64.
+Images = NDArray[np.float32] | NDArray[np.complex64]
+
+# Of B images whose start has ended: int64 (B,) iterations done, (B, m1, m2) the estimate with the smallest residual of
+# those looked at, and that residual (B,). Zeros and infinite where it never was finite.
+Found = tuple[NDArray[np.int64], Images, NDArray[np.float32]]
+
 _INT = ctypes.c_int
+
+
+class _Constraints(ctypes.Structure):
+    """`Constraints` of constraints.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("magnitude", "support")),
+        *((name, _INT) for name in ("batch", "m1", "m2", "n1", "n2", "complex", "nonnegative")),
+    )
 
 
 class _ProjectionProblem(ctypes.Structure):
     """`ProjectionProblem` of projection.cpp."""
 
-    _fields_ = (
-        ("magnitude", ctypes.c_void_p),
-        *((name, _INT) for name in ("batch", "m1", "m2", "n1", "n2", "map", "nonnegative")),
-        ("beta", ctypes.c_float),
-    )
+    _fields_ = (("constraints", _Constraints), ("map", _INT), ("beta", ctypes.c_float))
 
 
 class _AlmProblem(ctypes.Structure):
     """`AlmProblem` of lagrangian.cpp."""
 
     _fields_ = (
-        ("magnitude", ctypes.c_void_p),
-        *((name, _INT) for name in ("batch", "m1", "m2", "n1", "n2", "nonnegative", "memory", "inner")),
+        ("constraints", _Constraints),
+        *((name, _INT) for name in ("memory", "inner")),
         *((name, ctypes.c_float) for name in ("shrink", "growth", "rho_max", "armijo")),
         ("backtracks", _INT),
     )
@@ -98,12 +111,13 @@ def kernels() -> ctypes.CDLL | None:
     if not built:
         return None
     kernel = ctypes.CDLL(str(built[0]))
-    if not hasattr(kernel, "phasebench_pursue"):
-        return None  # built from an older source: as good as not built, until the package is installed again
+    if not hasattr(kernel, "phasebench_interface") or kernel.phasebench_interface() != INTERFACE:
+        return None  # built from another source: as good as not built, until the package is installed again
     kernel.phasebench_supports.argtypes = [_INT]
-    kernel.phasebench_project.argtypes = [ctypes.POINTER(_ProjectionProblem), _FLOATS, _INT]
-    kernel.phasebench_pursue.argtypes = [ctypes.POINTER(_ProjectionProblem), ctypes.POINTER(_Pursuit), _FLOATS]
-    kernel.phasebench_residual.argtypes = [_FLOATS, _FLOATS, _INT, _INT, _INT, _FLOATS]
+    pointer = ctypes.c_void_p
+    kernel.phasebench_project.argtypes = [ctypes.POINTER(_ProjectionProblem), pointer, _INT]
+    kernel.phasebench_pursue.argtypes = [ctypes.POINTER(_ProjectionProblem), ctypes.POINTER(_Pursuit), pointer]
+    kernel.phasebench_residual.argtypes = [ctypes.POINTER(_Constraints), pointer, pointer]
     alm = ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState)
     kernel.phasebench_lagrangian.argtypes = [*alm, _INT]
     kernel.phasebench_pursue_lagrangian.argtypes = [*alm, ctypes.POINTER(_Pursuit)]
@@ -113,40 +127,85 @@ def kernels() -> ctypes.CDLL | None:
 
 @cache
 def supports(grid: tuple[int, int]) -> bool:
-    """Whether the kernels are here and transform images of this size: products of 2, 3, 4 and 5."""
+    """Whether the kernels are here and transform images of this size: products of 2, 3, 4, 5, 7, 11 and 13."""
     kernel = kernels()
-    return kernel is not None and all(kernel.phasebench_supports(m) for m in grid)
+    if kernel is None:
+        return False
+    if all(kernel.phasebench_supports(m) for m in grid):
+        return True
+    fast = tuple(_nearest(kernel, m) for m in grid)
+    log.warning(
+        "images of %d×%d take portable code, several times slower: a length has a prime factor above 13; "
+        "the nearest fast size is %d×%d",
+        *(*grid, *fast),
+    )
+    return False
 
 
-class Projection:
-    """A map on B images. Both methods take these, float32 (B, m1, m2), and leave the new iterates in them."""
+def _nearest(kernel: ctypes.CDLL, m: int) -> int:
+    """The length nearest to m that the kernels transform, the longer one of two."""
+    lengths = (m + sign * distance for distance in range(m + 2) for sign in (1, -1))
+    return next(length for length in lengths if kernel.phasebench_supports(length))
+
+
+class Constraints:
+    """What is known of B images (B, m1, m2)."""
 
     def __init__(
         self,
-        name: str,
         magnitude: NDArray[np.float32],
         grid: tuple[int, int],
-        box: tuple[int, int],
+        support: tuple[int, int] | NDArray[np.bool_],
         *,
+        real: bool,
         nonnegative: bool,
-        beta: float,
     ) -> None:
-        """The map `name` with magnitudes (B, m1, m2 // 2 + 1) and the support box = (n1, n2)."""
-        _check(magnitude)
-        self._magnitude = magnitude  # it must outlive the pointer
-        self._problem = _ProjectionProblem(
-            magnitude.ctypes.data, len(magnitude), *grid, *box, MAPS.index(name), nonnegative, beta
-        )
+        """For images of this grid.
 
-    def iterate(self, x: NDArray[np.float32], count: int) -> None:
+        Args:
+            magnitude: (B, m1, m2 // 2 + 1) of real images, else (B, m1, m2); UNMEASURED where it was not measured.
+            support: (B, m1, m2), or (n1, n2) for the box [0, n1) × [0, n2).
+        """
+        assert real or not nonnegative
+        assert magnitude.shape[1:] == (grid[0], grid[1] // 2 + 1 if real else grid[1])
+        _check(magnitude, dtype=np.float32)
+        box, pointer = grid, None
+        if isinstance(support, tuple):
+            box = support
+        else:
+            assert support.shape == (len(magnitude), *grid)
+            _check(support, dtype=np.bool_)
+            pointer = support.ctypes.data
+        self.shape = (len(magnitude), *grid)
+        self.dtype: np.dtype = np.dtype(np.float32 if real else np.complex64)
+        self._arrays = magnitude, support  # they must outlive the pointers
+        self.structure = _Constraints(magnitude.ctypes.data, pointer, *self.shape, *box, not real, nonnegative)
+
+    def check(self, *images: Images) -> None:
+        """That these are such images, as the kernels need them."""
+        assert all(x.shape == self.shape for x in images)
+        _check(*images, dtype=self.dtype)
+
+
+class Projection:
+    """A map on B images. Both methods take these (B, m1, m2) and leave the new iterates in them."""
+
+    def __init__(self, name: str, constraints: Constraints, beta: float) -> None:
+        """The map `name` of MAPS with relaxation β."""
+        self._constraints = constraints
+        self._problem = _ProjectionProblem(constraints.structure, MAPS.index(name), beta)
+
+    def iterate(self, x: Images, count: int) -> None:
         """`count` iterations."""
-        _call("phasebench_project", self._problem, x, count)
+        self._constraints.check(x)
+        _call("phasebench_project", self._problem, x.ctypes.data, count)
 
-    def pursue(self, x: NDArray[np.float32], limit: NDArray[np.int64], every: int, tolerance: float) -> Found:
+    def pursue(self, x: Images, limit: NDArray[np.int64], every: int, tolerance: float) -> Found:
         """Iterations up to an image's limit (B,), or until a look at its residual ends them: one within the tolerance,
         or the first if it is not finite."""
-        call = lambda pursuit: _call("phasebench_pursue", self._problem, pursuit, x)  # noqa: E731
-        return _pursue(x.shape, limit, every, tolerance, call)
+        self._constraints.check(x)
+        call = lambda pursuit: _call("phasebench_pursue", self._problem, pursuit, x.ctypes.data)  # noqa: E731
+        return _pursue(self._constraints, limit, every, tolerance, call)
 
 
 class Lagrangian:
@@ -154,28 +213,25 @@ class Lagrangian:
 
     def __init__(
         self,
-        state: list[NDArray[np.float32]],
-        steps: list[NDArray[np.float32]],
-        changes: list[NDArray[np.float32]],
-        magnitude: NDArray[np.float32],
-        box: tuple[int, int],
-        *,
-        nonnegative: bool,
+        state: list[NDArray],
+        steps: list[Images],
+        changes: list[Images],
+        constraints: Constraints,
         parameters: Mapping[str, float],
     ) -> None:
-        """ALM with magnitudes (B, m1, m2 // 2 + 1) and the support box = (n1, n2).
+        """ALM on these iterates.
 
         Args:
-            state: the arrays of an iterate, (B, m1, m2) or (B,), in the order of the kernel's `AlmState`.
+            state: the arrays of an iterate, images or float32 (B,), in the order of the kernel's `AlmState`.
             steps, changes: curvature pairs, each (B, m1, m2), oldest first.
             parameters: inner, shrink, growth, rho_max, armijo and backtracks.
         """
-        _check(*state, *steps, *changes, magnitude)
-        self._arrays = [*state, *steps, *changes, magnitude]  # they must outlive the pointers
-        self._shape = state[0].shape
+        constraints.check(*(a for a in state if a.ndim == 3), *steps, *changes)
+        _check(*(a for a in state if a.ndim == 1), dtype=np.float32)
+        self._constraints, self._arrays = constraints, [*state, *steps, *changes]  # they must outlive the pointers
         pointers = ctypes.c_void_p * max(len(steps), 1)
         tables = [pointers(*(a.ctypes.data for a in arrays)) for arrays in (steps, changes)]
-        self._problem = _AlmProblem(magnitude.ctypes.data, *self._shape, *box, nonnegative, len(steps), **parameters)
+        self._problem = _AlmProblem(constraints.structure, len(steps), **parameters)
         self._state = _AlmState(*(a.ctypes.data for a in state), *tables)
 
     def iterate(self, count: int) -> None:
@@ -185,13 +241,14 @@ class Lagrangian:
     def pursue(self, limit: NDArray[np.int64], every: int, tolerance: float) -> Found:
         """As that of `Projection`."""
         call = partial(_call, "phasebench_pursue_lagrangian", self._problem, self._state)
-        return _pursue(self._shape, limit, every, tolerance, call)
+        return _pursue(self._constraints, limit, every, tolerance, call)
 
 
-def residual(x: NDArray[np.float32], magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(B,) ‖|Fx| − √Y‖ / ‖√Y‖ of images x (B, m1, m2) with magnitudes (B, m1, m2 // 2 + 1)."""
+def residual(x: Images, constraints: Constraints) -> NDArray[np.float32]:
+    """(B,) ‖|Fx| − √Y‖ / ‖√Y‖ of images x (B, m1, m2), over what was measured of the whole plane."""
+    constraints.check(x)
     out = np.empty(len(x), np.float32)
-    _call("phasebench_residual", x, magnitude, *x.shape, out)
+    _call("phasebench_residual", constraints.structure, x.ctypes.data, out.ctypes.data)
     return out
 
 
@@ -206,7 +263,7 @@ def search(
     Returns:
         (B,) row and column of the window's corner, and whether it shows the truth turned by 180 degrees.
     """
-    _check(truth, reconstruction)
+    _check(truth, reconstruction, dtype=np.float32)
     assert len(truth) == len(reconstruction)
     assert all(1 <= n <= m for n, m in zip(truth.shape[1:], reconstruction.shape[1:], strict=True))
     row, column = np.empty((2, len(truth)), np.int64)
@@ -221,23 +278,24 @@ def search(
 
 
 def _pursue(
-    shape: tuple[int, ...],
+    constraints: Constraints,
     limit: NDArray[np.int64],
     every: int,
     tolerance: float,
     call: Callable[[_Pursuit], None],
 ) -> Found:
-    """What a kernel's entry, called with a `Pursuit` of images (B, m1, m2), writes into it."""
+    """What a kernel's entry, called with a `Pursuit` of images with these constraints, writes into it."""
+    batch = constraints.shape[0]
     most = limit.astype(np.int32)
-    age, estimate = np.zeros(shape[0], np.int32), np.zeros(shape, np.float32)
-    residual = np.full(shape[0], np.inf, np.float32)
+    age, estimate = np.zeros(batch, np.int32), np.zeros(constraints.shape, constraints.dtype)
+    residual = np.full(batch, np.inf, np.float32)
     results = (a.ctypes.data for a in (age, residual, estimate))
     call(_Pursuit(most.ctypes.data, every, tolerance, *results))
     return age.astype(np.int64), estimate, residual
 
 
-def _check(*arrays: NDArray) -> None:
-    assert all(a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
+def _check(*arrays: NDArray, dtype: DTypeLike) -> None:
+    assert all(a.dtype == dtype and a.flags.c_contiguous for a in arrays)
 
 
 def _call(entry: str, *arguments: object) -> None:

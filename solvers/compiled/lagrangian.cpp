@@ -14,8 +14,7 @@ constexpr int MAX_MEMORY = 20;
 constexpr size_t CHUNK = 64; /* vectors of one array that stay in the first-level cache beside those of others */
 
 struct AlmProblem {
-    const float *magnitude; /* (batch, m1, m2 / 2 + 1) */
-    int batch, m1, m2, n1, n2, nonnegative;
+    Constraints of;
     int memory, inner;               /* curvature pairs, steps per multiplier update */
     float shrink, growth, rho_max;   /* adaptation of the penalty */
     float armijo;
@@ -34,10 +33,10 @@ struct Products {
     double yy[MAX_MEMORY][MAX_MEMORY], sg[MAX_MEMORY], yg[MAX_MEMORY], gg;
 };
 
-/* The iterate of one image; arrays of `size` vectors with rows of whole vectors, zero beyond column m2. */
+/* The iterate of one image; arrays of `size` vectors: pixels with rows of whole vectors, zero beyond column m2. */
 struct Iterate {
     vec *z, *misfit, *gradient, *multiplier;
-    vec *direction, *trial_gradient;
+    vec *direction, *trial_gradient; /* free between two steps */
     vec *steps[MAX_MEMORY], *changes[MAX_MEMORY];
     float value, rho, violation, inner, evaluations;
     Products products;
@@ -46,32 +45,38 @@ struct Iterate {
 /* One for each thread. */
 struct AlmWorkspace {
     int m1 = 0, m2 = 0, memory = 0;
+    bool complex = false;
     size_t size = 0; /* vectors of an image */
+    Support support;
     Modulus modulus;
     Iterate iterate{};
     Arena arena;
 
     /* Ready for this problem; false when there is no memory or no plan. */
     bool prepare(const AlmProblem *p) {
-        if (m1 == p->m1 && m2 == p->m2 && memory == p->memory) return true;
+        const Constraints &of = p->of;
+        if (m1 == of.m1 && m2 == of.m2 && complex == !!of.complex && memory == p->memory) return true;
         m1 = m2 = memory = 0; /* until it is */
-        size = (size_t)p->m1 * ceiling(p->m2);
+        size = (size_t)of.m1 * ceiling(of.m2) * of.parts();
         const auto layout = [&](auto take) {
             Iterate &it = iterate;
             for (vec **array : {&it.z, &it.misfit, &it.gradient, &it.multiplier, &it.direction, &it.trial_gradient})
                 *array = take(size);
             for (int i = 0; i < p->memory; i++) it.steps[i] = take(size), it.changes[i] = take(size);
+            support.lay_out(of.m1, of.m2, take);
             modulus.lay_out(take);
         };
-        if (!modulus.plan(p->m1, p->m2) || !arena.reserve(layout)) return false;
+        if (!modulus.plan(of.m1, of.m2, of.complex) || !arena.reserve(layout)) return false;
         modulus.fill();
-        m1 = p->m1, m2 = p->m2, memory = p->memory;
+        m1 = of.m1, m2 = of.m2, memory = p->memory, complex = of.complex;
         return true;
     }
 };
 
+static thread_local AlmWorkspace workspace;
+
 /* The products of the gradient with itself and with every pair, and those of change `n` with the pairs up to n. */
-INLINE void multiply(Iterate *it, int memory, int n, size_t size) {
+DISPATCH static void multiply(Iterate *it, int memory, int n, size_t size) {
     vec sum[MAX_MEMORY][4] = {}, gg{};
     const vec *g = it->gradient, *newest = memory ? it->changes[n] : g;
     for (size_t from = 0; from < size; from += CHUNK) {
@@ -101,7 +106,7 @@ INLINE void multiply(Iterate *it, int memory, int n, size_t size) {
 
 /* direction = -H g by the two-loop recursion, on the coefficients of its combination of g, s and y; returns its
  * product with g. Pairs without positive curvature are passed over. */
-INLINE float descend(Iterate *it, int memory, size_t size) {
+DISPATCH static float descend(Iterate *it, int memory, size_t size) {
     const Products &of = it->products;
     double cg = -1, cs[MAX_MEMORY] = {}, cy[MAX_MEMORY] = {}, alpha[MAX_MEMORY], initial = 0;
     const auto usable = [&](int i) { return of.sy[i][i] > 1e-10 * of.yy[i][i]; };
@@ -140,49 +145,53 @@ INLINE float descend(Iterate *it, int memory, size_t size) {
     return (float)slope;
 }
 
-/* V - P_S V of a vector of pixels; `inside` is 1 for those in the box. */
-template <bool nonnegative>
-INLINE vec outside(vec v, vec inside) {
-    const vec within = nonnegative ? (v < 0.0f ? v : vec{}) : vec{};
-    return inside > 0.5f ? within : v;
+/* V - P_S V of a vector of pixels, of which some lie inside the support. */
+template <bool nonnegative, typename Pixels>
+INLINE Pixels outside(Pixels v, vec inside) {
+    Pixels within{};
+    if constexpr (nonnegative) within = v < 0.0f ? v : vec{};
+    return choose(inside, within, v);
 }
 
-/* For each vector of pixels: its index, and which of them lie in the box. */
+/* For each vector of pixels: its index, and which of them lie inside. */
 template <typename Action>
-INLINE void each(const AlmProblem *p, Action act) {
-    const int width = ceiling(p->m2);
-    for (int row = 0; row < p->m1; row++)
-        for (int v = 0; v < width; v++) act((size_t)row * width + v, inside_box(p->n1, p->n2, row, v));
+INLINE void each(const Support *support, Action act) {
+    for (int row = 0; row < support->m1; row++)
+        for (int v = 0; v < support->width; v++) act((size_t)row * support->width + v, (*support)(row, v));
 }
 
 /* L at z + length direction, with its gradient in `trial_gradient` and the distance vector to M in `misfit`. */
-template <bool nonnegative>
-INLINE float evaluate(const AlmProblem *p, const Modulus *modulus, Iterate *it, float length) {
-    const vec *z = it->z, *d = it->direction, *multiplier = it->multiplier;
-    const size_t width = modulus->width;
+template <bool nonnegative, typename Pixels>
+INLINE float evaluate(const AlmWorkspace *w, Iterate *it, float length) {
+    const Pixels *z = pixels<Pixels>(it->z), *d = pixels<Pixels>(it->direction);
+    const Pixels *multiplier = pixels<Pixels>(it->multiplier);
+    Pixels *misfit = pixels<Pixels>(it->misfit), *gradient = pixels<Pixels>(it->trial_gradient);
+    const Support inside = w->support;
+    const size_t width = inside.width;
     const float rho = it->rho, inverse = 1 / rho;
     vec sum{};
     const auto trial = [&](int row, int v) INLINE_LAMBDA { return z[row * width + v] + length * d[row * width + v]; };
-    project_magnitude(modulus, trial, [&](int row, int v, vec projected) INLINE_LAMBDA {
+    project_magnitude(&w->modulus, trial, [&](int row, int v, Pixels projected) INLINE_LAMBDA {
         const size_t i = row * width + v;
-        const vec at = trial(row, v), m = at - projected;
-        const vec o = outside<nonnegative>(at + inverse * multiplier[i], inside_box(p->n1, p->n2, row, v));
-        it->misfit[i] = m;
-        it->trial_gradient[i] = m + rho * o;
-        sum += m * m + rho * (o * o);
+        const Pixels at = trial(row, v), m = at - projected;
+        const Pixels o = outside<nonnegative>(at + inverse * multiplier[i], inside(row, v));
+        misfit[i] = m;
+        gradient[i] = m + rho * o;
+        sum += square(m) + rho * square(o);
     });
     return total(sum) / 2;
 }
 
 /* One L-BFGS step on the subproblem, with a backtracking line search. */
-template <bool nonnegative>
-INLINE void step(const AlmProblem *p, const Modulus *modulus, Iterate *it, size_t size) {
+template <bool nonnegative, typename Pixels>
+INLINE void step(const AlmProblem *p, const AlmWorkspace *w, Iterate *it) {
     const int memory = p->memory;
+    const size_t size = w->size;
     multiply(it, memory, memory - 1, size);
     const float slope = descend(it, memory, size);
     float length = 1, value = 0;
     for (int trial = 0; trial <= p->backtracks; trial++) {
-        value = evaluate<nonnegative>(p, modulus, it, length);
+        value = evaluate<nonnegative, Pixels>(w, it, length);
         it->evaluations += 1;
         if (value <= it->value + p->armijo * length * slope || trial == p->backtracks) break;
         length /= 2;
@@ -208,14 +217,15 @@ INLINE void step(const AlmProblem *p, const Modulus *modulus, Iterate *it, size_
 }
 
 /* multiplier <- rho (V - P_S V), rho adapted, and L and its gradient for both. */
-template <bool nonnegative>
-INLINE void update_multipliers(const AlmProblem *p, Iterate *it) {
+template <bool nonnegative, typename Pixels>
+INLINE void update_multipliers(const AlmProblem *p, const Support *support, Iterate *it) {
+    const Pixels *z = pixels<Pixels>(it->z), *misfit = pixels<Pixels>(it->misfit);
+    Pixels *multiplier = pixels<Pixels>(it->multiplier), *gradient = pixels<Pixels>(it->gradient);
     const float before = it->rho, inverse = 1 / before;
     vec squares{};
-    each(p, [&](size_t i, vec box) INLINE_LAMBDA {
-        const vec violation = outside<nonnegative>(it->z[i], box);
-        it->multiplier[i] = before * outside<nonnegative>(it->z[i] + inverse * it->multiplier[i], box);
-        squares += violation * violation;
+    each(support, [&](size_t i, vec inside) INLINE_LAMBDA {
+        multiplier[i] = before * outside<nonnegative>(z[i] + inverse * multiplier[i], inside);
+        squares += square(outside<nonnegative>(z[i], inside));
     });
     const float violation = std::sqrt(total(squares));
     if (violation > p->shrink * it->violation) it->rho = std::min(before * p->growth, p->rho_max);
@@ -223,43 +233,54 @@ INLINE void update_multipliers(const AlmProblem *p, Iterate *it) {
     it->inner = 0;
     const float rho = it->rho, now = 1 / rho;
     vec sum{};
-    each(p, [&](size_t i, vec box) INLINE_LAMBDA {
-        const vec m = it->misfit[i], o = outside<nonnegative>(it->z[i] + now * it->multiplier[i], box);
-        it->gradient[i] = m + rho * o;
-        sum += m * m + rho * (o * o);
+    each(support, [&](size_t i, vec inside) INLINE_LAMBDA {
+        const Pixels m = misfit[i], o = outside<nonnegative>(z[i] + now * multiplier[i], inside);
+        gradient[i] = m + rho * o;
+        sum += square(m) + rho * square(o);
     });
     it->value = total(sum) / 2;
 }
 
-template <bool nonnegative>
-INLINE void iterate(const AlmProblem *p, const Modulus *modulus, Iterate *it, size_t size, int count) {
-    for (int n = 0; n + 1 < p->memory; n++) multiply(it, p->memory, n, size);
+template <bool nonnegative, typename Pixels>
+INLINE void iterate(const AlmProblem *p, const AlmWorkspace *w, Iterate *it, int count) {
+    for (int n = 0; n + 1 < p->memory; n++) multiply(it, p->memory, n, w->size);
     for (int i = 0; i < count; i++) {
-        step<nonnegative>(p, modulus, it, size);
-        if (it->inner >= p->inner) update_multipliers<nonnegative>(p, it);
+        step<nonnegative, Pixels>(p, w, it);
+        if (it->inner >= p->inner) update_multipliers<nonnegative, Pixels>(p, &w->support, it);
     }
 }
 
-DISPATCH static void iterate_any(const AlmProblem *p, const Modulus *modulus, Iterate *it, size_t size, int count) {
-    return p->nonnegative ? iterate<true>(p, modulus, it, size, count) : iterate<false>(p, modulus, it, size, count);
+DISPATCH static void iterate_any(const AlmProblem *p, const AlmWorkspace *w, Iterate *it, int count) {
+    if (p->of.complex) return iterate<false, complex_vec>(p, w, it, count);
+    return p->of.nonnegative ? iterate<true, vec>(p, w, it, count) : iterate<false, vec>(p, w, it, count);
 }
 
-/* || |F x| - magnitude || / || magnitude || of the image that an iterate stands for, x = P_S z. */
-DISPATCH static float residual_any(const AlmProblem *p, const Modulus *modulus, const Iterate *it) {
-    const size_t width = modulus->width;
-    return misfit(modulus, [&](int r, int v) INLINE_LAMBDA {
-        const vec z = it->z[r * width + v], box = inside_box(p->n1, p->n2, r, v);
-        return z - (p->nonnegative ? outside<true>(z, box) : outside<false>(z, box));
-    });
+/* The image that an iterate stands for, x = P_S z, in `direction`, and its misfit. */
+template <bool nonnegative, typename Pixels>
+INLINE float look(const AlmWorkspace *w, const Iterate *it) {
+    const Pixels *z = pixels<Pixels>(it->z);
+    Pixels *x = pixels<Pixels>(it->direction);
+    const size_t width = w->support.width;
+    each(&w->support, [&](size_t i, vec inside) INLINE_LAMBDA { x[i] = z[i] - outside<nonnegative>(z[i], inside); });
+    return misfit(&w->modulus, [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; });
 }
 
-/* For each row of each array of an image: `act` with it in the workspace, and with its place in the state. */
+DISPATCH static float look_any(const AlmProblem *p, const AlmWorkspace *w, const Iterate *it) {
+    if (p->of.complex) return look<false, complex_vec>(w, it);
+    return p->of.nonnegative ? look<true, vec>(w, it) : look<false, vec>(w, it);
+}
+
+/* For each row of an array of the workspace: `act` with it, and with its place in image number `image` of `of`. */
 template <typename Action>
-static void each_row(const AlmProblem *p, const AlmState *s, const Iterate *it, int image, Action act) {
-    const size_t width = ceiling(p->m2);
-    const auto both = [&](vec *work, float *state) {
-        for (int r = 0; r < p->m1; r++) act(work + r * width, state + ((size_t)image * p->m1 + r) * p->m2);
-    };
+static void each_row(const Constraints *of, int image, vec *work, float *state, Action act) {
+    const size_t row = (size_t)of->m2 * of->parts(), width = (size_t)ceiling(of->m2) * of->parts();
+    for (size_t r = 0; r < (size_t)of->m1; r++) act(work + r * width, state + image * of->numbers() + r * row);
+}
+
+/* The same for each array of an iterate. */
+template <typename Action>
+static void each_row_of_all(const AlmProblem *p, const AlmState *s, const Iterate *it, int image, Action act) {
+    const auto both = [&](vec *work, float *state) { each_row(&p->of, image, work, state, act); };
     both(it->z, s->z);
     both(it->misfit, s->misfit);
     both(it->gradient, s->gradient);
@@ -267,22 +288,21 @@ static void each_row(const AlmProblem *p, const AlmState *s, const Iterate *it, 
     for (int i = 0; i < p->memory; i++) both(it->steps[i], s->steps[i]), both(it->changes[i], s->changes[i]);
 }
 
-static thread_local AlmWorkspace workspace;
-
-/* `act(i, iterate)` with each image and its magnitudes in the workspace; then its state is written. Returns 0, or -1
+/* `act(i, iterate)` with each image and its constraints in the workspace; then its state is written. Returns 0, or -1
  * when there is no memory or no plan. */
 template <typename Act>
 static int each_image(const AlmProblem *p, const AlmState *s, Act act) {
     if (p->memory > MAX_MEMORY || !workspace.prepare(p)) return -1;
     Iterate &it = workspace.iterate;
-    const size_t row = p->m2 * sizeof(float);
-    for (int i = 0; i < p->batch; i++) {
-        each_row(p, s, &it, i, [&](vec *work, const float *state) { take_row(state, p->m2, work); });
+    const int m2 = p->of.m2, parts = p->of.parts();
+    for (int i = 0; i < p->of.batch; i++) {
+        each_row_of_all(p, s, &it, i, [&](vec *work, const float *state) { take_row(state, m2, parts, work); });
         it.value = s->value[i], it.rho = s->rho[i], it.violation = s->violation[i];
         it.inner = s->inner[i], it.evaluations = s->evaluations[i];
-        load_magnitude(&workspace.modulus, p->magnitude + (size_t)i * p->m1 * (p->m2 / 2 + 1));
+        workspace.support.load(&p->of, i);
+        load_magnitude(&workspace.modulus, &p->of, i);
         act(i, &it);
-        each_row(p, s, &it, i, [&](const vec *work, float *state) { std::memcpy(state, work, row); });
+        each_row_of_all(p, s, &it, i, [&](const vec *work, float *state) { give_row(work, m2, parts, state); });
         s->value[i] = it.value, s->rho[i] = it.rho, s->violation[i] = it.violation;
         s->inner[i] = it.inner, s->evaluations[i] = it.evaluations;
     }
@@ -291,24 +311,17 @@ static int each_image(const AlmProblem *p, const AlmState *s, Act act) {
 
 /* `count` iterations on a block of images, in place. */
 extern "C" int phasebench_lagrangian(const AlmProblem *p, const AlmState *s, int count) {
-    return each_image(p, s, [&](int, Iterate *it) { iterate_any(p, &workspace.modulus, it, workspace.size, count); });
+    return each_image(p, s, [&](int, Iterate *it) { iterate_any(p, &workspace, it, count); });
 }
 
 /* The starts of a block of images, in place, to their ends. */
 extern "C" int phasebench_pursue_lagrangian(const AlmProblem *p, const AlmState *s, const Pursuit *pursuit) {
-    const Modulus *modulus = &workspace.modulus;
+    const int m2 = p->of.m2, parts = p->of.parts();
     return each_image(p, s, [&](int i, Iterate *it) {
         const auto give = [&](float *image) {
-            const float *z = reinterpret_cast<const float *>(it->z);
-            const size_t width = ceiling(p->m2) * LANES;
-            for (int r = 0; r < p->m1; r++)
-                for (int c = 0; c < p->m2; c++) {
-                    const float at = r < p->n1 && c < p->n2 ? z[r * width + c] : 0.0f;
-                    image[r * p->m2 + c] = p->nonnegative ? std::max(at, 0.0f) : at;
-                }
+            each_row(&p->of, 0, it->direction, image, [&](const vec *x, float *row) { give_row(x, m2, parts, row); });
         };
-        pursue(pursuit, i, (size_t)p->m1 * p->m2,
-               [&](int count) { iterate_any(p, modulus, it, workspace.size, count); },
-               [&] { return residual_any(p, modulus, it); }, give);
+        pursue(pursuit, i, p->of.numbers(), [&](int count) { iterate_any(p, &workspace, it, count); },
+               [&] { return look_any(p, &workspace, it); }, give);
     });
 }

@@ -10,31 +10,34 @@
 
 enum Map { ER, HIO, RAAR, DIFFERENCE_MAP, RRR };
 
-/* (batch, m1, m2) images with their magnitudes, real and zero outside the box [0, n1) x [0, n2). */
+/* A map on the images with these constraints. */
 struct ProjectionProblem {
-    const float *magnitude; /* (batch, m1, m2 / 2 + 1) */
-    int batch, m1, m2, n1, n2, map, nonnegative;
+    Constraints of;
+    int map;
     float beta;
 };
 
 /* One for each thread. */
 struct Workspace {
     int m1 = 0, m2 = 0;
-    vec *x, *estimate; /* (m1, width) */
+    bool complex = false;
+    vec *x, *estimate; /* (m1, width) pixels */
+    Support support;
     Modulus modulus;
     Arena arena;
 
-    /* Ready for this grid; false when there is no memory or no plan. */
-    bool prepare(int rows, int columns) {
-        if (m1 == rows && m2 == columns) return true;
+    /* Ready for images of this kind; false when there is no memory or no plan. */
+    bool prepare(const Constraints *of) {
+        if (m1 == of->m1 && m2 == of->m2 && complex == !!of->complex) return true;
         m1 = m2 = 0; /* until it is */
         const auto layout = [&](auto take) {
-            for (vec **image : {&x, &estimate}) *image = take((size_t)rows * ceiling(columns));
+            for (vec **image : {&x, &estimate}) *image = take((size_t)of->m1 * ceiling(of->m2) * of->parts());
+            support.lay_out(of->m1, of->m2, take);
             modulus.lay_out(take);
         };
-        if (!modulus.plan(rows, columns) || !arena.reserve(layout)) return false;
+        if (!modulus.plan(of->m1, of->m2, of->complex) || !arena.reserve(layout)) return false;
         modulus.fill();
-        m1 = rows, m2 = columns;
+        m1 = of->m1, m2 = of->m2, complex = of->complex;
         return true;
     }
 };
@@ -43,25 +46,27 @@ static thread_local Workspace workspace;
 
 /* --- the maps ------------------------------------------------------------------------------------------------- */
 
-template <bool nonnegative>
-INLINE vec project_object(vec x, vec inside) {
-    const vec kept = inside > 0.5f ? x : vec{};
-    return nonnegative ? (kept > 0.0f ? kept : vec{}) : kept;
+template <bool nonnegative, typename Pixels>
+INLINE Pixels project_object(Pixels x, vec inside) {
+    const Pixels kept = choose(inside, x, Pixels{});
+    if constexpr (nonnegative) return kept > 0.0f ? kept : vec{};
+    return kept;
 }
 
 /* What the map gives to P_M. */
-template <Map map, bool nonnegative>
-INLINE vec before(vec x, vec inside) {
+template <Map map, bool nonnegative, typename Pixels>
+INLINE Pixels before(Pixels x, vec inside) {
     return map == RRR ? 2.0f * project_object<nonnegative>(x, inside) - x : x;
 }
 
 /* The new iterate from the old one and p, which P_M gave back. */
-template <Map map, bool nonnegative>
-INLINE vec after(float beta, vec x, vec p, vec inside) {
+template <Map map, bool nonnegative, typename Pixels>
+INLINE Pixels after(float beta, Pixels x, Pixels p, vec inside) {
     if constexpr (map == ER) return project_object<nonnegative>(p, inside);
     if constexpr (map == HIO) {
-        const vec kept = inside > 0.5f ? (nonnegative ? p : vec{}) : vec{} - 1.0f; /* below zero: to be fed back */
-        return kept < 0.0f ? x - beta * p : p;
+        const Pixels fed_back = x - beta * p;
+        if constexpr (nonnegative) return choose(inside, p, vec{} - 1.0f) < 0.0f ? fed_back : p;
+        return choose(inside, p, fed_back);
     }
     if constexpr (map == RAAR)
         return beta * (project_object<nonnegative>(2.0f * p - x, inside) + x - p) + (1.0f - beta) * p;
@@ -69,83 +74,99 @@ INLINE vec after(float beta, vec x, vec p, vec inside) {
     return x + beta * (p - project_object<nonnegative>(x, inside));
 }
 
-template <Map map, bool nonnegative>
+template <Map map, bool nonnegative, typename Pixels>
 INLINE void iterate(const ProjectionProblem *it, Workspace *w, int count) {
     const size_t width = w->modulus.width;
-    vec *x = w->x;
+    const Support inside = w->support;
+    Pixels *x = pixels<Pixels>(w->x);
     for (int i = 0; i < count; i++)
         project_magnitude(
             &w->modulus,
-            [&](int r, int v) INLINE_LAMBDA { return before<map, nonnegative>(x[r * width + v], inside_box(it->n1, it->n2, r, v)); },
-            [&](int r, int v, vec p) INLINE_LAMBDA {
-                vec &at = x[r * width + v];
-                at = after<map, nonnegative>(it->beta, at, p, inside_box(it->n1, it->n2, r, v));
+            [&](int r, int v) INLINE_LAMBDA { return before<map, nonnegative>(x[r * width + v], inside(r, v)); },
+            [&](int r, int v, Pixels p) INLINE_LAMBDA {
+                Pixels &at = x[r * width + v];
+                at = after<map, nonnegative>(it->beta, at, p, inside(r, v));
             });
 }
 
+template <bool nonnegative, typename Pixels>
+INLINE void iterate_map(const ProjectionProblem *it, Workspace *w, int count) {
+    switch (it->map) {
+    case ER: return iterate<ER, nonnegative, Pixels>(it, w, count);
+    case HIO: return iterate<HIO, nonnegative, Pixels>(it, w, count);
+    case RAAR: return iterate<RAAR, nonnegative, Pixels>(it, w, count);
+    case DIFFERENCE_MAP: return iterate<DIFFERENCE_MAP, nonnegative, Pixels>(it, w, count);
+    case RRR: return iterate<RRR, nonnegative, Pixels>(it, w, count);
+    }
+}
+
 /* The image that an iterate stands for: P_S x for RRR, P_S P_M x for the others. */
-template <bool nonnegative>
+template <bool nonnegative, typename Pixels>
 INLINE void solution(const ProjectionProblem *it, Workspace *w) {
     const size_t width = w->modulus.width;
-    const vec *x = w->x;
-    vec *estimate = w->estimate;
+    const Support inside = w->support;
+    const Pixels *x = pixels<Pixels>(w->x);
+    Pixels *estimate = pixels<Pixels>(w->estimate);
     const auto load = [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; };
-    const auto store = [&](int r, int v, vec p) INLINE_LAMBDA {
-        estimate[r * width + v] = project_object<nonnegative>(p, inside_box(it->n1, it->n2, r, v));
+    const auto store = [&](int r, int v, Pixels p) INLINE_LAMBDA {
+        estimate[r * width + v] = project_object<nonnegative>(p, inside(r, v));
     };
     if (it->map != RRR) return project_magnitude(&w->modulus, load, store);
-    for (int r = 0; r < it->m1; r++)
+    for (int r = 0; r < it->of.m1; r++)
         for (size_t v = 0; v < width; v++) store(r, v, load(r, v));
 }
 
 DISPATCH static void iterate_any(const ProjectionProblem *it, Workspace *w, int count) {
-    switch (2 * it->map + !!it->nonnegative) {
-    case 2 * ER: return iterate<ER, false>(it, w, count);
-    case 2 * ER + 1: return iterate<ER, true>(it, w, count);
-    case 2 * HIO: return iterate<HIO, false>(it, w, count);
-    case 2 * HIO + 1: return iterate<HIO, true>(it, w, count);
-    case 2 * RAAR: return iterate<RAAR, false>(it, w, count);
-    case 2 * RAAR + 1: return iterate<RAAR, true>(it, w, count);
-    case 2 * DIFFERENCE_MAP: return iterate<DIFFERENCE_MAP, false>(it, w, count);
-    case 2 * DIFFERENCE_MAP + 1: return iterate<DIFFERENCE_MAP, true>(it, w, count);
-    case 2 * RRR: return iterate<RRR, false>(it, w, count);
-    case 2 * RRR + 1: return iterate<RRR, true>(it, w, count);
-    }
+    if (it->of.complex) return iterate_map<false, complex_vec>(it, w, count);
+    return it->of.nonnegative ? iterate_map<true, vec>(it, w, count) : iterate_map<false, vec>(it, w, count);
 }
 
 DISPATCH static void solution_any(const ProjectionProblem *it, Workspace *w) {
-    return it->nonnegative ? solution<true>(it, w) : solution<false>(it, w);
+    if (it->of.complex) return solution<false, complex_vec>(it, w);
+    return it->of.nonnegative ? solution<true, vec>(it, w) : solution<false, vec>(it, w);
 }
 
-DISPATCH static float misfit_of(const Workspace *w, const vec *image) {
-    return misfit(&w->modulus, [&](int r, int v) INLINE_LAMBDA { return image[(size_t)r * w->modulus.width + v]; });
+template <typename Pixels>
+INLINE float misfit_of(const Modulus *modulus, const vec *image) {
+    const size_t width = modulus->width;
+    return misfit(modulus, [&](int r, int v) INLINE_LAMBDA { return pixels<Pixels>(image)[r * width + v]; });
+}
+
+DISPATCH static float misfit_any(const Workspace *w, const vec *image) {
+    return w->complex ? misfit_of<complex_vec>(&w->modulus, image) : misfit_of<vec>(&w->modulus, image);
 }
 
 /* --- entries -------------------------------------------------------------------------------------------------- */
 
 /* Between an image (m1, m2) and one of the workspace, whose rows are whole vectors. */
-static void take(const Workspace *w, const float *image, vec *at) {
-    for (int r = 0; r < w->m1; r++) take_row(image + (size_t)r * w->m2, w->m2, at + (size_t)r * w->modulus.width);
+static void take(const Constraints *of, const float *image, vec *at) {
+    const int parts = of->parts();
+    for (size_t r = 0; r < (size_t)of->m1; r++)
+        take_row(image + r * of->m2 * parts, of->m2, parts, at + r * ceiling(of->m2) * parts);
 }
 
-static void give(const Workspace *w, const vec *at, float *image) {
-    for (int r = 0; r < w->m1; r++)
-        std::memcpy(image + (size_t)r * w->m2, at + (size_t)r * w->modulus.width, w->m2 * sizeof(float));
+static void give(const Constraints *of, const vec *at, float *image) {
+    const int parts = of->parts();
+    for (size_t r = 0; r < (size_t)of->m1; r++)
+        give_row(at + r * ceiling(of->m2) * parts, of->m2, parts, image + r * of->m2 * parts);
 }
 
-/* For each of the images x (batch, m1, m2): `act(i)` with it and its magnitudes in the workspace. False when there is
+/* For each of the images x (batch, m1, m2): `act(i)` with it and its constraints in the workspace. False when there is
  * no memory or no plan. */
 template <typename Act>
-static bool each_image(const float *magnitude, int batch, int m1, int m2, const float *x, Act act) {
-    if (!workspace.prepare(m1, m2)) return false;
-    const size_t size = (size_t)m1 * m2, half = (size_t)m1 * (m2 / 2 + 1);
-    for (int i = 0; i < batch; i++) {
-        take(&workspace, x + i * size, workspace.x);
-        load_magnitude(&workspace.modulus, magnitude + i * half);
+static bool each_image(const Constraints *of, const float *x, Act act) {
+    if (!workspace.prepare(of)) return false;
+    for (int i = 0; i < of->batch; i++) {
+        take(of, x + i * of->numbers(), workspace.x);
+        workspace.support.load(of, i);
+        load_magnitude(&workspace.modulus, of, i);
         act(i);
     }
     return true;
 }
+
+/* Raised with every change of an entry or of what it is given. */
+extern "C" int phasebench_interface() { return 2; }
 
 /* 1 if the kernels can transform this length. */
 extern "C" int phasebench_supports(int n) {
@@ -156,30 +177,30 @@ extern "C" int phasebench_supports(int n) {
 /* `count` iterations on the images x (batch, m1, m2), in place. Like all entries below, it returns 0, or -1 when there
  * is no memory or no plan. */
 extern "C" int phasebench_project(const ProjectionProblem *it, float *x, int count) {
-    const size_t size = (size_t)it->m1 * it->m2;
-    const bool done = each_image(it->magnitude, it->batch, it->m1, it->m2, x, [&](int i) {
+    const Constraints *of = &it->of;
+    const bool done = each_image(of, x, [&](int i) {
         iterate_any(it, &workspace, count);
-        give(&workspace, workspace.x, x + i * size);
+        give(of, workspace.x, x + i * of->numbers());
     });
     return done ? 0 : -1;
 }
 
 /* The starts of the images x (batch, m1, m2), in place, from their guesses to their ends. */
 extern "C" int phasebench_pursue(const ProjectionProblem *it, const Pursuit *pursuit, float *x) {
-    const size_t size = (size_t)it->m1 * it->m2;
+    const Constraints *of = &it->of;
     Workspace *w = &workspace;
-    const bool done = each_image(it->magnitude, it->batch, it->m1, it->m2, x, [&](int i) {
-        const auto look = [&] { return solution_any(it, w), misfit_of(w, w->estimate); };
-        pursue(pursuit, i, size, [&](int count) { iterate_any(it, w, count); }, look,
-               [&](float *image) { give(w, w->estimate, image); });
-        give(w, w->x, x + i * size);
+    const bool done = each_image(of, x, [&](int i) {
+        const auto look = [&] { return solution_any(it, w), misfit_any(w, w->estimate); };
+        pursue(pursuit, i, of->numbers(), [&](int count) { iterate_any(it, w, count); }, look,
+               [&](float *image) { give(of, w->estimate, image); });
+        give(of, w->x, x + i * of->numbers());
     });
     return done ? 0 : -1;
 }
 
-/* residual (batch) of the images x (batch, m1, m2): || |F x| - magnitude || / || magnitude || over the whole plane. */
-extern "C" int phasebench_residual(const float *x, const float *magnitude, int batch, int m1, int m2, float *residual) {
-    const bool done = each_image(magnitude, batch, m1, m2, x,
-                                 [&](int i) { residual[i] = misfit_of(&workspace, workspace.x); });
+/* residual (batch) of the images x (batch, m1, m2): || |F x| - magnitude || / || magnitude || over what was measured of
+ * the whole plane. */
+extern "C" int phasebench_residual(const Constraints *of, const float *x, float *residual) {
+    const bool done = each_image(of, x, [&](int i) { residual[i] = misfit_any(&workspace, workspace.x); });
     return done ? 0 : -1;
 }

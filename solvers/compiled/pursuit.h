@@ -28,11 +28,11 @@ static inline bool is_finite(float x) {
     return (bits & 0x7f800000u) != 0x7f800000u;
 }
 
-/* The start of image number `image`, of so many pixels. `advance` does that many iterations, `look` gives the residual
+/* The start of image number `image`, of so many numbers. `advance` does that many iterations, `look` gives the residual
  * of the image that the iterate stands for, and `give` writes that image. An iterate that is not finite the first time
  * is lost, and given up. */
 template <typename Advance, typename Look, typename Give>
-static void pursue(const Pursuit *it, int image, size_t pixels, Advance advance, Look look, Give give) {
+static void pursue(const Pursuit *it, int image, size_t numbers, Advance advance, Look look, Give give) {
     const int limit = it->limit[image];
     int age = 0;
     bool found = false;
@@ -45,7 +45,7 @@ static void pursue(const Pursuit *it, int image, size_t pixels, Advance advance,
         if (is_finite(residual) && (!found || residual < best)) {
             best = it->residual[image] = residual;
             found = true;
-            give(it->estimate + image * pixels);
+            give(it->estimate + image * numbers);
         }
     } while (age < limit && found && best > it->tolerance);
     it->age[image] = age;

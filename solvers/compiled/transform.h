@@ -14,8 +14,10 @@
 
 constexpr int LANES = 16;
 typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int ivec __attribute__((vector_size(4 * LANES))); /* also what vectors compare to: all bits set, or none */
 
 #define INLINE static inline __attribute__((always_inline))
+#define INLINE_MEMBER inline __attribute__((always_inline))
 #define INLINE_LAMBDA __attribute__((always_inline)) /* after its parameters: it must get the caller's instructions */
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
 #define DISPATCH __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -60,7 +62,7 @@ constexpr int MAX_STAGES = 32;
 /* The radices whose product is n, into `radix`; how many, or -1 where there are none. */
 static int factorise(int n, int *radix) {
     if (n < 2) return -1;
-    static const int known[] = {4, 3, 5, 2};
+    static const int known[] = {4, 3, 5, 2, 7, 11, 13};
     int stages = 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         while (n % known[i] == 0) {
@@ -99,7 +101,7 @@ struct Plan {
     }
 };
 
-/* --- butterflies: forward transforms of 2, 3, 4 and 5 complex numbers, in place --------------------------------- */
+/* --- butterflies: forward transforms of a few complex numbers, in place ------------------------------------------ */
 
 INLINE void butterfly2(vec *re, vec *im) {
     vec r = re[0] - re[1], i = im[0] - im[1];
@@ -154,6 +156,47 @@ INLINE void butterfly5(vec *re, vec *im) {
     im[4] = ei + gr;
 }
 
+/* sin(2 pi i / r), to double precision. */
+constexpr double sine(int i, int r) {
+    const double x = 2 * M_PI * (2 * i > r ? i - r : i) / r; /* between -pi and pi */
+    double term = x, sum = x;
+    for (int n = 1; n < 16; n++) sum += term *= -x * x / (2 * n * (2 * n + 1));
+    return sum;
+}
+
+/* The real and imaginary parts of the roots of unity of an odd order: cos(x) = sin(x + 90 degrees). */
+template <int r>
+struct Roots {
+    float c[r] = {}, s[r] = {};
+    constexpr Roots() {
+        for (int i = 0; i < r; i++) c[i] = (float)sine((4 * i + r) % (4 * r), 4 * r), s[i] = (float)sine(i, r);
+    }
+};
+
+/* For an odd r: x[j] and x[r - j] only occur in their sum and their difference. */
+template <int r>
+INLINE void butterfly_odd(vec *re, vec *im) {
+    constexpr Roots<r> root;
+    constexpr int half = r / 2;
+    vec ar[half], ai[half], br[half], bi[half], sum_re = re[0], sum_im = im[0];
+    for (int j = 0; j < half; j++) {
+        ar[j] = re[j + 1] + re[r - 1 - j], ai[j] = im[j + 1] + im[r - 1 - j];
+        br[j] = re[j + 1] - re[r - 1 - j], bi[j] = im[j + 1] - im[r - 1 - j];
+        sum_re += ar[j], sum_im += ai[j];
+    }
+    for (int k = 1; k <= half; k++) {
+        vec er = re[0], ei = im[0], fr{}, fi{};
+        for (int j = 0; j < half; j++) {
+            const float c = root.c[k * (j + 1) % r], s = root.s[k * (j + 1) % r];
+            er += c * ar[j], ei += c * ai[j];
+            fr += s * br[j], fi += s * bi[j];
+        }
+        re[k] = er + fi, im[k] = ei - fr;
+        re[r - k] = er - fi, im[r - k] = ei + fr;
+    }
+    re[0] = sum_re, im[0] = sum_im;
+}
+
 /* One Stockham stage of a transform of `length`, `stride` interleaved ones at a time: from x to y. */
 template <int r>
 INLINE void stage(int length, int stride, const float *w, const vec *xr, const vec *xi, vec *yr, vec *yi) {
@@ -169,6 +212,7 @@ INLINE void stage(int length, int stride, const float *w, const vec *xr, const v
             if constexpr (r == 3) butterfly3(re, im);
             if constexpr (r == 4) butterfly4(re, im);
             if constexpr (r == 5) butterfly5(re, im);
+            if constexpr (r > 5) butterfly_odd<r>(re, im);
             vec *o_re = yr + q + (size_t)stride * r * p, *o_im = yi + q + (size_t)stride * r * p;
             o_re[0] = re[0];
             o_im[0] = im[0];
@@ -178,6 +222,13 @@ INLINE void stage(int length, int stride, const float *w, const vec *xr, const v
                 o_im[stride * i] = im[i] * c + re[i] * s;
             }
         }
+}
+
+/* Those of a large radix, in a function of their own: their registers are no concern of the others. */
+DISPATCH static void rare_stage(int r, int length, int stride, const float *w, const vec *xr, const vec *xi, vec *yr, vec *yi) {
+    if (r == 7) stage<7>(length, stride, w, xr, xi, yr, yi);
+    if (r == 11) stage<11>(length, stride, w, xr, xi, yr, yi);
+    if (r == 13) stage<13>(length, stride, w, xr, xi, yr, yi);
 }
 
 /* The transform of length plan->n of (re, im); the result is left in the returned half of the two buffers.
@@ -195,6 +246,7 @@ DISPATCH static Halves transform(const Plan *plan, vec *re, vec *im, vec *other_
         if (r == 3) stage<3>(length, stride, w, re, im, other_re, other_im);
         if (r == 4) stage<4>(length, stride, w, re, im, other_re, other_im);
         if (r == 5) stage<5>(length, stride, w, re, im, other_re, other_im);
+        if (r > 5) rare_stage(r, length, stride, w, re, im, other_re, other_im);
         w += 2 * (size_t)(length / r) * (r - 1);
         length /= r;
         stride *= r;
@@ -212,6 +264,16 @@ INLINE vec first_lanes(int count) {
     for (int l = 0; l < LANES; l++) lane[l] = (float)l;
     return lane < (float)count ? vec{} + 1.0f : vec{};
 }
+
+/* All bits set in the first `count` lanes, none in the others; and a vector where they are set, 0 elsewhere. For what is
+ * chosen from once more: of a choice from a choice GCC makes one, whose condition it takes apart, lane by lane. */
+INLINE ivec first_bits(int count) {
+    ivec lane;
+    for (int l = 0; l < LANES; l++) lane[l] = l;
+    return (lane - count) >> 31;
+}
+
+INLINE vec kept(ivec bits, vec x) { return (vec)(bits & (ivec)x); }
 
 INLINE float total(vec x) {
     float sum = 0;

@@ -22,15 +22,28 @@ from solvers.cuda.cufft import FourierIterations
 from solvers.cuda.fused import FusedKernel
 from solvers.cuda.plan import refusal
 
-__all__ = ["MAPS", "Map", "serves", "way"]
+__all__ = ["MAPS", "Map", "serves", "takes", "way"]
 
 log = logging.getLogger(__name__)
 
 
 def serves(backend: Backend) -> bool:
-    """Whether the kernels may take real images with a box for a support on this backend."""
+    """Whether the kernels may be used on this backend."""
     wanted = os.environ.get(VARIABLE) != "portable"
     return wanted and (backend.name, backend.device, backend.precision) == ("cupy", "cuda", "float32")
+
+
+def takes(*, real: bool, box: bool, masked: bool) -> bool:
+    """Whether the kernels know images of this kind: real, with a box for a support, and measured everywhere."""
+    if real and box and not masked:
+        return True
+    _announce("complex images" if not real else "a support that is no box" if not box else "a masked measurement")
+    return False
+
+
+@cache
+def _announce(kind: str) -> None:
+    log.warning("no CUDA kernel for %s: portable code on the GPU, which is slower", kind)
 
 
 def way(grid: tuple[int, int], box: tuple[int, int]) -> str:

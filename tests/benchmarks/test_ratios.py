@@ -10,7 +10,18 @@ from timeit import repeat
 import pytest
 from pairs import compare
 from rich.console import Console
-from workloads import BATCHES, FASTEST, GRID, LIBRARIES, ONE_THREAD, STEPS, sample, started, transform_pair
+from workloads import (
+    BATCHES,
+    FASTEST,
+    GRID,
+    LIBRARIES,
+    ONE_THREAD,
+    STEPS,
+    complex_transform_pair,
+    sample,
+    started,
+    transform_pair,
+)
 
 from bench.metrics import register
 from bench.run import run_sweep
@@ -52,6 +63,40 @@ def test_a_step_over_the_fft_floor(benchmark, solver):
         transform_pair("torch", GRID, 1) if benchmark.disabled else floor(),
         bar=bar,
     )
+
+
+@pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
+@pytest.mark.parametrize("solver", ["hio", "rrr"])
+def test_a_step_on_complex_images_over_their_transforms(benchmark, solver):
+    advance = started(solver, GRID, IMAGES, real=False)
+    count = 1 if benchmark.disabled else ITERATIONS
+    pair = complex_transform_pair(GRID, 1)  # the fastest block size
+
+    def pairs() -> None:
+        for _ in range(IMAGES * count):
+            pair()
+
+    name = f"{solver} iteration on a complex image over its fft2 and ifft2"
+    compare(benchmark, name, lambda: advance(count), pairs, bar="≤ 1")
+
+
+@pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
+@pytest.mark.parametrize("solver", STEPS)
+def test_a_step_with_a_mask_over_one_without(benchmark, solver):
+    masked, plain = (started(solver, GRID, IMAGES, masked=mask) for mask in (True, False))
+    count = 1 if benchmark.disabled else ITERATIONS
+    name = f"{solver} iteration with a mask over one without"
+    compare(benchmark, name, lambda: masked(count), lambda: plain(count), bar="≤ 1.1")
+
+
+@pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
+@pytest.mark.parametrize("side", [128, 256])
+def test_a_step_on_a_large_image_over_one_on_small_ones_of_as_many_pixels(benchmark, side):
+    small = 64  # 64×64 images
+    large, many = started(FASTEST, (side, side), 1), started(FASTEST, (small, small), (side // small) ** 2)
+    count = 1 if benchmark.disabled else ITERATIONS
+    name = f"{FASTEST} iteration at {side}×{side} over one of as many pixels at {small}×{small}"
+    compare(benchmark, name, lambda: large(count), lambda: many(count), bar="")
 
 
 def solving(images: int, threads: int):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields
 
 import numpy as np
 import scipy.fft
@@ -31,19 +31,40 @@ def sample(count: int, variant: str = "shift_flip") -> tuple[NDArray, Measuremen
     return objects, measure(objects, indices=indices)
 
 
-def started(label: str, grid: tuple[int, int], batch: int, *, portable: bool = False) -> Callable[[int], None]:
-    """Iterations of a solver on random objects that fill the box, as a function of their number."""
+class _Portable(Block):
+    """A block that no kernel takes."""
+
+    constraints = None
+
+
+def started(
+    label: str, grid: tuple[int, int], batch: int, *, portable: bool = False, real: bool = True, masked: bool = False
+) -> Callable[[int], None]:
+    """Iterations of a solver on random objects that fill the box, as a function of their number.
+
+    Args:
+        portable: without kernels.
+        real: the objects are real, and not complex.
+        masked: a small square around the zero frequency was not measured.
+    """
     rng = np.random.default_rng(0)
     box = tuple(7 * m // 16 for m in grid)
-    measurement = measure(rng.random((batch, *box)), grid=grid)
+
+    def objects() -> NDArray:
+        x = rng.random((batch, *box))
+        return x if real else x * np.exp(2j * np.pi * rng.random(x.shape))
+
+    measurement = measure(objects(), grid=grid)
+    mask = np.ones((batch, *grid), dtype=bool)
+    mask[:, :4, :4] = mask[:, -3:, :4] = mask[:, :4, -3:] = mask[:, -3:, -3:] = not masked
     solver = create(label)
     assert isinstance(solver, IterativeSolver)
     solver.prepare(ONE_THREAD)
-    block: Block = box_block(measurement, ONE_THREAD, real=True, nonnegative=solver.nonneg)
-    guess = np.zeros((batch, *grid), dtype=np.float32)
-    guess[:, : box[0], : box[1]] = rng.random((batch, *box))
+    block: Block = box_block(measurement, ONE_THREAD, real=real, nonnegative=solver.nonneg, mask=mask)
+    guess = np.zeros((batch, *grid), dtype=np.float32 if real else np.complex64)
+    guess[:, : box[0], : box[1]] = objects()
     if portable:
-        block = replace(block, box=None)
+        block = _Portable(**{field.name: getattr(block, field.name) for field in fields(block)})
     state: State = solver.begin(ONE_THREAD.asarray(guess), block)
 
     def advance(count: int) -> None:
@@ -51,6 +72,17 @@ def started(label: str, grid: tuple[int, int], batch: int, *, portable: bool = F
         state = solver.advance(state, block, count)
 
     return advance
+
+
+def complex_transform_pair(grid: tuple[int, int], batch: int) -> Callable[[], None]:
+    """One fft2 and one ifft2 of complex64 images by torch."""
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.random((batch, *grid, 2), dtype=np.float32).view(np.complex64)[..., 0])
+
+    def pair() -> None:
+        torch.fft.ifft2(torch.fft.fft2(x))
+
+    return pair
 
 
 def transform_pair(library: str, grid: tuple[int, int], batch: int) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import emulator
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from datasets import measure
 from solvers import Backend, Streams, create, cuda
+from solvers.block import box_block
 from solvers.cuda.cufft import RECORDED, FourierIterations
 from solvers.cuda.fused import FusedKernel
 from solvers.iterative import CHECK_EVERY
@@ -33,6 +35,7 @@ def forget():
     FusedKernel.of.cache_clear()
     FourierIterations.forget()
     cuda._unfit.cache_clear()
+    cuda._announce.cache_clear()
 
 
 def solve(label, backend, grid):
@@ -94,6 +97,25 @@ def test_the_way_follows_the_grid_and_the_environment(monkeypatch, caplog):
     monkeypatch.setenv("PHASEBENCH_KERNELS", "portable")
     assert not cuda.serves(emulator.GpuBackend())
     assert not cuda.serves(Backend("torch"))
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({"real": False}, "complex images"),
+        ({"box": None}, "a support that is no box"),
+        ({"magnitude": -np.ones((2, 16, 7), np.float32)}, "a masked measurement"),
+    ],
+    ids=str,
+)
+def test_what_the_kernels_do_not_know_takes_portable_code_and_that_is_said_once(caplog, known, reason):
+    m = measure(np.random.default_rng(0).random((2, 6, 5)), grid=FUSED)
+    block = box_block(m, emulator.GpuBackend(), real=True, nonnegative=False)
+    assert block.on_gpu
+    assert not caplog.messages
+    for _ in range(2):
+        assert not replace(block, **known).on_gpu
+    assert caplog.messages == [f"no CUDA kernel for {reason}: portable code on the GPU, which is slower"]
 
 
 def test_a_device_with_little_shared_memory_takes_the_other_way(monkeypatch, caplog):

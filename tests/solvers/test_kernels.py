@@ -114,9 +114,6 @@ def test_a_map_of_its_own_runs_its_own_code(seen, caplog):
     [
         (ErrorReduction(iterations=5), Backend("numpy")),
         (ErrorReduction(iterations=5), Backend("torch", precision="float64")),
-        (ErrorReduction(iterations=5, real=False), Backend("torch")),
-        (ErrorReduction(iterations=5, support="shrinkwrap"), Backend("torch")),
-        (AugmentedLagrangian(iterations=5, support="shrinkwrap"), Backend("torch")),
         (AugmentedLagrangian(iterations=5), Backend("numpy")),
         (DifferenceMap(iterations=5, beta=0.8), Backend("torch")),
     ],
@@ -125,6 +122,25 @@ def test_what_the_kernels_do_not_know_is_portable_and_no_surprise(seen, caplog, 
     caplog.set_level(logging.WARNING)
     assert solve(solver, seen, backend).kernel == "portable"
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("options", [{}, {"real": False}, {"support": "shrinkwrap"}], ids=str)
+@pytest.mark.parametrize("kind", [*MAPS, AugmentedLagrangian])
+def test_complex_images_and_supports_that_change_have_a_kernel(seen, caplog, kind, options):
+    found = solve(kind(iterations=45, tolerance=0, **options), seen)
+    assert found.kernel == "compiled"
+    assert np.iscomplexobj(found.images) == ("real" in options)
+    assert not caplog.messages
+
+
+def test_a_size_that_has_no_kernel_is_told_with_a_size_that_has_one(caplog):
+    compiled.supports.cache_clear()
+    unlucky = measure(np.random.default_rng(2).random((2, 6, 5)), grid=(17, 15))
+    for _ in range(2):
+        assert solve(ErrorReduction(iterations=5), unlucky).kernel == "portable"
+    assert len(caplog.messages) == 1, "it is said once"
+    assert "17×15" in caplog.text
+    assert "18×15" in caplog.text
 
 
 def test_where_nothing_is_iterated_nothing_did_it(seen):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import oracles
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from datasets import measure
 from solvers import Backend
 from solvers.block import box_block
+from solvers.compiled import UNMEASURED
 
 GRIDS = [(8, 8), (9, 7), (8, 9), (7, 10)]
 BACKEND = Backend("numpy", precision="float64")
@@ -100,6 +103,65 @@ def test_a_real_images_half_plane_is_the_mean_of_both_halves_of_a_noisy_measurem
     mirrored = noisy.intensities[:, -np.arange(grid[0]) % grid[0]][:, :, -np.arange(grid[1]) % grid[1]]
     half = np.sqrt((noisy.intensities + mirrored) / 2)[:, :, : grid[1] // 2 + 1]
     np.testing.assert_allclose(box_block(noisy, BACKEND, real=True, nonnegative=False).magnitude, half, rtol=1e-12)
+
+
+def mirrored(plane):
+    """The plane of the coefficients −k."""
+    return np.roll(plane[:, ::-1, ::-1], 1, axis=(1, 2))
+
+
+def masked_block_of(rng, grid, *, real):
+    """As `block_of`, with the coefficients (5, m1, m2) that are known and those, real images, of which −k is."""
+    measurement = measure(random_images(rng, (5, 4, 3), real), grid=grid)
+    mask = rng.random((5, *grid)) < 0.6
+    lost = replace(measurement, intensities=np.where(mask, measurement.intensities, np.nan))
+    known = mask | mirrored(mask) if real else mask
+    return box_block(lost, BACKEND, real=real, nonnegative=False, mask=mask), measurement, known
+
+
+@pytest.mark.parametrize("real", [True, False])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_projection_leaves_what_was_not_measured_as_it_is(rng, grid, real):
+    block, m, known = masked_block_of(rng, grid, real=real)
+    x = random_images(rng, (5, *grid), real)
+    before, after = np.fft.fft2(x), np.fft.fft2(block.project_magnitude(x))
+    assert 0 < known.mean() < 1
+    np.testing.assert_allclose(after[~known], before[~known], atol=1e-12)
+    expected = np.fft.fft2(oracles.project_magnitude(x, m.intensities))
+    np.testing.assert_allclose(after[known], expected[known], atol=1e-10)
+
+
+@pytest.mark.parametrize("real", [True, False])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_residual_counts_what_was_measured(rng, grid, real):
+    block, m, known = masked_block_of(rng, grid, real=real)
+    x = random_images(rng, (5, *grid), real)
+    root = np.where(known, np.sqrt(m.intensities), 0)
+    wrong = np.where(known, np.abs(np.fft.fft2(x)) - root, 0)
+    literal = np.linalg.norm(wrong, axis=(1, 2)) / np.linalg.norm(root, axis=(1, 2))
+    np.testing.assert_allclose(block.residual(x), literal, rtol=1e-12)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_of_two_measurements_of_a_coefficient_the_one_that_there_is_counts_alone(rng, grid):
+    noisy = measure(rng.random((3, 4, 3)), grid=grid, photons=1e3)
+    mask = rng.random((3, *grid)) < 0.5
+    block = box_block(noisy, BACKEND, real=True, nonnegative=False, mask=mask)
+    both = np.stack([noisy.intensities, mirrored(noisy.intensities)])
+    seen = np.stack([mask, mirrored(mask)])
+    sums, count = np.where(seen, both, 0).sum(axis=0), seen.sum(axis=0)
+    expected = np.where(count > 0, np.sqrt(sums / np.maximum(count, 1)), UNMEASURED)
+    assert {0, 1, 2} == set(np.unique(count))
+    np.testing.assert_allclose(block.magnitude, expected[:, :, : grid[1] // 2 + 1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_a_mask_that_hides_nothing_changes_nothing(rng, real):
+    m = measure(random_images(rng, (5, 4, 3), real), grid=(8, 9), photons=1e4)
+    everything = np.ones(m.intensities.shape, dtype=bool)
+    plain, masked = (box_block(m, BACKEND, real=real, nonnegative=False, mask=mask) for mask in (None, everything))
+    np.testing.assert_array_equal(plain.magnitude, masked.magnitude)
+    assert not masked.masked
 
 
 def test_the_truth_satisfies_both_constraints(rng):
