@@ -3,4 +3,4 @@
 from bench.startup import start
 
 if __name__ == "__main__":
-    start()
+    start("bench.cli")

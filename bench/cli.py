@@ -89,8 +89,8 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run solvers on the same measurements; write rows, tables, timings, figures and a manifest."""
-    from bench.run import run_sweep
-    from bench.sweep import request
+    from bench.commands.run import run_sweep
+    from bench.request import request
 
     sweep = request(
         config,
@@ -149,7 +149,7 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a learned solver on the training images; a training that was stopped goes on where it was."""
-    from bench.train_command import train_command
+    from bench.commands.train import train_command
 
     weights = train_command(
         solver,
@@ -183,8 +183,8 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Compare solvers image by image: paired differences with intervals, signed-rank tests, win rates."""
-    from bench.compare import compare as compare_runs
-    from bench.sweep import split_words
+    from bench.commands.compare import compare as compare_runs
+    from bench.request import split_words
     from solvers.labels import split_labels
 
     compare_runs(run, other, solvers=tuple(split_labels(solvers)), variants=split_words(variants), csv=csv)
@@ -203,8 +203,8 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone."""
-    from bench.check import check as check_baseline
-    from bench.sweep import split_words
+    from bench.commands.check import check as check_baseline
+    from bench.request import split_words
 
     seeds = None if seed is None else split_words(seed)
     raise typer.Exit(check_baseline(baseline, current, seeds=seeds, tolerances=tolerance))
@@ -224,8 +224,8 @@ def baseline(
     debug: Debug = False,
 ) -> None:
     """Run a sweep and write what `bench check` compares with: a text file to commit."""
-    from bench.baseline import make_baseline
-    from bench.sweep import request
+    from bench.commands.baseline import make_baseline
+    from bench.request import request
 
     sweep = request(
         config,
@@ -247,7 +247,7 @@ def status(
     debug: Debug = False,
 ) -> None:
     """List the shards of a run: done, missing, failed, corrupt, and stale ones that nothing asks for any more."""
-    from bench.status import show_status
+    from bench.commands.status import show_status
 
     show_status(output, tracebacks=tracebacks)
 
@@ -261,7 +261,7 @@ def verify(
     debug: Debug = False,
 ) -> None:
     """Check the contract that every solver keeps, for authors of plug-ins: exit status 3 where one is broken."""
-    from bench.verify import verify as verify_solvers
+    from bench.commands.verify import verify as verify_solvers
     from solvers.labels import split_labels
 
     raise typer.Exit(verify_solvers(tuple(split_labels(solvers)), variant))
@@ -273,7 +273,7 @@ def list_(
     debug: Debug = False,
 ) -> None:
     """Show what there is: solvers with their parameters and the information they use, variants, data sets."""
-    from bench.listing import show
+    from bench.commands.list import show
 
     show(what)
 

@@ -26,12 +26,12 @@ from bench.errors import Exit
 from datasets import load_images, measure, place, placements
 from solvers import Backend, Streams, create
 from solvers.base import Status
-from solvers.block import Block
 from solvers.cuda import MAPS
 from solvers.cuda.cufft import FourierIterations
 from solvers.cuda.fused import FusedKernel
 from solvers.cuda.plan import plan, refusal
-from solvers.projection import ProjectionSolver
+from solvers.iterative.block import Block
+from solvers.projection.base import ProjectionSolver
 
 GRID, BOX = (96, 96), (42, 42)
 CHECKED = [(GRID, BOX), ((64, 64), (28, 28)), ((90, 96), (42, 42)), ((128, 128), (64, 64))]

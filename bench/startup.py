@@ -5,6 +5,7 @@ Nothing here imports more than the standard library, so that whatever is wrong w
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 import os
@@ -14,22 +15,19 @@ from pathlib import Path
 from bench.errors import PACKAGES, Exit, OutputClosed, RequestError, tell
 
 MARK = "phasebench"  # in the first line of each: a foreign package may have been installed over it
-LEAST_ADDRESSES = (
-    2**30
-)  # bytes; below, the libraries end the process when they are imported, with statuses of their own
+# Bytes; below, the libraries end the process when they are imported, with statuses of their own.
+LEAST_ADDRESSES = 2**30
 
 _REMEDY = "install phasebench in a virtual environment of its own, and leave other folders out of PYTHONPATH"
 
 
-def start() -> None:
-    """`python -m bench`: whatever happens, one of our own exit statuses."""
+def start(command_line: str) -> None:
+    """Run `main` of this module: whatever happens, the program ends with one of our own exit statuses."""
     try:
         open_streams()
         try:
             require_a_place_to_work()
-            from bench.cli import main
-
-            main()
+            importlib.import_module(command_line).main()
         finally:
             sys.stdout.flush()
     except OutputClosed:

@@ -6,8 +6,8 @@ A solver sees a measurement, never the truth. Training sees images, and is hande
 from solvers.backend import Backend, select_backend
 from solvers.base import FilePath, Information, Reconstruction, Solver, Status, Streams
 from solvers.errors import ParameterError, SolverError, UnavailableError, UnknownSolverError
-from solvers.iterative import IterativeSolver, Snapshot
-from solvers.projection import ProjectionSolver
+from solvers.iterative.loop import IterativeSolver, Snapshot
+from solvers.projection.base import ProjectionSolver
 from solvers.registry import create
 
 __all__ = [

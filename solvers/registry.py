@@ -25,14 +25,14 @@ from solvers.labels import NAME, read_label, spelled
 GROUP = "phasebench.solvers"
 
 BUILT_IN: Mapping[str, str] = {
-    "alm": "solvers.alm:AugmentedLagrangian",
-    "er": "solvers.er:ErrorReduction",
-    "hio": "solvers.hio:HybridInputOutput",
-    "raar": "solvers.raar:RelaxedAveragedAlternatingReflections",
-    "difference_map": "solvers.difference_map:DifferenceMap",
-    "rrr": "solvers.rrr:RelaxedReflectReflect",
-    "unet_b": "solvers.unet_b:UNetB",
-    "unet_a": "solvers.unet_a:UNetA",
+    "alm": "solvers.alm.solver:AugmentedLagrangian",
+    "er": "solvers.projection.er:ErrorReduction",
+    "hio": "solvers.projection.hio:HybridInputOutput",
+    "raar": "solvers.projection.raar:RelaxedAveragedAlternatingReflections",
+    "difference_map": "solvers.projection.difference_map:DifferenceMap",
+    "rrr": "solvers.projection.rrr:RelaxedReflectReflect",
+    "unet_b": "solvers.learned.unet_b:UNetB",
+    "unet_a": "solvers.learned.unet_a:UNetA",
 }
 
 _METHODS = ("information", "prepare", "solve", "files", "weights_digest")

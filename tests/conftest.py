@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 def _in_this_process():
     """Sweeps run inline unless a test asks for something else: stand-ins are known to this process alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.sweep.DEFAULT_EXECUTOR", "inline")
+        patch.setattr("bench.request.DEFAULT_EXECUTOR", "inline")
         yield
 
 
@@ -82,7 +82,7 @@ def torch32() -> Backend:
 @pytest.fixture(autouse=True)
 def no_single_images(monkeypatch):
     """They cost seconds, and would be counted among the calls of a solver; test_timing.py has them by themselves."""
-    monkeypatch.setattr("bench.run.single_images", lambda *sweep: None)
+    monkeypatch.setattr("bench.commands.run.single_images", lambda *sweep: None)
 
 
 @dataclass(frozen=True)

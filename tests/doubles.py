@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.manifest import MANIFEST
-from bench.rows import FILE
+from bench.report.manifest import MANIFEST
+from bench.sweep.rows import FILE
 from datasets import Measurement
 from solvers import Backend, Information, IterativeSolver, Reconstruction, Solver, Status, Streams
 

@@ -97,11 +97,11 @@ class Hostile(Solver):
                 self._note(array.shape)
 
     def _patch_the_score(self) -> None:
-        import bench.metrics
-        import bench.shard
+        import bench.score.metrics
+        import bench.sweep.shard
 
         perfect = lambda truth, *_, **__: 1 / 0  # noqa: E731
-        bench.metrics.register = bench.shard.register = perfect
+        bench.score.metrics.register = bench.sweep.shard.register = perfect
 
     def _patch_random_numbers(self) -> None:
         np.random.default_rng = lambda *_: np.random.Generator(np.random.PCG64(1))

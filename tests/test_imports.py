@@ -1,4 +1,4 @@
-"""The house has one staircase: bench → solvers → datasets."""
+"""The house has one staircase: bench → solvers → datasets, and so has each storey."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ import pytest
 from conftest import ROOT
 
 STOREYS = {"bench": {"bench", "solvers", "datasets"}, "solvers": {"solvers", "datasets"}, "datasets": {"datasets"}}
+ROOMS = {  # from the roof down
+    "bench": ["__main__", "cli", "gpu_check", "commands", "gate", "report", "store", "request", "executors", "sweep"]
+    + ["score", "startup", "errors"],
+    "solvers": ["training", "learned", "projection", "alm", "iterative", "cuda", "compiled", "registry", "base"]
+    + ["labels", "backend", "files", "errors"],
+}
 HEAVY = ("torch", "pandas", "matplotlib", "pydantic", "scipy", "numpy", "pyarrow")
 
 
@@ -29,6 +35,18 @@ def imported(source: str, package: str) -> set[str]:
     return found
 
 
+def rooms_imported(source: str, storey: str) -> set[str]:
+    """The rooms of a storey that a module imports, wherever in the file it does so."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    parts = [name.split(".") for name in names]
+    return {part[1] for part in parts if part[0] == storey and len(part) > 1 and part[1] in ROOMS[storey]}
+
+
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_imports_never_point_upstairs(path):
     package = path.relative_to(ROOT).parts[0]
@@ -36,8 +54,29 @@ def test_imports_never_point_upstairs(path):
     assert not upstairs, f"{package} must not import {upstairs}"
 
 
+@pytest.mark.parametrize("storey", ROOMS)
+def test_within_a_storey_imports_go_down_the_list_of_its_rooms(storey):
+    rooms = ROOMS[storey]
+    upstairs = [
+        f"{path.relative_to(ROOT)} imports {storey}.{other}"
+        for path in sorted((ROOT / storey).rglob("*.py"))
+        if (room := path.relative_to(ROOT / storey).with_suffix("").parts[0]) != "__init__"
+        for other in rooms_imported(path.read_text(encoding="utf-8"), storey)
+        if rooms.index(other) < rooms.index(room)
+    ]
+    assert not upstairs
+
+
+@pytest.mark.parametrize("storey", ROOMS)
+def test_every_room_is_in_the_list(storey):
+    there = {
+        path.stem for path in (ROOT / storey).iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert there - {"__init__", "__main__"} == set(ROOMS[storey]) - {"__main__"}
+
+
 def test_an_import_inside_a_function_is_seen():
-    assert imported("def f():\n    from bench.metrics import register\n", "solvers") == {"bench"}
+    assert imported("def f():\n    from bench.score.metrics import register\n", "solvers") == {"bench"}
 
 
 def test_no_package_imports_the_tests():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
 from bench.executors.task import Task, Tell
-from bench.shard import Outcome, Shard
+from bench.sweep.shard import Outcome, Shard
 
 
 class Place(Protocol):

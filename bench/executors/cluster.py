@@ -26,8 +26,8 @@ from distributed.utils import import_term
 from bench.errors import RequestError, one_line
 from bench.executors.processes import Processes
 from bench.executors.task import CallError
-from bench.rows import FAILED
-from bench.shard import Observation, Outcome, Shard
+from bench.sweep.rows import FAILED
+from bench.sweep.shard import Observation, Outcome, Shard
 from datasets import ImageSet
 from solvers import Backend
 

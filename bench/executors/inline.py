@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from bench.executors.probes import Bench
 from bench.executors.task import CallError, Task, Tell
-from bench.shard import Observation, Outcome, Shard
-from bench.solved import Solved
+from bench.sweep.shard import Observation, Outcome, Shard
+from bench.sweep.solved import Solved
 from datasets import ImageSet
 from solvers import Backend
 

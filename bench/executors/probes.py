@@ -11,11 +11,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from bench.code import code_of, file_digests
 from bench.errors import TRACEBACK, clean, one_line
+from bench.executors.code import code_of, file_digests
 from bench.executors.contract import CHECKS, Breach, Case
-from bench.memory import peak_memory
-from bench.solved import MalformedError, Solved, checked, text
+from bench.sweep.memory import peak_memory
+from bench.sweep.solved import MalformedError, Solved, checked, text
 from datasets import Measurement
 from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create
 from solvers.registry import blaming, canonical, information, parameters, solver_class

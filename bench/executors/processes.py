@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from bench.executors.task import CallError, Task, Tell
 from bench.executors.worker_process import Warden, Worker
-from bench.rows import FAILED, TIMEOUT
-from bench.shard import Observation, Outcome, Shard
-from bench.solved import MalformedError, Solved
+from bench.sweep.rows import FAILED, TIMEOUT
+from bench.sweep.shard import Observation, Outcome, Shard
+from bench.sweep.solved import MalformedError, Solved
 from datasets import ImageSet
 from solvers import Backend
 

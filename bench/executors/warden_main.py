@@ -80,8 +80,8 @@ def adopt_orphans() -> None:
 
 def _prepare(backend: Backend) -> None:
     """Import what every worker needs, and read the code that all of them have to name."""
-    from bench.code import code_of
     from bench.executors import worker_main  # noqa: F401
+    from bench.executors.code import code_of
 
     code_of("er")
     if backend.name == "torch":

@@ -1,8 +1,8 @@
 /* Iterations of the augmented Lagrangian method, one image after the other.
  *
  * An iterate with its curvature pairs is some 15 arrays: those of one image stay in the second-level cache for all the
- * iterations of a call, those of a block of images would not. The reference is solvers/alm.py (`step`,
- * `update_multipliers`) and solvers/lbfgs.py.
+ * iterations of a call, those of a block of images would not. The reference is solvers/alm/solver.py (`step`,
+ * `update_multipliers`) and solvers/alm/lbfgs.py.
  */
 
 #include "modulus.h"
@@ -21,7 +21,7 @@ struct AlmProblem {
     int backtracks;
 };
 
-/* The fields of _Iterate in solvers/alm.py: (batch, m1, m2) or (batch), and the pairs, oldest first. */
+/* The fields of _Iterate in solvers/alm/solver.py: (batch, m1, m2) or (batch), and the pairs, oldest first. */
 struct AlmState {
     float *z, *misfit, *value, *gradient, *multiplier, *rho, *violation, *inner, *evaluations;
     float **steps, **changes;

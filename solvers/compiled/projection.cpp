@@ -2,7 +2,7 @@
  *
  * An image stays in the second-level cache for all the iterations of a call, and costs the same whatever its
  * neighbours. An iteration is three passes over it: columns, with what the map feeds to P_M; rows, with the magnitudes;
- * columns, with the map's new x. The reference is the step of solvers/er.py, hio.py, raar.py, difference_map.py and rrr.py.
+ * columns, with the map's new x. The reference is the step of solvers/projection/er.py, hio.py, raar.py, difference_map.py and rrr.py.
  */
 
 #include "modulus.h"

@@ -1,6 +1,6 @@
 /* From a start to its end: iterations of one image, and now and then a look at the residual.
  *
- * What solvers/iterative.py does with a block of images. Done here, threads meet in the interpreter once for each
+ * What solvers/iterative/loop.py does with a block of images. Done here, threads meet in the interpreter once for each
  * start, and an image is loaded once.
  */
 

@@ -1,9 +1,9 @@
-/* Where a truth stands in a reconstruction: the search of bench/metrics.py, one image after the other.
+/* Where a truth stands in a reconstruction: the search of bench/score/metrics.py, one image after the other.
  *
  * Truth A and reconstruction B travel as one complex image A + iB, and the correlations of B with A upright and with A
  * turned come back as one: A^ and B^ are told apart by their symmetry, while the rows r and -r are at hand. So a
  * search is one complex transform there and one back, besides the energies of the windows. The reference is
- * `_explained_energy` in bench/metrics.py.
+ * `_explained_energy` in bench/score/metrics.py.
  */
 
 #include "transform.h"

@@ -1,6 +1,6 @@
 /* What all kernels share: complex numbers, P_M at a point of Fourier space, and the maps at a pixel.
  *
- * The maps are those of solvers/er.py, hio.py, raar.py, difference_map.py (with beta = 1) and rrr.py, which are the
+ * The maps are those of solvers/projection/er.py, hio.py, raar.py, difference_map.py (with beta = 1) and rrr.py, which are the
  * reference. Nothing is included, here and in the files that follow this one in a compilation, so that NVRTC compiles
  * them for a GPU and, with the few definitions of tests/gpu.h, any C++17 compiler for a CPU.
  */

@@ -286,7 +286,7 @@ def test_debug_shows_where_an_error_came_from_and_changes_no_status(bench, tmp_p
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("deep\ndown"), KeyError("x"), ValueError("ours"), MemoryError()])
 def test_a_bug_has_a_status_of_its_own_which_is_not_that_of_a_regression(bench, monkeypatch, error):
-    monkeypatch.setattr("bench.listing.show", lambda what: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("bench.commands.list.show", lambda what: (_ for _ in ()).throw(error))
     done = bench("list", "solvers")
     assert done.status == Exit.BUG == 70
     assert done.err.count("\n") == 1

@@ -25,10 +25,10 @@ from doubles import Blank, result_rows, write_run
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from bench.baseline import Baseline, write_baseline
 from bench.cli import main
-from bench.rows import FILE
-from bench.sweep import Sweep
+from bench.gate.baseline import Baseline, write_baseline
+from bench.request import Sweep
+from bench.sweep.rows import FILE
 from datasets import DATASETS, SPLITS, VARIANTS
 from datasets.fashion_mnist import SAMPLE_FOLDER
 from solvers import SolverError, create
@@ -53,7 +53,7 @@ def bench(*arguments: object) -> Finished:
     out, err = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["bench", *map(str, arguments)]),
-        mock.patch("bench.sweep.DEFAULT_EXECUTOR", "inline"),
+        mock.patch("bench.request.DEFAULT_EXECUTOR", "inline"),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         pytest.raises(SystemExit) as end,

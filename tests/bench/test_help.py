@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from bench import cli
-from bench.sweep import request
+from bench.request import request
 
 GROUP = typer.main.get_command(cli.app)
 COMMANDS = GROUP.commands

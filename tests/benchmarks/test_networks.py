@@ -12,10 +12,10 @@ import torch
 from pairs import compare
 from workloads import sample
 
-from solvers.learned import CHUNK
-from solvers.machine import bf16_is_fast
-from solvers.unet_a import UNetA
-from solvers.unet_b import UNetB
+from solvers.learned.base import CHUNK
+from solvers.learned.unet_a import UNetA
+from solvers.learned.unet_b import UNetB
+from solvers.training.machine import bf16_is_fast
 
 pytestmark = pytest.mark.benchmark(group="unet")
 

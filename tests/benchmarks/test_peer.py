@@ -7,7 +7,7 @@ import pytest
 from pairs import compare
 from workloads import ONE_THREAD, sample
 
-from bench.metrics import SUCCESS, adjusted_mse
+from bench.score.metrics import SUCCESS, adjusted_mse
 from solvers import Streams, create
 
 peer = pytest.importorskip("peer", reason="solvephase is not installed: pip install -e '.[benchmark]'")

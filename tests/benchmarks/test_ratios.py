@@ -23,9 +23,9 @@ from workloads import (
     transform_pair,
 )
 
-from bench.metrics import register
-from bench.run import run_sweep
-from bench.sweep import Sweep
+from bench.commands.run import run_sweep
+from bench.request import Sweep
+from bench.score.metrics import register
 from solvers import Streams, compiled, create
 
 pytestmark = pytest.mark.benchmark(group="ratio")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from workloads import FASTEST, ONE_THREAD, sample
 
-from bench.metrics import SUCCESS, register
+from bench.score.metrics import SUCCESS, register
 from solvers import Streams, create
 
 

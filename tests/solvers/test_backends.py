@@ -12,8 +12,8 @@ from doubles import StrictBackend
 from datasets import measure
 from solvers import Backend, Streams, UnavailableError, create, select_backend
 from solvers.backend import processors
-from solvers.block import Block
-from solvers.iterative import CHECK_EVERY
+from solvers.iterative.block import Block
+from solvers.iterative.loop import CHECK_EVERY
 
 LABELS = [
     f"{name}[{options}]"

@@ -1,0 +1,208 @@
+"""`bench check`: the gate. Runs a baseline's sweep again, or takes a finished run, and says what became worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from bench.commands.baseline import measure_baseline
+from bench.errors import Exit, RequestError
+from bench.executors.plugins import PluginError, canonical
+from bench.gate.baseline import RECORDED, Baseline, Cost, Spread, read_baseline
+from bench.gate.tolerances import COLD_START, TIME, Metric, with_tolerances
+from bench.gate.verdicts import FAMILY, Finding, Verdict, judge
+from bench.report.finished import read_rows
+from bench.request import Sweep, request
+from solvers import SolverError
+from solvers.training.interruption import terminated_as_interrupted
+
+WIDE = 60  # characters from which on a reason stands beside its verdict, and not below it
+
+_STYLE = {
+    Verdict.PASS: "green",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.REGRESSION: "bold red",
+    Verdict.FAILED: "bold red",
+    Verdict.MISSING: "bold red",
+    Verdict.UNCOMPARED: "dim",
+}
+
+
+@terminated_as_interrupted()
+def check(
+    path: Path,
+    current: Path | None = None,
+    *,
+    seeds: tuple[str, ...] | None = None,
+    tolerances: str = "",
+    console: Console | None = None,
+) -> Exit:
+    """Compare now with a baseline, print every verdict, and return the exit status that follows from them.
+
+    Args:
+        current: a finished run to take the rows of; the baseline's sweep runs again if absent.
+        seeds: to run with instead of the baseline's own.
+
+    Raises:
+        RequestError: a bad baseline, run or tolerance.
+        NothingComparableError: not one measurement in common.
+    """
+    console = console or Console()
+    metrics, time = with_tolerances(tolerances)
+    if current is not None and seeds is not None:
+        raise RequestError("--seed is for running again: leave it out with --current")
+    before = read_baseline(path)
+    if current is not None:
+        findings = judge(before.rows, read_rows(current), metrics)
+        source = f"the run in '{current}'"
+    else:
+        missing, sweep = _repeated(before, path, seeds)
+        findings = []
+        if sweep is not None:
+            here = before.rows["solver"].isin(sweep.solvers)
+            after = measure_baseline(sweep)
+            findings = judge(before.rows[here], after.rows, metrics)
+            findings += judge_costs(time, before, after)
+        findings += missing
+        source = "a run with other seeds" if seeds else "its sweep, run again"
+    console.print(
+        f"baseline '{path}' of phasebench {before.version} against {source}; "
+        f"all intervals hold together with {FAMILY:.1%}",
+        markup=False,
+        highlight=False,
+    )
+    _print(findings, console)
+    return status_of(findings)
+
+
+def status_of(findings: list[Finding]) -> Exit:
+    """A solver that is gone or broken outweighs a regression: what it would have scored is not known.
+
+    A regression outweighs a solver that could not be compared, which outweighs those that passed. Times are not
+    compared on other hardware, and that alone is fine.
+    """
+    verdicts = {finding.verdict for finding in findings if finding.metric != TIME.name}
+    if verdicts & {Verdict.FAILED, Verdict.MISSING}:
+        return Exit.SOLVER
+    if any(finding.verdict is Verdict.REGRESSION for finding in findings):
+        return Exit.REGRESSION
+    return Exit.NOTHING if Verdict.UNCOMPARED in verdicts else Exit.FINE
+
+
+def judge_costs(metric: Metric, before: Baseline, after: Baseline) -> Iterator[Finding]:
+    """Verdicts on time, in FFT pairs of the machine that computed; only between equal machines."""
+    names = [str(name) for name in after.rows["solver"].unique()]
+    different = _first_difference(before.machine, after.machine)
+    if different or not (before.costs and after.costs):
+        busy = "the machine was busy with something else " + ("now" if before.costs else "when the baseline was made")
+        reason = f"other hardware: {different}" if different else busy
+        yield Finding(", ".join(names), "", "time", Verdict.UNCOMPARED, reason)
+        return
+    now = {(cost.solver, cost.variant): cost for cost in after.costs}
+    images = after.rows.groupby(["solver", "variant"]).size()  # of all seeds together: as many as were solved
+    for old in before.costs:
+        new = now.get((old.solver, old.variant))
+        if new is not None:
+            verdict, words = judge_cost(metric, old, new, int(images[old.solver, old.variant]))
+            yield Finding(old.solver, old.variant, TIME.name, verdict, words)
+
+
+def judge_cost(metric: Metric, old: Cost, new: Cost, images: int) -> tuple[Verdict, str]:
+    """The verdict on the time of one solver, and its reason.
+
+    A median above the tolerance is a regression where something besides it says so: several shards all of which are
+    slower, or more processor time, of which a pause of the machine takes none.
+
+    Args:
+        images: solved for the new cost, in all its shards together.
+    """
+    words = f"{_range(old.wall)} → {_range(new.wall)} FFT pairs an image, tolerance {metric.tolerance:+.0%}"
+    if old.cpu and new.cpu:
+        words += f"; processor time {_range(old.cpu)} → {_range(new.cpu)}"
+    if new.wall.median <= (1 + metric.tolerance) * old.wall.median:
+        return Verdict.PASS, words
+    several = old.wall.several and new.wall.several
+    if (several and _slower(metric, old.wall, new.wall)) or _costs_more(metric, old, new, images):
+        return Verdict.REGRESSION, words
+    return Verdict.INCONCLUSIVE, words if several else f"{words}; a single shard has no spread"
+
+
+def _slower(metric: Metric, old: Spread, new: Spread) -> bool:
+    """Every shard took longer than every one before, and even the fastest by more than the tolerance.
+
+    A pause makes one shard slow, and with it the median of two; it makes no fast shard slow.
+    """
+    return new.low > max(old.high, (1 + metric.tolerance) * old.low)
+
+
+def _costs_more(metric: Metric, old: Cost, new: Cost, images: int) -> bool:
+    """Every shard used more processor time; a single one by more than the cold start of a process."""
+    if old.cpu is None or new.cpu is None or not _slower(metric, old.cpu, new.cpu):
+        return False
+    return new.cpu.several or (new.cpu.median - old.cpu.median) * images > COLD_START
+
+
+def _range(spread: Spread) -> str:
+    return f"{spread.median:.3g} [{spread.low:.3g}, {spread.high:.3g}]" if spread.several else f"{spread.median:.3g}"
+
+
+def _first_difference(before: dict[str, Any], after: dict[str, Any]) -> str:
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            return f"{key} is {after.get(key)}, in the baseline {before.get(key)}"
+    return ""
+
+
+def _repeated(before: Baseline, path: Path, seeds: tuple[str, ...] | None) -> tuple[list[Finding], Sweep | None]:
+    """The baseline's sweep without the solvers that are no longer here, and what to say of those."""
+    missing, labels = [], []
+    for label in before.rows["solver"].unique():
+        try:
+            canonical(label)
+            labels.append(label)
+        except (SolverError, PluginError) as error:
+            missing.append(Finding(str(label), "", "", Verdict.MISSING, str(error)))
+    if not labels:
+        return missing, None
+    try:
+        for option in before.sweep.keys() - set(RECORDED):
+            raise RequestError(f"it has an unknown option '{option}'")
+        sweep = request(**{**before.sweep, "solvers": tuple(labels)})
+    except (RequestError, TypeError) as error:
+        raise RequestError(f"the sweep of baseline '{path}' cannot run: {error}") from error
+    return missing, sweep if seeds is None else request(**{**sweep.model_dump(), "seeds": seeds})
+
+
+def _print(findings: list[Finding], console: Console) -> None:
+    """A block for each solver and variant, and how many verdicts there are of each kind."""
+    blocks: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        blocks.setdefault((finding.solver, finding.variant), []).append(finding)
+    for (solver, variant), block in blocks.items():
+        images, total = max((finding.images, finding.total) for finding in block)
+        counted = f", {images} of {total} images" if images < total else f", {images} images" * bool(images)
+        where = f" on {variant}" * bool(variant) + counted
+        console.print(f"\n[bold]{escape(solver)}[/bold]{where}", highlight=False)
+        lines = Table.grid(padding=(0, 2))
+        lines.add_column(no_wrap=True)
+        if any(finding.metric for finding in block):
+            lines.add_column(no_wrap=True)
+        lines.add_column(overflow="fold")
+        for finding in block:
+            cells = [f"  [{_STYLE[finding.verdict]}]{finding.verdict}[/]", finding.metric]
+            if console.width < WIDE:
+                console.print("  ".join(filter(None, cells)))
+                console.print(Padding(escape(finding.words), (0, 0, 0, 4)), highlight=False)
+            else:
+                lines.add_row(*cells[: len(lines.columns) - 1], escape(finding.words))
+        console.print(lines)
+    counts = {verdict: sum(finding.verdict is verdict for finding in findings) for verdict in Verdict}
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    hint = "; more images or seeds would settle the inconclusive" if counts[Verdict.INCONCLUSIVE] else ""
+    console.print(f"\n{summary}{hint}", highlight=False)

@@ -1,0 +1,26 @@
+"""Where the shards of a sweep are solved: in this process, in worker processes, or on a cluster.
+
+Every executor gives the same results; they differ in what can be ended, replaced and spread.
+"""
+
+from __future__ import annotations
+
+from bench.executors.base import Executor
+from bench.request import Sweep
+from datasets import ImageSet
+from solvers import Backend
+
+
+def make_executor(sweep: Sweep, images: ImageSet, backend: Backend) -> Executor:
+    """The executor that a sweep asks for."""
+    if sweep.executor == "inline":
+        from bench.executors.inline import Inline
+
+        return Inline(images, backend)
+    if sweep.executor == "dask":
+        from bench.executors.cluster import Cluster
+
+        return Cluster(images, backend, sweep.workers or 1, sweep.timeout, sweep.dask_scheduler)
+    from bench.executors.processes import Processes
+
+    return Processes(images, backend, sweep.workers or 1, sweep.timeout)

@@ -1,0 +1,162 @@
+"""A sweep from beginning to end: shards, then everything that is computed from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bench.commands.executor import make_executor
+from bench.errors import Exit, RequestError
+from bench.executors.base import Executor
+from bench.report.manifest import MANIFEST, manifest
+from bench.report.paper import Setting
+from bench.report.tables import summarise, table1, table2
+from bench.report.terminal import error_console, print_failures, print_summary
+from bench.report.timing import read_alone, single_images, timing_table
+from bench.request import Sweep
+from bench.store.folder import Store, write_csv, write_parquet
+from bench.store.shard_file import DamagedError
+from bench.sweep.rows import FILE, failed
+from bench.sweep.shard import Outcome, Shard
+from datasets import DatasetError, ImageSet, load_images
+from solvers.compiled import kernels
+from solvers.files import write_text
+from solvers.training.interruption import terminated_as_interrupted
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished sweep."""
+
+    rows: pd.DataFrame
+    summary: pd.DataFrame
+    status: Exit
+
+
+def run_sweep(
+    sweep: Sweep, output: Path, *, figures: bool = True, latency: bool = True, console: Console | None = None
+) -> Result:
+    """Run what is missing of a sweep, and write its tables, figures and manifest to `output`.
+
+    Args:
+        figures, latency: solve a few images more, for pictures, and for the time that one image takes by itself.
+
+    Raises:
+        RequestError: bad data or an unusable folder. A solver that fails does not raise: its images become rows
+            with the status "failed", and the result's exit status says so.
+    """
+    console = console or error_console()
+    backend = sweep.select_backend()
+    images = read_images(sweep)
+    with terminated_as_interrupted(), Store(output, sweep, backend, images.digest) as store:
+        if backend.device == "cpu" and kernels() is None:
+            console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
+        console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
+        with make_executor(sweep, images, backend) as executor:
+            outcomes, worked = _run_shards(list(shards(sweep)), executor, store, console)
+            rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
+            summary = summarise(rows, Setting(sweep.dataset, sweep.split, sweep.photons))
+            write_parquet(output / FILE, rows)
+            write_csv(output / "summary.csv", summary)
+            write_csv(output / "table1.csv", table1(summary))
+            write_csv(output / "table2.csv", table2(summary))
+            known = read_alone(output / "timing.csv", without=worked)
+            write_csv(output / "timing.csv", timing_table(outcomes, backend, known))
+            described = manifest(sweep, images, backend, rows, [output / FILE])
+            write_text(output / MANIFEST, json.dumps(described, indent=2) + "\n")
+            # From here on solvers run once more: what is written survives all that they may do.
+            if latency:
+                single = single_images(outcomes, executor, known)
+                write_csv(output / "timing.csv", timing_table(outcomes, backend, single))
+            if figures:
+                _draw(sweep, images, executor, rows, output / "figures", console)
+    print_summary(summary, console)
+    lost = failed(rows)
+    print_failures(lost, output, console)
+    console.print(f"results in {output}", highlight=False, markup=False)
+    return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
+
+
+def read_images(sweep: Sweep) -> ImageSet:
+    """The images of a sweep, of which there must be enough."""
+    try:
+        images = load_images(sweep.dataset, sweep.split, sweep.data_dir)
+    except DatasetError as error:
+        raise RequestError(str(error)) from error
+    if sweep.images > len(images):
+        raise RequestError(f"--images {sweep.images}: there are {len(images)} ({images.source})")
+    return images
+
+
+def shards(sweep: Sweep) -> Iterator[Shard]:
+    """The pieces of a sweep, in the order in which they are run and reported."""
+    for variant in sweep.variants:
+        for solver in sweep.solvers:
+            for seed in sweep.seeds:
+                for first in range(0, sweep.images, sweep.shard):
+                    count = min(sweep.shard, sweep.images - first)
+                    yield Shard(solver, variant, seed, first, count, sweep.split, sweep.photons)
+
+
+def _run_shards(
+    plan: list[Shard], executor: Executor, store: Store, console: Console
+) -> tuple[list[Outcome], set[str]]:
+    """Take the shards that are there, run those that are not; all in the order of the plan, and which solvers ran."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    outcomes = {shard: outcome for shard in plan if (outcome := _finished(shard, store, console)) is not None}
+    missing = [shard for shard in plan if shard not in outcomes]
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=sum(shard.count for shard in plan))
+        progress.advance(task, sum(shard.count for shard in outcomes))
+        if missing:
+            progress.update(task, description=_described(missing[0]))
+            for done, outcome in enumerate(executor.run(missing), 1):
+                outcomes[outcome.shard] = store.save(outcome)
+                progress.advance(task, outcome.shard.count)
+                progress.update(task, description=_described(missing[min(done, len(missing) - 1)]))
+    return [outcomes[shard] for shard in plan], {shard.solver for shard in missing}
+
+
+def _finished(shard: Shard, store: Store, console: Console) -> Outcome | None:
+    """A shard of an earlier run; None for one to run now: a failure is tried again, and so is a damaged file."""
+    try:
+        outcome = store.load(shard)
+    except DamagedError as error:
+        console.print(f"[yellow]{escape(str(error))}: it is made again[/yellow]", highlight=False)
+        return None
+    return None if outcome is None or outcome.error else outcome
+
+
+def _described(shard: Shard) -> str:
+    return f"{shard.variant:<10} {escape(shard.solver)}"
+
+
+def _draw(
+    sweep: Sweep, images: ImageSet, executor: Executor, rows: pd.DataFrame, folder: Path, console: Console
+) -> None:
+    from bench.report.figures import draw_figures  # matplotlib takes a second to import
+
+    broken = set(failed(rows)["solver"])
+    working = [label for label in sweep.solvers if label not in broken]
+    with console.status("drawing figures"):
+        try:
+            still = draw_figures(sweep, working, images, executor, folder)
+        except Exception as error:  # the solvers run again for the pictures: the tables must not depend on that
+            console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)
+            return
+    if still:
+        console.print(f"no convergence curve for {', '.join(still)} (no iterations)", highlight=False, markup=False)

@@ -1,0 +1,153 @@
+"""`bench status`: what has become of the shards of a sweep, told from its folder alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path, PurePath
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.commands.run import shards
+from bench.errors import RequestError, one_line
+from bench.report.terminal import labelled
+from bench.request import Sweep
+from bench.store.folder import Store, read_claim
+from bench.store.lock import holder
+from bench.store.shard_file import DamagedError, read_header
+from bench.sweep.shard import Shard
+from solvers import Backend
+
+_OURS = ("bench", "solvers", "datasets")
+_FRAME = re.compile(r'^[ |]*File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
+
+
+class State(StrEnum):
+    """What a shard, or a file among the shards, is."""
+
+    DONE = "done"
+    MISSING = "missing"
+    FAILED = "failed"  # the next run tries it again
+    CORRUPT = "corrupt"  # the next run makes it again
+    STALE = "stale"  # a file that no key of this sweep names, with its present code
+
+
+@dataclass
+class Inventory:
+    """How many shards are in which state, by solver and variant, and what is to be said about single ones."""
+
+    counts: dict[tuple[str, str], Counter[State]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    errors: dict[str, list[Shard]] = field(default_factory=dict)  # tracebacks, and which shards failed with them
+
+    def add(self, solver: str, variant: str, state: State, remark: str = "") -> None:
+        self.counts.setdefault((solver, variant), Counter())[state] += 1
+        if remark:
+            self.remarks.append(remark)
+
+    def total(self, state: State) -> int:
+        return sum(counter[state] for counter in self.counts.values())
+
+
+def show_status(folder: Path, *, tracebacks: bool = False) -> None:
+    """Print the states of the shards under an output folder.
+
+    Args:
+        tracebacks: show how the failed ones failed, in full; shards that failed alike together.
+
+    Raises:
+        RequestError: it holds no run, or one of an older version.
+    """
+    found = inventory(folder)
+    console = Console()
+    lines: list[list[str | Text]] = [
+        [one_line(solver), one_line(variant), *(str(counter[state] or "") for state in State)]
+        for (solver, variant), counter in found.counts.items()
+    ]
+    lines.append([Text(cell, "bold") for cell in ("all shards", "", *(str(found.total(state)) for state in State))])
+    console.print(labelled(["solver", "variant", *State], lines, console.width))
+    for remark in found.remarks:
+        console.print(one_line(remark), markup=False, highlight=False, soft_wrap=True)
+    if tracebacks:
+        for error, failed in found.errors.items():
+            console.print(
+                f"\n{failed[0]}" + (f", and {len(failed) - 1} more" if failed[1:] else ""),
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+            console.print(error.rstrip(), markup=False, highlight=False, soft_wrap=True)
+    working = holder(folder)
+    if working:
+        console.print(f"in use by {working}", markup=False, highlight=False)
+
+
+def inventory(folder: Path) -> Inventory:
+    """Every shard that the run in this folder asks for, and every other file among its shards."""
+    store, sweep = _reopen(folder)
+    found = Inventory()
+    asked: set[Path] = set()
+    for shard in shards(sweep):
+        path = store.path(shard)
+        asked.add(path)
+        try:
+            header = read_header(path.read_bytes(), shard)
+        except FileNotFoundError:
+            found.add(shard.solver, shard.variant, State.MISSING)
+        except (DamagedError, OSError) as error:
+            found.add(shard.solver, shard.variant, State.CORRUPT, f"corrupt: {shard} ({path.name}: {error})")
+        else:
+            if header.error:
+                found.add(
+                    shard.solver,
+                    shard.variant,
+                    State.FAILED,
+                    f"failed: {shard}: {header.reason}{place_of(header.error)}",
+                )
+                found.errors.setdefault(header.error, []).append(shard)
+            else:
+                found.add(shard.solver, shard.variant, State.DONE)
+    for path in sorted(store.shards.glob("*")):
+        if path not in asked and not path.name.startswith("."):
+            found.add(*_origin(path), State.STALE)
+    return found
+
+
+def place_of(error: str) -> str:
+    """Where a traceback ends, " (file:line)": its innermost frame outside of our packages, or the innermost one.
+
+    Empty where there is no traceback, as after a timeout.
+    """
+    last = error.rpartition("Traceback (most recent call last):")[2]
+    frames = [(PurePath(frame["file"]), frame["line"]) for frame in _FRAME.finditer(last)]
+    if not frames:
+        return ""
+    outermost = frames[0][0]  # is ours, wherever it was raised: the packages of a cluster's machine lie elsewhere
+    ours = [root / name for root in outermost.parents for name in _OURS if outermost.is_relative_to(root / "bench")]
+    theirs = [frame for frame in frames if not any(frame[0].is_relative_to(package) for package in ours)]
+    file, line = (theirs or frames)[-1]
+    return f" ({file}:{line})"
+
+
+def _reopen(folder: Path) -> tuple[Store, Sweep]:
+    claim = read_claim(folder)
+    try:
+        library, digest = claim.pop("array_library"), claim.pop("data_sha256")
+        sweep = Sweep(**claim)
+    except (KeyError, ValueError) as error:
+        raise RequestError(
+            f"'{folder}' holds a run of another version, or of a solver that is not here: run it again to see more"
+        ) from error
+    backend = Backend(library, sweep.device, sweep.precision)  # type: ignore[arg-type]  # as it was validated
+    return Store(folder, sweep, backend, digest), sweep
+
+
+def _origin(path: Path) -> tuple[str, str]:
+    try:
+        shard = read_header(path.read_bytes()).shard
+    except (DamagedError, OSError):
+        return "unknown", ""
+    return shard.solver, shard.variant

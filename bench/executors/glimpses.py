@@ -1,0 +1,78 @@
+"""What is seen of a solver apart from the shards of a sweep: its latency, pictures of a few images, and curves.
+
+Each function is called by an executor, beside the place where solvers are: there a solver gets measurements, and here
+is done what needs the truth. An image's result does not depend on its batch: what is seen is what the tables count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.executors.base import Place
+from bench.executors.probes import SINGLES
+from bench.executors.task import CallError, Task
+from bench.score.metrics import adjusted_mse, cut, register
+from bench.sweep.shard import Shard, observe
+from bench.sweep.solved import Solved
+from datasets import ImageSet
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How the median image of one solver converged, at each of its checks."""
+
+    iterations: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    mse: NDArray[np.float64]
+    residual: NDArray[np.float64]
+
+
+def alone(shard: Shard, images: ImageSet, place: Place) -> tuple[list[float], list[float]]:
+    """Milliseconds of each setup, and of each image of the shard solved by itself."""
+    parts = [replace(shard, first=shard.first + i % shard.count, count=1) for i in range(1 + SINGLES)]
+    measurements = tuple(observe(images, part)[1] for part in parts)
+    found = place.ask(Task("alone", shard.solver, measurements, _options(shard)))
+    return found["setups"], found["solves"]
+
+
+def pictures(shard: Shard, images: ImageSet, place: Place) -> tuple[NDArray, NDArray[np.float64]]:
+    """The reconstructions (B, n1, n2) of a shard, each registered to its truth, and their adjusted errors (B,)."""
+    truth, measurement = observe(images, shard)
+    solved = Solved.of(place.ask(Task("solve", shard.solver, (measurement,), _options(shard))), measurement)
+    if solved.found is None:
+        raise CallError(solved.reason)
+    return registered(truth, solved.found.images), adjusted_mse(truth, solved.found.images)
+
+
+def registered(truth: NDArray, reconstruction: NDArray) -> NDArray:
+    """The window of each reconstruction (B, m1, m2) that matches the truth (B, n1, n2), turned and scaled to it."""
+    match = register(truth, reconstruction)
+    window = cut(reconstruction, match.row, match.column, truth.shape[1:]) * match.factor[:, None, None]
+    return np.where(match.flipped[:, None, None], np.conj(window[:, ::-1, ::-1]), window).real
+
+
+def converge(shard: Shard, images: ImageSet, place: Place) -> Curve | None:
+    """Watch a solver's first start; None for one that does not iterate, or has nothing to iterate on."""
+    truth, measurement = observe(images, shard)
+    seen: list[tuple[int, float, NDArray, NDArray]] = []
+    latest_mse, latest_residual = np.ones(len(truth)), np.ones(len(truth))
+
+    def tell(snapshot: dict[str, Any]) -> None:
+        of = snapshot["images"]  # a finished image keeps its last value
+        latest_mse[of] = adjusted_mse(truth[of], snapshot["estimate"])
+        latest_residual[of] = snapshot["residual"]
+        seen.append((int(snapshot["iterations"].max()), snapshot["seconds"], latest_mse.copy(), latest_residual.copy()))
+
+    place.ask(Task("converge", shard.solver, (measurement,), _options(shard)), tell)
+    if not seen:
+        return None
+    age, seconds, mse, residual = (np.array(column) for column in zip(*seen, strict=True))
+    return Curve(age, seconds, np.median(mse, axis=1), np.median(residual, axis=1))
+
+
+def _options(shard: Shard) -> dict[str, Any]:
+    return {"variant": shard.variant, "seed": shard.seed}

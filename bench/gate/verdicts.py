@@ -1,0 +1,148 @@
+"""The gate's judgement: is a method worse than it was, on the same measurements, by more than it may be?
+
+For every solver, variant and metric there is one paired difference for each image, and an interval around their mean:
+
+- **regression**: the change for the worse is above the tolerance, and its interval excludes zero;
+- **pass**: the whole interval is below the tolerance, or nothing has changed;
+- **inconclusive**: neither; chance could explain the change, or hide one, and more images or seeds would tell.
+
+With the baseline's own seeds, a deterministic solver that nobody touched differs by exactly nothing. With other seeds,
+or after a change that only reorders its rounding, an iteration that depends on luck ends elsewhere on single images,
+for better as often as for worse: the differences are symmetric around zero, and Student's interval covers it. All
+intervals of a check hold *together* with FAMILY (Bonferroni's inequality, whatever depends on whatever): one check in
+a thousand raises a false alarm, however many solvers and variants it looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.errors import NothingComparableError
+from bench.gate.tolerances import METRICS, Metric
+from bench.score.by_image import on_common_measurements
+from bench.score.metrics import SUCCESS
+from bench.score.statistics import student_mean
+from bench.sweep.rows import failed
+
+FAMILY = 0.999
+COVERAGE = 0.5  # of the baseline's images must be there: what most of it says nothing about is not passed by the rest
+DIGEST = 16  # hexadecimal digits of a measurement's SHA-256 that a baseline keeps: 64 bits name it well enough
+
+
+class Verdict(StrEnum):
+    """What became of one metric of one solver on one variant."""
+
+    PASS = "pass"
+    INCONCLUSIVE = "inconclusive"
+    REGRESSION = "regression"
+    FAILED = "failed"  # the solver raised an error, ran out of time or was killed
+    MISSING = "missing"  # the solver has no rows, or is not installed
+    UNCOMPARED = "not compared"  # too little in common, or other hardware
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict, and its reason in words and numbers.
+
+    Attributes:
+        images, total: images judged by, of those of the baseline; 0 where the verdict is not about images.
+    """
+
+    solver: str
+    variant: str
+    metric: str
+    verdict: Verdict
+    words: str
+    images: int = 0
+    total: int = 0
+
+
+def judge(before: pd.DataFrame, after: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS) -> list[Finding]:
+    """Compare the rows of a baseline with rows of now, in the order of the baseline.
+
+    A solver with less than COVERAGE of the baseline's images can fail here, but not pass.
+
+    Raises:
+        NothingComparableError: not one solver has rows of now on a measurement that the baseline has.
+    """
+    pairs = list(_pairs(_as_printed(before), _as_printed(after)))
+    comparisons = len(metrics) * sum(isinstance(pair, tuple) for _, _, pair in pairs)
+    confidence = 1 - (1 - FAMILY) / max(comparisons, 1)
+    totals = before.groupby(["solver", "variant"])["image"].nunique()
+    findings = []
+    for solver, variant, pair in pairs:
+        if isinstance(pair, Finding):
+            findings.append(pair)
+            continue
+        images, total = len(pair[0]), totals[solver, variant]
+        found = []
+        for metric in metrics:
+            old, new = (means[metric.name].to_numpy() for means in pair)
+            verdict, words = judge_metric(metric, old, new, confidence)
+            found.append(Finding(solver, variant, metric.name, verdict, words, images, total))
+        if images < COVERAGE * total:
+            words = f"{images} of {total} images are too few to pass: it takes {COVERAGE:.0%} of them"
+            found = [finding for finding in found if finding.verdict is Verdict.REGRESSION]
+            found.append(Finding(solver, variant, "", Verdict.UNCOMPARED, words, images, total))
+        findings += found
+    if not any(finding.images or finding.verdict is Verdict.FAILED for finding in findings):
+        raise NothingComparableError("nothing to compare: none of the baseline's solvers and measurements is here")
+    return findings
+
+
+def judge_metric(metric: Metric, before: NDArray, after: NDArray, confidence: float) -> tuple[Verdict, str]:
+    """The verdict on one metric, from values (images,) on the same images, and its reason."""
+    if np.array_equal(before, after):
+        return Verdict.PASS, f"{before.mean():.4g}, unchanged on every image"
+    change, (low, high) = float(np.mean(after - before)), student_mean(after - before, confidence=confidence)
+    interval = f"[{low:+.2g}, {high:+.2g}]" if len(before) > 1 else "one image: no interval"
+    sign = -1 if metric.higher_is_better else 1
+    worst, best = (high, low) if sign > 0 else (-low, -high)
+    allowed = metric.allowed(float(before.mean()))
+    words = f"{before.mean():.4g} → {after.mean():.4g}, {change:+.2g} {interval}, tolerance {sign * allowed:+.2g}"
+    if sign * change > allowed and best > 0:
+        return Verdict.REGRESSION, words
+    return (Verdict.PASS if worst <= allowed else Verdict.INCONCLUSIVE), words
+
+
+def _pairs(
+    before: pd.DataFrame, after: pd.DataFrame
+) -> Iterator[tuple[str, str, Finding | tuple[pd.DataFrame, pd.DataFrame]]]:
+    """Means for each image of both, or what there is to say instead, for every solver and variant of the baseline."""
+    names = [metric.name for metric in METRICS]
+    there = dict(iter(after.groupby(["solver", "variant"], sort=False)))
+    for (solver, variant), old in before.groupby(["solver", "variant"], sort=False):
+        new = there.get((solver, variant))
+        if new is None:
+            yield solver, variant, Finding(solver, variant, "", Verdict.MISSING, "there are no rows of it now")
+            continue
+        lost = failed(new)
+        if len(lost):
+            reason = " ".join(str(lost.get("reason", lost["status"]).iloc[0]).split())
+            images, total = lost["image"].nunique(), new["image"].nunique()
+            words = f"on {images} of {total} images: {reason or lost['status'].iloc[0]}"
+            yield solver, variant, Finding(solver, variant, "", Verdict.FAILED, words)
+            continue
+        pair = on_common_measurements(old, new, names)
+        if pair[0].empty:
+            words = "no measurement in common: other images, other noise or another data set"
+            yield solver, variant, Finding(solver, variant, "", Verdict.UNCOMPARED, words)
+            continue
+        yield solver, variant, pair
+
+
+def _as_printed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the digits of a baseline file, so that what has not changed differs by exactly nothing."""
+    mse = rows["mse"].map(lambda value: float(f"{value:.6g}"))
+    return rows.assign(
+        mse=mse,
+        success_rate=(mse < SUCCESS).astype(float),
+        transforms=rows["transforms"].astype(float),
+        measurement=rows["measurement"].str.slice(0, DIGEST),
+    )

@@ -1,0 +1,74 @@
+"""The rows of a finished run, believed only as they were written: their checksum is in the manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.errors import RequestError
+from bench.executors.plugins import PluginError, canonical
+from bench.report.manifest import MANIFEST
+from bench.sweep.rows import FILE, IDENTITY, check_rows
+from solvers import SolverError
+from solvers.files import sha256
+
+
+def read_rows(folder: Path) -> pd.DataFrame:
+    """The rows of the run in this folder.
+
+    Raises:
+        RequestError: there is none, or a file is damaged, or the rows are not those of the manifest; one line that
+            names the file.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
+    if sha256(content) != _recorded(folder):
+        raise RequestError(
+            f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
+            f"{MANIFEST}; the same run into the same folder writes both again"
+        )
+    try:
+        rows = pq.read_table(pa.BufferReader(content)).to_pandas()
+    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
+        raise RequestError(f"'{path}' is damaged: {error}") from error
+    check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
+    return with_canonical_labels(rows)
+
+
+def _recorded(folder: Path) -> str:
+    """The checksum of the rows that the manifest of a run has, which is the last thing that a run writes."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
+    try:
+        return str(json.loads(path.read_bytes())["files"][FILE])
+    except OSError as error:
+        raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RequestError(
+            f"'{path}' is damaged, or of an older version: it has no checksum of {FILE}; "
+            "the same run into the same folder writes both again"
+        ) from error
+
+
+def known_label(label: str) -> str:
+    """The canonical spelling of a solver's label; as it is where this solver cannot be made here."""
+    try:
+        return canonical(label)
+    except (SolverError, PluginError):
+        return label
+
+
+def with_canonical_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with known labels. Where two spellings of a solver were run, their rows are the same: one is kept."""
+    spellings = {label: known_label(label) for label in rows["solver"].unique()}
+    return rows.assign(solver=rows["solver"].map(spellings)).drop_duplicates(IDENTITY, ignore_index=True)

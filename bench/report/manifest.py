@@ -1,0 +1,111 @@
+"""What would be needed to repeat a run: versions, device, seeds, and hashes of data, measurements and weights."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.request import Sweep
+from datasets import ImageSet
+from solvers import Backend
+from solvers.compiled import kernels
+from solvers.files import sha256
+
+MANIFEST = "manifest.json"
+PACKAGES = ("phasebench", "numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
+
+
+def manifest(
+    sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame, files: Iterable[Path]
+) -> dict[str, Any]:
+    """A JSON-ready description of a finished run.
+
+    Args:
+        files: what was written of it, of which the checksums are taken down.
+    """
+    return {
+        "sweep": sweep.model_dump(mode="json"),
+        "argv": sys.argv[1:],
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": versions(),
+        "machine": machine(backend),
+        "data": {"name": images.name, "split": images.split, "source": images.source, "sha256": images.digest},
+        "measurements": {
+            str(variant): hashlib.sha256(
+                "".join(group.drop_duplicates(["seed", "image"])["measurement"]).encode()
+            ).hexdigest()
+            for variant, group in rows.groupby("variant", sort=False)
+        },
+        "weights": {
+            f"{solver} on {variant}": digest
+            for (solver, variant), digest in rows.groupby(["solver", "variant"], sort=False)["weights"].first().items()
+            if digest
+        },
+        "files": {path.name: sha256(path.read_bytes()) for path in files},
+    }
+
+
+def machine(backend: Backend) -> dict[str, Any]:
+    """The hardware that computed, as far as it says its name."""
+    return {
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "device": _device_name(backend),
+        "backend": backend.name,
+        "precision": backend.precision,
+        "threads": backend.threads,
+        "kernels": "portable" if kernels() is None else "compiled",
+    }
+
+
+def versions() -> dict[str, str]:
+    """The installed packages that can change a number."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str | None:
+    """The commit of this source tree, with a mark if files were changed since; None outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        head = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _device_name(backend: Backend) -> str:
+    if backend.device == "cpu":
+        return "cpu"
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else backend.device

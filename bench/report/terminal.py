@@ -1,0 +1,102 @@
+"""Tables for people, on a terminal of any width: a label is folded where it must be, and a number is never cut."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bench.errors import one_line
+from bench.report.paper import IMAGES as PAPER_IMAGES
+
+READABLE = 16  # characters of a folded label in a line
+GAP = 2  # characters between two columns
+
+
+def labelled(header: Sequence[str], lines: Sequence[Sequence[str | Text]], width: int) -> RenderableType:
+    """A table in so many characters: a label in front of each line, and its numbers to the right.
+
+    Labels are folded into what the numbers leave. Where that is not enough, each line becomes a block instead, with
+    the numbers below each other, and their names beside them. An empty cell is left out there.
+    """
+    numbers = [max(map(len, column)) for column in list(zip(header, *lines, strict=True))[1:]]
+    longest = max(len(line[0]) for line in [header, *lines])
+    room = width - sum(numbers) - GAP * len(numbers)
+    if room < min(longest, READABLE):
+        return Group(*(_block(header, line) for line in lines))
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table.add_column(header[0], overflow="fold", max_width=room)
+    for name in header[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        table.add_row(*map(_text, line))
+    return table
+
+
+def _block(header: Sequence[str], line: Sequence[str | Text]) -> RenderableType:
+    numbers = Table.grid(padding=(0, GAP))
+    numbers.add_column(no_wrap=True)
+    numbers.add_column(justify="right", overflow="fold")
+    for name, value in zip(header[1:], line[1:], strict=True):
+        if value:
+            numbers.add_row(Text(name), _text(value))
+    return Group(_text(line[0]), Padding(numbers, (0, 0, 0, GAP)))
+
+
+def _text(cell: str | Text) -> Text:
+    return Text(cell, overflow="fold") if isinstance(cell, str) else cell
+
+
+def error_console() -> Console:
+    """Standard error. Where it is no terminal it has no bars and spinners, even if FORCE_COLOR is set."""
+    return Console(stderr=True, force_terminal=sys.stderr.isatty())
+
+
+def print_summary(summary: pd.DataFrame, console: Console) -> None:
+    """Mean error and share of recovered images of every solver on every variant, and what the paper reports."""
+    one = "; one image: no interval" * bool((summary["images"] == 1).any())
+    console.print(f"\nmean adjusted error, and share of images below 1e-2{one}", highlight=False)
+    variants = [str(variant) for variant in summary["variant"].unique()]
+    solvers = [str(solver) for solver in summary["solver"].unique()]
+    cells = {(line["solver"], line["variant"]): _cell(line) for line in summary.to_dict("records")}
+    lines = [[solver, *(cells.get((solver, variant), "") for variant in variants)] for solver in solvers]
+    console.print(labelled(["solver", *variants], lines, console.width))
+    for solver, part in summary.groupby("solver", sort=False):
+        used = part["information"].iloc[0]
+        console.print(f"[dim]{escape(str(solver))} used {used}{_reported(part)}[/dim]", highlight=False)
+
+
+def print_failures(lost: pd.DataFrame, folder: Path, console: Console) -> None:
+    """Why rows of a run in this folder have no reconstruction, and which command shows where it happened."""
+    for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
+        images = group["image"].nunique()
+        console.print(
+            f"[red]{escape(one_line(solver))} failed on {images} images:[/red] {escape(one_line(reason))}",
+            highlight=False,
+        )
+    if len(lost):
+        command = f"python -m bench status --tracebacks --output {shlex.quote(one_line(str(folder)))}"
+        console.print(f"where: {command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _cell(line: dict) -> str:
+    return f"{line['mse']:.4f} {line['success_rate']:>4.0%}"
+
+
+def _reported(part: pd.DataFrame) -> str:
+    """What the paper reports for the lines of one solver, and over how many more images than were solved here."""
+    known = part[part["paper_mse"].notna()]
+    if known.empty:
+        return ""
+    figures = ", ".join(f"{line['paper_mse']:.3f} on {line['variant']}" for line in known.to_dict("records"))
+    images = int(known["images"].max())
+    subset = f" (over {PAPER_IMAGES} images, of which this is a subset of {images})" * (images < PAPER_IMAGES)
+    return f"; the paper reports {figures}{subset}"

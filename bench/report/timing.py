@@ -1,0 +1,113 @@
+"""What a run cost: seconds apart for setting up, solving and scoring, and a cost that knows no hardware."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from bench.executors.base import Executor
+from bench.executors.glimpses import alone
+from bench.executors.probes import BUDGET
+from bench.executors.task import CallError
+from bench.sweep.shard import Outcome, timing_row
+from solvers import Backend
+
+
+def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One line for each variant and solver; the spread is that between its shards.
+
+    `workers` is how many shards were solved side by side, at most: above 1 they have slowed each other down, and
+    their times are not to be compared with others. A shard that failed counts with the seconds it took.
+
+    Args:
+        single: what `single_images` found; it adds how long a solver takes to set up, and for one image by itself.
+    """
+    shards = pd.DataFrame([timing_row(outcome) for outcome in outcomes])
+    lines = []
+    for (variant, solver), group in shards.groupby(["variant", "solver"], sort=False):
+        images, seconds = group["images"].sum(), group["solve"].sum()
+        iterations = group["iterations"].sum()
+        lines.append(
+            {
+                "variant": variant,
+                "solver": solver,
+                "images": images,
+                "setup_seconds": group["setup"].sum(),
+                "solve_seconds": seconds,
+                **_spread("solve_ms_per_image", 1e3 * group["solve"] / group["images"]),
+                **_spread("solve_cpu_ms_per_image", 1e3 * group["cpu"] / group["images"]),
+                "measure_seconds": group["measure"].sum(),
+                "score_seconds": group["score"].sum(),
+                **_spread("score_ms_per_image", 1e3 * group["score"] / group["images"]),
+                "images_per_second": images / seconds if seconds else np.nan,
+                "microseconds_per_iteration": 1e6 * seconds / iterations if iterations else np.nan,
+                "transforms_per_image": group["transforms"].sum() / images,
+                "peak_memory_mib": group["memory"].max() / 2**20,
+                "kernel": " ".join(sorted(set(group["kernel"]) - {""})),
+                "device": backend.device,
+                "backend": backend.name,
+                "precision": backend.precision,
+                "threads": group["threads"].max(),
+                "workers": group["workers"].max(),
+            }
+        )
+    table = pd.DataFrame(lines)
+    return table if single is None else table.merge(single, on="solver", how="left")
+
+
+def single_images(outcomes: list[Outcome], executor: Executor, known: pd.DataFrame | None = None) -> pd.DataFrame:
+    """How long each solver of a sweep takes to set up, and to solve one image by itself: a line for each solver.
+
+    It is measured after the sweep, on the first variant that the solver went through without an error: the shards of
+    a sweep fill all processors, and a solver is set up once for many of them. A solver that would take too long has no
+    latency.
+
+    Args:
+        known: lines of an earlier run, which are taken over.
+    """
+    shards = pd.DataFrame([timing_row(outcome) for outcome in outcomes])
+    failed = {outcome.shard.solver for outcome in outcomes if outcome.error}
+    before = {} if known is None else {line["solver"]: line for line in known.to_dict("records")}
+    lines = []
+    for solver, group in shards.groupby("solver", sort=False):
+        if solver in before:
+            lines.append(before[solver])
+            continue
+        shard = next(outcome.shard for outcome in outcomes if outcome.shard.solver == solver)
+        one = float((group["solve"] * group["threads"] / group["images"]).median())
+        setup: list[float] = []
+        solve: list[float] = []
+        if solver not in failed and one < BUDGET:
+            with contextlib.suppress(CallError):  # a solver that fails only now has no latency, and keeps its rows
+                setup, solve = executor.call(alone, shard)
+        lines.append({"solver": solver, **_spread("setup_ms", setup), **_spread("latency_ms", solve)})
+    return pd.DataFrame(lines)
+
+
+def read_alone(path: Path, without: set[str]) -> pd.DataFrame | None:
+    """What an earlier run in the same folder found for single images, but for solvers that have run again since.
+
+    None where there is no such file, or one that holds something else: it is then measured again.
+    """
+    columns = ["solver", *_spread("setup_ms", []), *_spread("latency_ms", [])]
+    if not path.is_file():
+        return None
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])[columns]
+    except (OSError, ValueError, KeyError, OverflowError):
+        return None
+    if not all(is_numeric_dtype(table[column]) for column in columns[1:]) or (table[columns[1:]] < 0).any(axis=None):
+        return None
+    return table[~table["solver"].isin(without)].drop_duplicates("solver")
+
+
+def _spread(name: str, values: Any) -> dict[str, float]:
+    """Median, smallest and largest of some times; NaN where there are none."""
+    times = np.asarray(values, dtype=float)
+    middle, low, high = (np.median(times), times.min(), times.max()) if len(times) else (np.nan,) * 3
+    return {f"{name}_median": middle, f"{name}_low": low, f"{name}_high": high}

@@ -1,0 +1,46 @@
+"""The name of a shard, which changes with what decides the shard's numbers.
+
+That is the solver's canonical label, variant, seed, images and noise; the data; array library, device and precision;
+the code that computes, and the weights and other files that the solver names (`bench.executors.code`).
+Threads, workers and executors are left out: they change no number, which the tests hold them to. The versions of Python
+and of the machine's own libraries, and the processor, are left out although they can change the last digits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from bench.executors.plugins import Description, describe
+from bench.sweep.shard import Shard
+from solvers import Backend
+from solvers.files import sha256
+
+
+class Keys:
+    """Keys of the shards of one sweep. Code and weights are read once: a sweep does not change while it runs."""
+
+    def __init__(self, backend: Backend, data_digest: str, solvers: Sequence[str], variants: Sequence[str]) -> None:
+        """For shards of these solvers on these variants.
+
+        Raises:
+            SolverError, PluginError: a solver is not there, or its code does not answer.
+        """
+        self._common = [backend.name, backend.device, backend.precision, data_digest]
+        self._solvers: dict[str, Description] = {label: describe(label, variants) for label in solvers}
+
+    def key(self, shard: Shard) -> str:
+        """32 hexadecimal digits."""
+        solver = self._solvers[shard.solver]
+        parts = [
+            self._common,
+            asdict(replace(shard, solver="")),
+            [solver.label, *solver.files[shard.variant]],
+            solver.code,
+        ]
+        return sha256(json.dumps(parts, sort_keys=True).encode())[:32]
+
+    def code(self, label: str) -> str:
+        """SHA-256 of the code that makes a shard of this solver."""
+        return self._solvers[label].code

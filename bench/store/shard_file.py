@@ -1,0 +1,120 @@
+"""A finished shard as one file: a checksum, a line of JSON that says what it is, and its rows as Parquet.
+
+    SHA-256 of all that follows, in hexadecimal ⏎
+    {"shard": …, "timing": …, "reason": …, "error": …} ⏎
+    the rows
+
+The first two lines can be read without the rest, and nothing is believed before the checksum is right. What is said in
+the second line is still checked: the bytes may be unchanged and make no sense.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+
+from bench.errors import TRACEBACK, clean
+from bench.sweep.shard import Outcome, Shard, Timing
+
+_LONGEST = 1 << 20  # bytes of a description: many times what the longest traceback takes
+
+
+class DamagedError(ValueError):
+    """The bytes are not those that were written, or not where they were written to."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a shard file says about itself."""
+
+    shard: Shard
+    timing: Timing
+    reason: str
+    error: str
+
+
+_HEADER = TypeAdapter(Header)
+
+
+def encode(outcome: Outcome) -> bytes:
+    """The bytes of a shard file; of a very long traceback the beginning and the end."""
+    rows = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(outcome.rows, preserve_index=False), rows)
+    header = asdict(Header(outcome.shard, outcome.timing, outcome.reason, clean(outcome.error, TRACEBACK)))
+    content = json.dumps(header).encode() + b"\n" + rows.getvalue()
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def read_header(content: bytes, asked: Shard | None = None) -> Header:
+    """The description of a shard file, after its checksum was found to be right.
+
+    Args:
+        asked: the shard that the file should hold; None where any will do.
+
+    Raises:
+        DamagedError: it is not, or the file is not one of this version, or holds another shard.
+    """
+    return _open(content, asked)[0]
+
+
+def decode(content: bytes, asked: Shard | None = None) -> Outcome:
+    """The outcome that was encoded.
+
+    Raises:
+        DamagedError: as for `read_header`.
+    """
+    header, rows = _open(content, asked)
+    return Outcome(header.shard, _read_rows(rows, header.shard), header.timing, header.error)
+
+
+def _open(content: bytes, asked: Shard | None) -> tuple[Header, bytes]:
+    checksum, _, rest = content.partition(b"\n")
+    if hashlib.sha256(rest).hexdigest().encode() != checksum:
+        raise DamagedError("its checksum is wrong")
+    line, _, rows = rest.partition(b"\n")
+    if len(line) > _LONGEST:
+        raise DamagedError("its description is too long")
+    try:
+        header = _HEADER.validate_json(line, strict=True)
+        complete = json.loads(line) == asdict(header)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError("it was written by another version") from error
+    if not complete:
+        raise DamagedError("it was written by another version")
+    if not _possible(header):
+        raise DamagedError("what it says of itself is impossible")
+    if asked is not None and header.shard != asked:
+        raise DamagedError(f"it holds {clean(str(header.shard), 200)}")
+    return header, rows
+
+
+def _possible(header: Header) -> bool:
+    """Whether the numbers are such as a shard can have."""
+    shard, numbers = header.shard, [value for value in asdict(header.timing).values() if not isinstance(value, str)]
+    return (
+        shard.first >= 0
+        and shard.count >= 1
+        and shard.seed >= 0
+        and (shard.photons is None or 0 < shard.photons < math.inf)
+        and all(0 <= number < math.inf for number in numbers)
+    )
+
+
+def _read_rows(content: bytes, shard: Shard) -> pd.DataFrame:
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+        table.validate(full=True)
+        rows = table.to_pandas()
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise DamagedError("its rows cannot be read") from error
+    if len(rows) != shard.count or "image" not in rows or list(rows["image"]) != list(shard.indices):
+        raise DamagedError("its rows are those of other images")
+    return rows

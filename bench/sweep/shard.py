@@ -1,0 +1,202 @@
+"""One shard of a sweep: one solver on one block of images, measured before it is solved, and scored after that."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.score.metrics import register
+from bench.sweep.rows import FAILED
+from bench.sweep.solved import Solved
+from datasets import ImageSet, Measurement, measure, place, placements
+from solvers import Reconstruction
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Images first … first + count − 1 of a data set, as one solver sees them."""
+
+    solver: str
+    variant: str
+    seed: int
+    first: int
+    count: int
+    split: str
+    photons: float | None
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        return np.arange(self.first, self.first + self.count)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.solver} on {self.variant}, images {self.first} to {self.first + self.count - 1}, seed {self.seed}"
+        )
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall-clock seconds of one shard. Solving is timed by itself, with the device synchronised; `cpu` is the
+    processor time of all its threads.
+
+    What the seconds were taken under belongs to them: `threads` solved blocks of this shard, while up to `workers`
+    shards were solved side by side on the same machine. `memory` is the largest resident size of the process so far.
+    `kernel` is what did the iterations: the portable code, or which kernel; empty where there are none.
+    """
+
+    setup: float
+    solve: float
+    score: float
+    measure: float
+    cpu: float = field(default=0.0, compare=False)
+    threads: int = field(default=1, compare=False)
+    workers: int = field(default=1, compare=False)
+    memory: int = field(default=0, compare=False)
+    kernel: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rows of a shard, one per image, and what they cost."""
+
+    shard: Shard
+    rows: pd.DataFrame
+    timing: Timing
+    error: str = ""  # the traceback of a solver that failed, or why there was none
+    code: str = ""  # the digest of the code that was at work, where a worker came to an end
+
+    @property
+    def reason(self) -> str:
+        """Why there is no reconstruction, in one line; empty where there is one."""
+        return str(self.rows["reason"].iat[0]) if self.error else ""
+
+
+def observe(images: ImageSet, shard: Shard, threads: int = 1) -> tuple[NDArray, Measurement]:
+    """The true objects (count, 42, 42), which stay in the runner, and their measurement, which goes to the solver."""
+    where = placements(shard.variant, seed=shard.seed, split=shard.split, indices=shard.indices)
+    objects = place(images.tiles(shard.indices), where)
+    measurement = measure(
+        objects, indices=shard.indices, photons=shard.photons, seed=shard.seed, split=shard.split, threads=threads
+    )
+    return objects, measurement
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A shard, measured. The solver gets the measurement; the truth waits here for what comes back."""
+
+    shard: Shard
+    truth: NDArray
+    measurement: Measurement
+    identity: dict[str, Any]  # the columns that say what a row is about
+    seconds: float  # spent on measuring
+
+    @classmethod
+    def of(cls, images: ImageSet, shard: Shard, threads: int = 1) -> Observation:
+        began = time.perf_counter()
+        truth, measurement = observe(images, shard, threads)
+        identity = {
+            "variant": shard.variant,
+            "solver": shard.solver,
+            "seed": shard.seed,
+            "image": shard.indices,
+            "measurement": measurement.digests(threads),
+        }
+        return cls(shard, truth, measurement, identity, time.perf_counter() - began)
+
+    def outcome(self, solved: Solved, threads: int = 1, beside: int = 1) -> Outcome:
+        """Score what a solver has made of it.
+
+        Args:
+            threads: for the score; so many did the solver have.
+            beside: how many shards are solved at a time on this machine, this one included.
+        """
+        began = time.perf_counter()
+        if solved.found is None:
+            rows = _unsolved_rows(self.identity, FAILED, solved.reason)
+        else:
+            rows = _scored_rows(self.identity, self.truth, solved.found, solved, threads)
+        timing = Timing(
+            setup=solved.setup,
+            solve=solved.solve,
+            score=time.perf_counter() - began,
+            measure=self.seconds,
+            cpu=solved.cpu,
+            threads=threads,
+            workers=beside,
+            memory=solved.memory,
+            kernel="" if solved.found is None else solved.found.kernel,
+        )
+        return Outcome(self.shard, rows, timing, solved.error, solved.code)
+
+    def unsolved(self, status: str, reason: str, seconds: float) -> Outcome:
+        """The outcome of a shard whose process was ended, or died, after so many seconds."""
+        timing = Timing(setup=0.0, solve=seconds, score=0.0, measure=self.seconds)
+        return Outcome(self.shard, _unsolved_rows(self.identity, status, reason), timing, reason)
+
+
+def _scored_rows(
+    identity: dict[str, Any], truth: NDArray, found: Reconstruction, solved: Solved, threads: int
+) -> pd.DataFrame:
+    match = register(truth, found.images, threads=threads)
+    energy = np.sum(np.abs(truth.astype(np.result_type(truth.dtype, np.float64))) ** 2, axis=(1, 2))
+    return pd.DataFrame(
+        {
+            **identity,
+            "status": [str(status) for status in found.status],
+            "reason": "",
+            "mse": match.mse,
+            "pixel_mse": match.mse * energy / truth[0].size,
+            "residual": found.residual.copy(),  # what came in a message lies in memory that the next one uses again
+            "iterations": found.iterations.copy(),
+            "starts": found.starts.copy(),
+            "transforms": found.transforms.copy(),
+            "row": match.row,
+            "column": match.column,
+            "flipped": match.flipped,
+            "information": solved.information,
+            "weights": solved.weights,
+        }
+    )
+
+
+def _unsolved_rows(identity: dict[str, Any], status: str, reason: str) -> pd.DataFrame:
+    """An image without a reconstruction scores 1, as an empty one does: a failure must not improve a mean."""
+    return pd.DataFrame(
+        {
+            **identity,
+            "status": status,
+            "reason": reason,
+            "mse": 1.0,
+            "pixel_mse": np.nan,
+            "residual": np.nan,
+            "iterations": 0,
+            "starts": 0,
+            "transforms": 0,
+            "row": -1,
+            "column": -1,
+            "flipped": False,
+            "information": "",
+            "weights": "",
+        }
+    )
+
+
+def timing_row(outcome: Outcome) -> dict[str, Any]:
+    """One line about what a shard cost."""
+    shard = outcome.shard
+    return {
+        "variant": shard.variant,
+        "solver": shard.solver,
+        "seed": shard.seed,
+        "first": shard.first,
+        "images": shard.count,
+        **asdict(outcome.timing),
+        "iterations": int(outcome.rows["iterations"].sum()),
+        "transforms": int(outcome.rows["transforms"].sum()),
+    }

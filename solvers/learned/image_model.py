@@ -1,0 +1,36 @@
+"""The model of U-Net-B: the image from its intensities, as it was placed, with no symmetry broken (ref. [10])."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from solvers.learned.model import RetrievalModel, intensities, norm
+
+
+class ImageModel(RetrievalModel):
+    """The image in its frame (batch, n1, n2), squared error.
+
+    The input is free of scale, so the network predicts images of unit norm; ‖X‖ is known from the intensities
+    (Parseval), and the reconstruction is scaled back with it. The squared error is thus relative, like the score.
+    """
+
+    def __init__(self, frame: tuple[int, int] = (42, 42), plane: bool = False, **widths: Any) -> None:
+        super().__init__(outputs=4, plane=plane, **widths)
+        self.frame = frame
+
+    def drawn(self, half: Tensor) -> Tensor:
+        """The image (batch, n1, n2), of about unit norm."""
+        wide = nn.functional.pixel_shuffle(self.output(half), 2)[:, 0]
+        top, left = ((have - want) // 2 for have, want in zip(wide.shape[1:], self.frame, strict=True))
+        return wide[:, top : top + self.frame[0], left : left + self.frame[1]]
+
+    def loss(self, objects: Tensor) -> Tensor:
+        objects = objects / norm(objects)
+        return (self.drawn(intensities(self.spectrum(objects))) - objects).square().sum(dim=(1, 2)).mean()
+
+    def reconstruct(self, half: Tensor) -> Tensor:
+        images = half.new_zeros(len(half), *self.grid)
+        images[:, : self.frame[0], : self.frame[1]] = self.drawn(half) * self.object_norm(half)
+        return images

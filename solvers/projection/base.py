@@ -1,0 +1,75 @@
+"""What the projection solvers share: the state is one image, an iteration is one application of a published map."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.backend import Array
+from solvers.iterative.block import Block
+from solvers.iterative.kernels import Kernel, kernel, replacement, serve
+from solvers.iterative.loop import CHECK_EVERY, Ends, IterativeSolver, State
+
+
+class ProjectionSolver(IterativeSolver):
+    """A fixed-point iteration x ← T(x) of the projections P_M (magnitudes) and P_S (support, nonnegativity).
+
+    The portable code calls `step` and `solution`. Kernels do the same for the maps of this package, which say so with
+    `replaced_by`.
+    """
+
+    @abstractmethod
+    def step(self, x: Array, block: Block) -> Array:
+        """One application of the map to images (B, m1, m2)."""
+
+    def solution(self, x: Array, block: Block) -> Array:
+        """The image that an iterate stands for; for most maps a fixed point x* gives the solution P_M x*."""
+        projections = kernel("er", block, beta=0.0)
+        return projections.iterate(x, 1) if projections else block.project_object(block.project_magnitude(x))
+
+    def begin(self, guess: Array, block: Block) -> State:
+        return (guess,)
+
+    def advance(self, state: State, block: Block, count: int) -> State:
+        (x,) = state
+        fast = self._kernel(block)
+        if fast:
+            return (fast.iterate(x, count),)
+        for _ in range(count):
+            x = self.step(x, block)
+        return (x,)
+
+    def advance_and_check(self, state: State, block: Block, count: int) -> tuple[State, Array, Array]:
+        ends = self._pursue(state, block, np.full(state[0].shape[0], count), every=count)  # with one look, at the end
+        if ends is None:
+            return super().advance_and_check(state, block, count)
+        return ends.state, ends.estimate, ends.residual
+
+    def pursue(self, state: State, block: Block, limit: NDArray[np.int64]) -> Ends | None:
+        return self._pursue(state, block, limit, CHECK_EVERY)
+
+    def has_kernel(self) -> bool:
+        """Whether the kernel that replaces this map, if there is one, knows these parameters."""
+        return True
+
+    def iterated_by(self, block: Block) -> str:
+        fast = self._kernel(block)
+        return fast.label if fast else super().iterated_by(block)
+
+    def estimate(self, state: State, block: Block) -> Array:
+        (x,) = state
+        return self.solution(x, block)
+
+    def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
+        checks = -(-iterations // CHECK_EVERY)
+        return 2 * iterations + 3 * checks  # a check projects once and transforms the estimate
+
+    def _pursue(self, state: State, block: Block, limit: NDArray[np.int64], every: int) -> Ends | None:
+        fast = self._kernel(block)
+        return fast.pursue(state[0], limit, every, self.tolerance) if fast else None
+
+    def _kernel(self, block: Block) -> Kernel | None:
+        name = replacement(type(self)) if serve(block) and self.has_kernel() else None
+        return kernel(name, block, getattr(self, "beta", 0.0)) if name else None

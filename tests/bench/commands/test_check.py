@@ -1,0 +1,414 @@
+"""`bench check` from end to end: a solver that became worse fails the gate, one that nobody touched never does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from doubles import Broken, register_solvers, write_run
+
+import bench.gate.baseline
+import bench.request
+from bench.commands.check import check, judge_cost, judge_costs
+from bench.errors import Exit
+from bench.executors.inline import Inline
+from bench.gate.baseline import Baseline, Cost, read_baseline, write_baseline
+from bench.gate.calibration import Calibration
+from bench.gate.tolerances import TIME
+from bench.gate.verdicts import Verdict
+from bench.sweep.rows import FILE
+from bench.sweep.shard import Shard
+from datasets import load_images
+from solvers import Backend
+from solvers.projection.er import ErrorReduction
+from solvers.registry import BUILT_IN
+
+ER = "er[iterations=20]"
+LUCKY = ("hio[nonneg=true,iterations=60]", "rrr[nonneg=true,iterations=60]")  # some images are solved, some are not
+
+
+class TenPercentWorse(ErrorReduction):
+    """Error reduction with noise of energy δ on top: the overlap 1 − r² becomes (1 − r²) / (1 + δ)."""
+
+    def solve(self, measurement, rng, observer=None):
+        found = super().solve(measurement, rng, observer)
+        images = found.images.copy()
+        box = images[:, :42, :42]  # er keeps its images there
+        signs = np.random.default_rng(0).choice([-1, 1], box.shape)
+        delta = 0.114  # for errors of about one half
+        box += signs * np.sqrt(delta * np.mean(box**2, axis=(1, 2), keepdims=True))
+        return replace(found, images=images)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(bench.request, "DEFAULT_EXECUTOR", "inline")
+    monkeypatch.setattr(bench.gate.baseline, "calibrate", lambda backend: Calibration(1e-5, quiet=True))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A baseline of two solvers on 32 images."""
+    from bench.commands.baseline import measure_baseline
+    from bench.request import request
+
+    path = tmp_path_factory.mktemp("made") / "baseline.csv"
+    sweep = request(
+        solvers=(ER, LUCKY[0]), variants=("none",), images=32, shard=8, dataset="sample", threads=1, executor="inline"
+    )
+    write_baseline(measure_baseline(sweep), path)
+    return path
+
+
+@pytest.fixture
+def baseline(made, tmp_path) -> Path:
+    return shutil.copy(made, tmp_path / "baseline.csv")
+
+
+@pytest.fixture
+def gate(bench, baseline):
+    """`bench check` of that baseline; without the times, which belong to a test of their own."""
+
+    def call(*arguments: object):
+        return bench("check", "--baseline", baseline, "--tolerance", "time=1000", *arguments)
+
+    return call
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+# ---- running again
+
+
+def test_an_unchanged_solver_passes_and_differs_by_nothing(gate):
+    done = gate()
+    assert done.status == 0, done.out
+    assert done.out.count("unchanged on every image") == 6
+    assert "regression" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_a_solver_made_ten_percent_worse_fails(gate, baseline, monkeypatch):
+    monkeypatch.setitem(BUILT_IN, "er", f"{__name__}:TenPercentWorse")
+    done = gate()
+    assert done.status == 1
+    (line,) = re.findall(r"regression +mse +(.*)", done.out)
+    before, after = (float(number) for number in re.findall(r"\d\.\d+", line)[:2])
+    assert after / before == pytest.approx(1.1, abs=0.01)
+    assert done.out.count("regression") == 2  # of one metric of one solver, and the count at the end
+    assert gate("--tolerance", "mse=0.2,time=1000").status == 0
+
+
+def test_other_seeds_are_another_draw_of_luck(gate):
+    done = gate("--seed", "11,12")
+    assert done.status == 0
+    assert "other seeds" in words(done.out)
+    assert "unchanged on every image" not in re.findall(r"mse +(.*)", done.out)
+
+
+def test_fifty_runs_of_unchanged_solvers_with_fresh_seeds_raise_no_alarm(tmp_path):
+    place = Inline(load_images("sample"), Backend("torch"))
+
+    def rows(seed: int) -> pd.DataFrame:
+        return pd.concat(
+            [
+                outcome.rows
+                for outcome in place.run([Shard(one, "none", seed, 0, 24, "test", None) for one in (ER, *LUCKY)])
+            ],
+            ignore_index=True,
+        )
+
+    path, folder = tmp_path / "baseline.csv", tmp_path / "run"
+    write_baseline(Baseline({}, {}, "0.1.0", (), rows(0)), path)
+    errors = []
+    for seed in range(1, 51):
+        now = rows(seed)
+        write_run(folder, now)
+        assert check(path, folder) is Exit.FINE, seed
+        errors.append(now.groupby("solver")["mse"].mean())
+    assert (pd.DataFrame(errors).std() > 0.005).all()  # luck was really drawn
+
+
+def test_a_solver_that_is_gone_is_missing(gate, monkeypatch):
+    monkeypatch.delitem(BUILT_IN, "er")
+    done = gate()
+    assert done.status == 3
+    assert "missing" in done.out
+    assert "unknown solver 'er'" in words(done.out)
+    assert done.out.count("unchanged on every image") == 3  # the other one was compared
+
+
+def test_when_all_are_gone_nothing_runs(gate, monkeypatch):
+    for name in ("er", "hio"):
+        monkeypatch.delitem(BUILT_IN, name)
+    assert gate().status == 3
+
+
+# ---- a finished run
+
+
+@pytest.fixture
+def run(bench, tmp_path):
+    def call(**options: object) -> Path:
+        given = {"solvers": f"{ER},{LUCKY[0]}", "variants": "none", "images": 32, "dataset": "sample"} | options
+        arguments = [part for key, value in given.items() for part in (f"--{key}", value)]
+        bench("run", "--no-figures", "--threads", 1, *arguments, "--output", tmp_path / "run")
+        return tmp_path / "run"
+
+    return call
+
+
+def test_a_finished_run_can_be_compared_instead(gate, run):
+    done = gate("--current", run())
+    assert done.status == 0
+    assert done.out.count("unchanged on every image") == 6
+    assert "time" not in done.out
+
+
+def test_half_of_the_images_are_enough_and_it_is_said_how_many_there_are(gate, run):
+    done = gate("--current", run(images=16))
+    assert done.status == 0
+    assert done.out.count("16 of 32 images") == 2
+
+
+def test_fewer_than_half_of_the_images_pass_nothing(gate, run):
+    done = gate("--current", run(images=2))
+    assert done.status == 4
+    assert done.out.count("2 of 32 images are too few") == 2
+    assert "pass" not in re.sub("too few to pass", "", words(done.out))
+
+
+def test_a_run_with_other_noise_has_nothing_to_compare(gate, run):
+    done = gate("--current", run(photons=1e5, images=2))
+    assert done.status == 4
+    assert done.out == ""
+    assert done.err.startswith("bench: nothing to compare")
+
+
+def test_a_run_of_another_solver_has_nothing_to_compare(gate, run):
+    assert gate("--current", run(solvers="rrr[iterations=1]", images=2)).status == 4
+
+
+def test_a_run_without_one_of_the_solvers_misses_it(gate, run):
+    done = gate("--current", run(solvers=ER, images=2))
+    assert done.status == 3
+    assert "there are no rows of it now" in words(done.out)
+
+
+def test_a_run_in_which_a_solver_failed_says_why(gate, run, monkeypatch):
+    register_solvers(monkeypatch, Broken)
+    folder = run(solvers=f"{ER},{LUCKY[0]},broken", images=2)
+    rows = pd.read_parquet(folder / FILE)
+    broken = rows["solver"] == "broken"
+    rows = rows[rows["solver"] != ER].assign(solver=rows["solver"].where(~broken, ER))
+    write_run(folder, rows)
+    done = gate("--current", folder)
+    assert done.status == 3
+    assert "failed on 2 of 2 images: ZeroDivisionError: the [/dial] was at [bold]eleven" in words(done.out)
+
+
+# ---- time
+
+
+def spread_of(*shards: float, cpu: tuple[float, ...] = ()) -> Cost:
+    """The cost of a solver whose shards took so many FFT pairs an image, by the clock and in processor time."""
+    times = {"median": float(np.median(shards)), "low": min(shards), "high": max(shards)}
+    used = {"cpu_median": float(np.median(cpu)), "cpu_low": min(cpu), "cpu_high": max(cpu)} if cpu else {}
+    return Cost(solver="er", variant="none", **times, **used)
+
+
+def cost(scale: float = 1.0, **machine: object) -> Baseline:
+    rows = pd.DataFrame({"solver": ["er"], "variant": ["none"]})
+    costs = (spread_of(90 * scale, 100 * scale, 120 * scale),)
+    return Baseline({}, {"processor": "a", "cores": 2, **machine}, "", costs, rows)
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        (0.5, Verdict.PASS),
+        (1.4, Verdict.PASS),
+        (1.6, Verdict.REGRESSION),
+    ],
+)
+def test_time_is_compared_in_units_of_the_machines_fft(scale, expected):
+    (found,) = judge_costs(TIME, cost(), cost(scale))
+    assert found.verdict is expected
+    assert "FFT pairs" in found.words
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        # One shard: a pause of the machine looks like a slow solver, but uses no processor time.
+        (spread_of(100), spread_of(400), Verdict.INCONCLUSIVE),
+        (spread_of(100, cpu=(100,)), spread_of(400, cpu=(101,)), Verdict.INCONCLUSIVE),
+        (spread_of(100, cpu=(100,)), spread_of(400, cpu=(400,)), Verdict.REGRESSION),
+        (spread_of(100), spread_of(400, cpu=(400,)), Verdict.INCONCLUSIVE),
+        (spread_of(90, 100), spread_of(400), Verdict.INCONCLUSIVE),
+        # Several shards: each of them is slower than each one before, or the processor time says so.
+        (spread_of(90, 110), spread_of(390, 410), Verdict.REGRESSION),
+        (spread_of(90, 110), spread_of(100, 410), Verdict.INCONCLUSIVE),
+        (spread_of(90, 110, cpu=(90, 100)), spread_of(105, 410, cpu=(90, 102)), Verdict.INCONCLUSIVE),
+        (spread_of(90, 410, cpu=(90, 100)), spread_of(380, 420, cpu=(380, 410)), Verdict.REGRESSION),
+        # Threads that no longer work side by side take longer, and use no more processor time.
+        (spread_of(50, 55, cpu=(100, 101)), spread_of(99, 104, cpu=(100, 101)), Verdict.REGRESSION),
+        # More processor time in the same time is no slower.
+        (spread_of(100, cpu=(100,)), spread_of(101, cpu=(200,)), Verdict.PASS),
+    ],
+)
+def test_a_longer_time_is_a_regression_where_shards_or_processor_time_agree(before, after, expected):
+    assert judge_cost(TIME, before, after, images=64)[0] is expected
+
+
+def test_the_cold_start_of_a_process_is_not_the_solvers():
+    """A process starts its threads in its first shard, which may be another solver's now: 20 ms, 1 500 FFT pairs."""
+    before, cold = (spread_of(20 + start, cpu=(20 + start,)) for start in (0, 1500 / 64))
+    assert judge_cost(TIME, before, cold, images=64)[0] is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("shards", [1, 2, 3])
+def test_a_pause_in_one_of_the_shards_is_never_a_regression(shards, known):
+    """Shards of 0.4 s, with their noise, of which one waits for 1.5 s."""
+    rng = np.random.default_rng(4)
+
+    def measured(pause: float) -> Cost:
+        cpu = 100 * (1 + 0.03 * rng.standard_normal(shards))
+        return spread_of(*(cpu + pause * (np.arange(shards) == 0)), cpu=tuple(cpu) if known else ())
+
+    found = {judge_cost(TIME, measured(0), measured(375), images=64)[0] for _ in range(200)}
+    assert found <= {Verdict.PASS, Verdict.INCONCLUSIVE}
+
+
+def test_shards_that_overlap_in_time_prove_nothing():
+    after = replace(cost(), costs=(spread_of(110, 160, 300),))
+    assert [finding.verdict for finding in judge_costs(TIME, cost(), after)] == [Verdict.INCONCLUSIVE]
+
+
+def test_time_is_not_compared_between_machines():
+    (found,) = judge_costs(TIME, cost(), cost(3, processor="b"))
+    assert found.verdict is Verdict.UNCOMPARED
+    assert found.words == "other hardware: processor is b, in the baseline a"
+
+
+def test_time_is_not_compared_where_a_machine_was_busy():
+    (found,) = judge_costs(TIME, cost(), replace(cost(), costs=()))
+    assert found.verdict is Verdict.UNCOMPARED
+    assert "busy" in found.words
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        {},
+        {"metric": 1},
+        {"solver": "er", "variant": "none", "median": "fast", "low": 1.0, "high": 2.0},
+        {"solver": "er", "variant": "none", "median": 1.0, "low": -1.0, "high": 2.0},
+        {"solver": 3, "variant": "none", "median": 1.0, "low": 1.0, "high": 2.0},
+    ],
+)
+def test_a_baseline_with_an_odd_cost_is_one_line(gate, baseline, odd):
+    rewritten(baseline, costs=[odd])
+    done = gate()
+    assert done.status == 2
+    assert "header cannot be read" in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["config", "data_dir", "colour"])
+def test_a_baseline_with_an_odd_option_is_one_line(gate, baseline, option):
+    found = read_baseline(baseline)
+    rewritten(baseline, sweep={**found.sweep, option: "x"})
+    done = gate()
+    assert done.status == 2
+    assert f"'{option}'" in done.err
+    assert done.err.count("\n") == 1
+
+
+def rewritten(path: Path, **header: object) -> None:
+    """Change the header of a baseline, and give it the checksum that fits."""
+    lines = path.read_text().splitlines(keepends=True)
+    length = sum(line.startswith("#") for line in lines)
+    values = json.loads("".join(line[2:] for line in lines[1:length])) | header
+    table = "".join(lines[length:])
+    del values["sha256"]
+    values["sha256"] = hashlib.sha256((json.dumps(values, sort_keys=True) + table).encode()).hexdigest()
+    path.write_text(lines[0] + f"# {json.dumps(values)}\n" + table)
+
+
+def test_a_baseline_of_an_older_version_is_read_without_processor_times(made, baseline):
+    costs = [{"solver": ER, "variant": "none", "median": 100.0, "low": 90.0, "high": 120.0}]
+    rewritten(baseline, costs=costs)
+    (found,) = read_baseline(baseline).costs
+    assert (found.wall.median, found.cpu) == (100, None)
+
+
+def test_something_that_is_not_a_file_is_not_read(bench, gate, tmp_path):
+    """A pipe would keep the gate waiting, and a device without end would fill the memory."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        done = bench("check", "--baseline", path)
+        assert done.status == 2
+        assert f"'{path}'" in done.err
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / FILE)
+    assert gate("--current", tmp_path / "run").status == 2
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"variant,solver\n", b"\xff\xfe\x00", b"# phasebench baseline 1\n", b"\x00" * 100]
+)
+def test_a_file_that_is_no_baseline_is_one_line(gate, baseline, content):
+    baseline.write_bytes(content)
+    done = gate()
+    assert done.status == 2
+    assert done.out == ""
+    assert done.err.count("\n") == 1
+    assert str(baseline) in done.err
+
+
+def test_an_edited_baseline_is_one_line(gate, baseline):
+    text = baseline.read_text()
+    baseline.write_text(text[:-3] + "9" + text[-2:])
+    done = gate()
+    assert done.status == 2
+    assert "checksum" in done.err
+
+
+def test_a_sweep_that_cannot_run_is_one_line(gate, baseline):
+    found = read_baseline(baseline)
+    write_baseline(replace(found, sweep={**found.sweep, "precision": "float16"}), baseline)
+    done = gate()
+    assert done.status == 2
+    assert "'float16'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--current", "nowhere"], "nowhere"),
+        (["--tolerance", "psnr=1"], "psnr"),
+        (["--seed", "x"], "x"),
+        (["--seed", "1", "--current", "."], "--seed"),
+    ],
+)
+def test_bad_options_are_one_line(gate, arguments, word):
+    done = gate(*arguments)
+    assert done.status == 2
+    assert done.err.count("\n") == 1
+    assert word in done.err

@@ -1,0 +1,70 @@
+"""The rows of a run are believed only as they were written: no bit of them can change unseen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from doubles import result_rows, write_run
+
+from bench.errors import RequestError
+from bench.report.finished import read_rows
+from bench.report.manifest import MANIFEST
+from bench.sweep.rows import FILE
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_run(tmp_path / "run", result_rows("er", np.linspace(0, 1, 5)))
+
+
+def test_what_a_run_wrote_is_read_again(run, tmp_path, rows):
+    assert run(solvers="er[iterations=1]", images=2).status == 0
+    pd.testing.assert_frame_equal(read_rows(tmp_path / "out"), rows())
+
+
+def test_every_bit_of_the_rows_counts(folder):
+    good = (folder / FILE).read_bytes()
+    for position in range(len(good)):
+        turned = bytes([good[position] ^ (1 << position % 8)])
+        (folder / FILE).write_bytes(good[:position] + turned + good[position + 1 :])
+        with pytest.raises(RequestError, match=FILE):
+            read_rows(folder)
+
+
+def test_an_edited_column_is_refused(bench, folder):
+    edited = pd.read_parquet(folder / FILE).assign(mse=0.0)
+    edited.to_parquet(folder / FILE)
+    done = bench("compare", folder)
+    assert done.status == 2
+    assert "checksum" in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "", "{", "[]", "{}", '{"files": 3}', '{"files": {}}', f'{{"files": {{"{FILE}": 7}}}}', "[" * 10**5],
+)
+def test_a_manifest_without_the_checksum_is_refused(bench, folder, content):
+    (folder / MANIFEST).unlink()
+    if content is not None:
+        (folder / MANIFEST).write_text(content)
+    done = bench("compare", folder)
+    assert done.status == 2
+    assert MANIFEST in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_rows_of_another_run_are_refused(folder, tmp_path):
+    other = write_run(tmp_path / "other", result_rows("er", np.zeros(5)))
+    shutil.copy(other / FILE, folder / FILE)
+    with pytest.raises(RequestError, match="checksum"):
+        read_rows(folder)
+
+
+def test_the_manifest_of_a_run_has_the_checksum_of_its_rows(run, tmp_path):
+    run(solvers="er[iterations=1]", images=1)
+    assert set(json.loads((tmp_path / "out" / MANIFEST).read_text())["files"]) == {FILE}

@@ -1,0 +1,118 @@
+"""What timing.csv says of a sweep."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.executors.glimpses import alone
+from bench.executors.task import CallError
+from bench.report.timing import read_alone, single_images, timing_table
+from bench.sweep.shard import Outcome, Shard, Timing
+from solvers import Backend
+
+
+class Answering:
+    """An executor that answers every call with the same latency, or with an error."""
+
+    def __init__(self, error: str = "") -> None:
+        self.error, self.asked = error, []
+
+    def call(self, function, shard):
+        assert function is alone
+        self.asked.append(shard)
+        if self.error:
+            raise CallError(self.error)
+        return [3.0, 1.0, 2.0], [30.0, 10.0, 20.0]
+
+
+def outcome(first: int = 0, count: int = 4, error: str = "", **timing: float) -> Outcome:
+    shard = Shard("counting", "shift", 0, first, count, "test", None)
+    rows = pd.DataFrame({"iterations": [5] * count, "transforms": [12] * count})
+    return Outcome(shard, rows, Timing(**{"setup": 0.0, "solve": 0.1, "score": 0.1, "measure": 0.1} | timing), error)
+
+
+def test_a_line_has_the_median_and_the_spread_between_its_shards():
+    seconds = [(0.4, 0.04), (0.8, 0.02), (4.0, 0.12)]
+    shards = [outcome(4 * i, solve=solve, score=score) for i, (solve, score) in enumerate(seconds)]
+    (line,) = timing_table(shards, Backend()).to_dict("records")
+    for phase, expected in {"solve": (200, 100, 1000), "score": (10, 5, 30)}.items():
+        found = [line[f"{phase}_ms_per_image_{name}"] for name in ("median", "low", "high")]
+        np.testing.assert_allclose(found, expected)
+    assert line["images_per_second"] == pytest.approx(12 / 5.2)
+    assert line["microseconds_per_iteration"] == pytest.approx(5.2e6 / 60)
+    assert line["transforms_per_image"] == 12
+
+
+def test_shards_that_only_repeat_each_other_change_no_spread():
+    shards = [outcome(4 * i, solve=solve) for i, solve in enumerate((0.4, 0.8, 4.0))]
+    again = [replace(shard, shard=replace(shard.shard, seed=seed)) for seed in range(4) for shard in shards]
+    once, repeated = (timing_table(outcomes, Backend()) for outcomes in (shards, again))
+    spread = [column for column in once.columns if column.endswith(("_median", "_low", "_high"))]
+    pd.testing.assert_frame_equal(once[spread], repeated[spread])
+
+
+def test_a_line_has_the_latency_of_the_first_variant():
+    executor = Answering()
+    outcomes = [outcome(), outcome(4)]
+    (line,) = timing_table(outcomes, Backend(), single_images(outcomes, executor)).to_dict("records")
+    assert executor.asked == [outcomes[0].shard]
+    assert [line[f"setup_ms_{name}"] for name in ("median", "low", "high")] == [2, 1, 3]
+    assert [line[f"latency_ms_{name}"] for name in ("median", "low", "high")] == [20, 10, 30]
+
+
+def test_a_latency_is_kept_until_the_solver_runs_again(tmp_path):
+    path, executor = tmp_path / "timing.csv", Answering()
+    assert read_alone(path, without=set()) is None
+    timing_table([outcome()], Backend(), single_images([outcome()], executor)).to_csv(path, index=False)
+    executor.asked.clear()
+    (kept,) = single_images([outcome()], executor, read_alone(path, without=set())).to_dict("records")
+    assert not executor.asked
+    assert kept["latency_ms_median"] == 20
+    single_images([outcome()], executor, read_alone(path, without={"counting"}))
+    assert len(executor.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"something,else\n1,2\n",
+        b"solver\ncounting\n",
+        b"setup_ms_median,latency_ms_median\n1,2\n",
+        b"solver,setup_ms_median,latency_ms_median\ncounting,1,2\n",
+        b"solver,setup_ms_median,setup_ms_low,setup_ms_high,latency_ms_median,latency_ms_low,latency_ms_high\n"
+        b"counting,1,1,1,fast,1,1\n",
+        b"solver,setup_ms_median,setup_ms_low,setup_ms_high,latency_ms_median,latency_ms_low,latency_ms_high\n"
+        b"counting,1,1,1,-1,1,1\n",
+    ],
+)
+def test_a_strange_file_is_measured_again(tmp_path, content):
+    path = tmp_path / "timing.csv"
+    path.write_bytes(content)
+    assert read_alone(path, without=set()) is None
+
+
+def test_what_is_no_file_is_measured_again(tmp_path):
+    os.mkfifo(tmp_path / "timing.csv")
+    assert read_alone(tmp_path / "timing.csv", without=set()) is None
+    assert read_alone(tmp_path, without=set()) is None
+
+
+@pytest.mark.parametrize("given", [{"error": "it failed"}, {"solve": 1e6}])
+def test_a_solver_that_failed_or_takes_too_long_is_not_asked_again(given):
+    executor = Answering()
+    (line,) = single_images([outcome(**given)], executor).to_dict("records")
+    assert not executor.asked
+    assert line["solver"] == "counting"
+    assert np.isnan(line["latency_ms_median"])
+
+
+def test_a_solver_that_fails_by_itself_has_no_latency():
+    (line,) = single_images([outcome()], Answering("it failed")).to_dict("records")
+    assert np.isnan(line["latency_ms_median"])

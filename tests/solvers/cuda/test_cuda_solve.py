@@ -1,0 +1,161 @@
+"""Solvers on a GPU, as far as a CPU shows it: the kernels' own source and a stand-in for CuPy."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import emulator
+import numpy as np
+import pytest
+
+from datasets import measure
+from solvers import Backend, Streams, create, cuda
+from solvers.cuda.cufft import RECORDED, FourierIterations
+from solvers.cuda.fused import FusedKernel
+from solvers.iterative.block import box_block
+from solvers.iterative.loop import CHECK_EVERY
+from solvers.projection.rrr import RelaxedReflectReflect
+
+pytestmark = pytest.mark.skipif(emulator.COMPILER is None, reason="no g++ to compile the kernels for a CPU")
+
+FUSED, ODD = (16, 12), (14, 15)  # grids; the fused kernel does not do the second
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch):
+    for name, module in emulator.cupy_stand_in().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    forget()
+    yield
+    forget()
+
+
+def forget():
+    FusedKernel.of.cache_clear()
+    FourierIterations.forget()
+    cuda._unfit.cache_clear()
+    cuda._announce.cache_clear()
+
+
+def solve(label, backend, grid):
+    objects = np.random.default_rng(5).random((5, 6, 5))
+    solver = create(label)
+    solver.prepare(backend)
+    return solver.solve(measure(objects, grid=grid), Streams(1))
+
+
+LABELS = ["er[nonneg=true]", "hio", "rrr[nonneg=true]", "difference_map", "difference_map[beta=0.8]", "raar", "alm"]
+
+
+@pytest.mark.parametrize("grid", [FUSED, ODD])
+@pytest.mark.parametrize("label", LABELS)
+def test_a_solve_is_that_of_the_readable_code_while_rounding_allows(label, grid):
+    iterations = 5 if label == "alm" else 12
+    label = label.replace("]", ",") if "[" in label else f"{label}["
+    label += f"iterations={iterations},tolerance=0]"
+    found, expected = (solve(label, b, grid) for b in (emulator.GpuBackend(), Backend("numpy", precision="float64")))
+    np.testing.assert_allclose(found.images, expected.images, atol=1e-3)
+    np.testing.assert_allclose(found.residual, expected.residual, rtol=1e-2, atol=1e-4)
+    assert found.transforms.tolist() == expected.transforms.tolist()
+
+
+@pytest.mark.parametrize(("grid", "kernel"), [(FUSED, "cuda"), (ODD, "cufft")])
+def test_a_reconstruction_says_which_kernel_made_it(grid, kernel):
+    backend = emulator.GpuBackend()
+    assert solve("rrr[iterations=5]", backend, grid).kernel == kernel
+    assert solve("rrr[iterations=5,support=shrinkwrap]", backend, grid).kernel == "portable"
+    assert solve("alm[iterations=5]", backend, grid).kernel == "portable"
+
+    class Mine(RelaxedReflectReflect):
+        def step(self, x, block):
+            return x * 0
+
+    mine = Mine(iterations=5)
+    mine.prepare(backend)
+    found = mine.solve(measure(np.ones((2, 6, 5)), grid=grid), Streams(0))
+    assert found.kernel == "portable"
+    assert not found.images.any()
+
+
+@pytest.mark.parametrize("grid", [FUSED, ODD])
+def test_images_finish_and_make_room(grid):
+    found = solve("rrr[nonneg=true,iterations=400,tolerance=0.05,starts=3]", emulator.GpuBackend(), grid)
+    assert (found.residual <= 0.05).all()
+    assert len(set(found.iterations)) > 1
+
+
+def test_the_way_follows_the_grid_and_the_environment(monkeypatch, caplog):
+    assert cuda.way((96, 96), (42, 42)) == "fused"
+    assert cuda.way(ODD, (6, 5)) == cuda.way(ODD, (6, 5)) == "cufft"
+    assert caplog.messages == [
+        "no shared-memory kernel: length 14 is not a product of 2, 3 and 5; the iterations go through cuFFT"
+    ]
+    monkeypatch.setenv("PHASEBENCH_KERNELS", "cufft")
+    assert cuda.way((96, 96), (42, 42)) == "cufft"
+    assert cuda.serves(emulator.GpuBackend())
+    monkeypatch.setenv("PHASEBENCH_KERNELS", "portable")
+    assert not cuda.serves(emulator.GpuBackend())
+    assert not cuda.serves(Backend("torch"))
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({"real": False}, "complex images"),
+        ({"box": None}, "a support that is no box"),
+        ({"magnitude": -np.ones((2, 16, 7), np.float32)}, "a masked measurement"),
+    ],
+    ids=str,
+)
+def test_what_the_kernels_do_not_know_takes_portable_code_and_that_is_said_once(caplog, known, reason):
+    m = measure(np.random.default_rng(0).random((2, 6, 5)), grid=FUSED)
+    block = box_block(m, emulator.GpuBackend(), real=True, nonnegative=False)
+    assert block.on_gpu
+    assert not caplog.messages
+    for _ in range(2):
+        assert not replace(block, **known).on_gpu
+    assert caplog.messages == [f"no CUDA kernel for {reason}: portable code on the GPU, which is slower"]
+
+
+def test_a_device_with_little_shared_memory_takes_the_other_way(monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "cupy", emulator.cupy_stand_in(shared_memory=48 << 10)["cupy"])
+    assert cuda.way((96, 96), (42, 42)) == "cufft"
+    assert "needs 73824 bytes of shared memory, this device has 49152" in caplog.text
+
+
+def random_images(count, grid=ODD):
+    rng = np.random.default_rng(0)
+    half = (count, grid[0], grid[1] // 2 + 1)
+    return rng.standard_normal((count, *grid)).astype(np.float32), rng.random(half).astype(np.float32)
+
+
+@pytest.mark.parametrize("records", [True, False])
+def test_recorded_iterations_are_those_that_are_launched_one_by_one(monkeypatch, caplog, records):
+    monkeypatch.setattr(emulator._Stream, "can_record", records)
+    assert RECORDED == CHECK_EVERY
+    x, magnitude = random_images(3)
+    arrays = FourierIterations.of(ODD, (6, 5), "er", True, 3)
+    whole = arrays.iterate(x, magnitude, 0.0, 2 * RECORDED + 1)
+    for _ in range(2 * RECORDED + 1):
+        x = arrays.iterate(x, magnitude, 0.0, 1)
+    np.testing.assert_array_equal(whole, x)
+    assert (arrays.graph(0.0) is not None) == records
+    assert len(caplog.messages) == (0 if records else 1)
+
+
+def test_batches_of_similar_size_share_their_arrays_and_not_their_images():
+    x, magnitude = random_images(4)
+    one = FourierIterations.of(ODD, (6, 5), "hio", False, 4)
+    assert FourierIterations.of(ODD, (6, 5), "hio", False, 3) is one
+    assert FourierIterations.of(ODD, (6, 5), "hio", False, 5) is not one
+    together = one.iterate(x, magnitude, 0.9, 3)
+    np.testing.assert_allclose(one.iterate(x[2:3], magnitude[2:3], 0.9, 3), together[2:3], rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_given_is_left_as_it_is():
+    for grid in (FUSED, ODD):
+        x, magnitude = random_images(2, grid)
+        before = x.copy()
+        cuda.Map("rrr", grid, (6, 5), nonnegative=True, beta=0.6).iterate(x, magnitude, 2)
+        np.testing.assert_array_equal(x, before)

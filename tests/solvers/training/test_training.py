@@ -1,0 +1,317 @@
+"""Training can be killed at any moment, and what it learns does not depend on that."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from networks import TINY, TinyA, TinyB, few_images
+
+from bench.score.metrics import adjusted_mse
+from solvers import Backend
+from solvers.learned import weights
+from solvers.learned.image_model import ImageModel
+from solvers.training import checkpoint, history
+from solvers.training.config import TrainingConfig
+from solvers.training.trainer import DivergedError, TrainingInterrupted, WeightsInTheWayError
+from solvers.training.trainer import train as train_on
+
+
+def config(folder, **changes):
+    tiny = {"solver": TinyB, "epochs": 2, "batch": 12, "output": folder, "accelerator": "cpu", "threads": 1}
+    return TrainingConfig(**tiny | changes)
+
+
+def train(plan, report=lambda progress: None, data=None):
+    return train_on(plan, data or few_images(), adjusted_mse, report)
+
+
+def stop_at(step):
+    """A report that sends the process a SIGTERM, once."""
+
+    def report(progress):
+        if progress.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return report
+
+
+@pytest.mark.parametrize("solver", [TinyA, TinyB])
+def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(tmp_path, solver):
+    whole = train(config(tmp_path / "whole", solver=solver))
+    interrupted = config(tmp_path / "interrupted", solver=solver)
+    for step in (2, 7):  # in the first and in the second epoch
+        with pytest.raises(TrainingInterrupted, match=f"step {step} of 12"):
+            train(interrupted, stop_at(step))
+    assert train(interrupted).read_bytes() == whole.read_bytes()
+    assert [p.suffix for p in sorted((tmp_path / "interrupted").iterdir())] == [".csv", ".json", ".safetensors"]
+
+
+def test_a_training_whose_terminal_goes_is_kept_though_nothing_can_be_reported(tmp_path):
+    def hang_up(progress):
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGHUP)
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        train(config(tmp_path), hang_up)
+    reports = []
+    train(config(tmp_path), reports.append)
+    assert reports[0].step == 3
+
+
+def test_a_training_that_is_stopped_while_its_weights_are_validated_has_no_step_to_do_again(tmp_path, monkeypatch):
+    whole = train(config(tmp_path / "whole", epochs=1))
+    stopped = config(tmp_path / "stopped", epochs=1)
+
+    def interrupted(training, state):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("solvers.training.trainer._Training._validate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(stopped)
+    reports = []
+    assert train(stopped, reports.append).read_bytes() == whole.read_bytes()
+    assert len(reports) == 1
+    assert [row.step for row in history.read(stopped.history)] == list(range(1, 7))
+
+
+def test_another_training_cannot_be_resumed_by_mistake(tmp_path):
+    with pytest.raises(TrainingInterrupted):
+        train(config(tmp_path), stop_at(1))
+    with pytest.raises(checkpoint.CheckpointError, match=r"learning_rate 0\.001 instead of 0\.1"):
+        train(config(tmp_path, learning_rate=0.1))
+
+
+def test_without_resume_a_training_begins_anew(tmp_path):
+    with pytest.raises(TrainingInterrupted):
+        train(config(tmp_path), stop_at(3))
+    steps = []
+    train(config(tmp_path, resume=False), lambda progress: steps.append(progress.step))
+    assert steps[0] == 1
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A training that was stopped after three of its twelve steps."""
+    with pytest.raises(TrainingInterrupted):
+        train(config(tmp_path), stop_at(3))
+    return config(tmp_path)
+
+
+def turn_a_bit(content, where):
+    return content[:where] + bytes([content[where] ^ 1]) + content[where + 1 :]
+
+
+DAMAGES = {
+    "replaced": lambda good: b"nonsense",
+    "empty": lambda good: b"",
+    "cut": lambda good: good[: len(good) // 2],
+    "one bit": lambda good: turn_a_bit(good, len(good) - 10),
+    "another step": lambda good: good.replace(b'\\"step\\": 3', b'\\"step\\": 4'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_named_and_kept(stopped, damage):
+    good = stopped.checkpoint.read_bytes()
+    bad = DAMAGES[damage](good)
+    assert bad != good
+    stopped.checkpoint.write_bytes(bad)
+    with pytest.raises(checkpoint.CheckpointError, match=r"\.checkpoint is .*--no-resume"):
+        train(stopped)
+    assert stopped.checkpoint.read_bytes() == bad
+
+
+def test_a_checkpoint_of_another_version_is_refused(stopped, monkeypatch):
+    monkeypatch.setattr(checkpoint, "FORMAT", "3")
+    with pytest.raises(checkpoint.CheckpointError, match="another version of phasebench: begin anew with --no-resume"):
+        train(stopped)
+
+
+def test_a_checkpoint_of_other_images_is_refused(stopped):
+    with pytest.raises(checkpoint.CheckpointError, match=r"is of another training .*data_sha256"):
+        train(stopped, data=replace(few_images(), digest="another"))
+
+
+def test_a_checkpoint_of_another_network_is_refused(stopped, monkeypatch):
+    monkeypatch.setattr(TinyB, "model", classmethod(lambda cls, preset: ImageModel(**TINY | {"widths": (8, 24)})))
+    with pytest.raises(checkpoint.CheckpointError, match=r"widths \[8, 16\] instead of \[8, 24\]"):
+        train(stopped)
+
+
+def test_when_the_disk_is_full_the_checkpoint_of_before_survives(stopped, monkeypatch):
+    before = stopped.checkpoint.read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill_the_disk(progress):
+        if progress.step == 5:
+            monkeypatch.setattr("solvers.files.os.fsync", full)
+            stop_at(5)(progress)
+
+    with pytest.raises((checkpoint.CheckpointError, OSError), match="No space left on device"):
+        train(stopped, fill_the_disk)
+    monkeypatch.undo()
+    assert stopped.checkpoint.read_bytes() == before
+    assert train(stopped).is_file()
+
+
+def test_training_reduces_the_loss(tmp_path):
+    losses = []
+    long = config(tmp_path, solver=TinyA, epochs=12, learning_rate=1e-2)
+    train(long, lambda progress: losses.append(progress.loss))
+    assert sum(losses[-7:-1]) < 0.7 * sum(losses[:6])
+
+
+def test_the_images_held_out_are_never_trained_on(tmp_path):
+    """Other images at the end of the training set change the score, and not one bit of the weights."""
+    data = few_images()
+    images = data.images.copy()
+    images[-8:] = images[-8:, ::-1]
+    one = train(config(tmp_path / "one"), data=data)
+    other = train(config(tmp_path / "other"), data=replace(data, images=images))
+    assert one.read_bytes() == other.read_bytes()
+    assert weights.read_card(one).validation_mse != weights.read_card(other).validation_mse
+
+
+def test_the_card_says_where_the_weights_come_from(tmp_path):
+    card = weights.read_card(train(config(tmp_path, solver=TinyA)))
+    assert card.variants == ("flip", "shift_flip")
+    assert (card.dataset, card.split, card.images, card.validation_images) == ("sample", "train", 72, 8)
+    assert (card.data_sha256, card.epochs, card.seed) == (few_images().digest, 2, 0)
+    assert 0 < card.validation_mse <= 1
+    assert card.seconds > 0
+
+
+def test_the_score_of_the_card_is_that_of_the_solver_that_reads_the_file(tmp_path):
+    """The network in training and the solver in the benchmark are one and the same."""
+    from datasets import measure, place, placements
+    from solvers.base import Streams
+
+    data = few_images()
+    path = train(config(tmp_path, solver=TinyA), data=data)
+    solver = TinyA(weights=str(path))
+    solver.prepare(Backend(), "shift_flip")
+    held_out = range(72, 80)
+    truth = place(data.tiles(held_out), placements("shift_flip", seed=0, split="train", indices=held_out))
+    found = solver.solve(measure(truth), Streams())
+    assert adjusted_mse(truth, found.images).mean() == pytest.approx(weights.read_card(path).validation_mse, abs=2e-4)
+
+
+def test_bf16_trains_too(tmp_path):
+    path = train(config(tmp_path, solver=TinyA, precision="bf16-mixed", epochs=1))
+    assert weights.read_card(path).precision == "bf16-mixed"
+    assert all(t.isfinite().all() for t in weights.load(path, **_use(path))[0].values())
+
+
+def _use(path):
+    card = weights.read_card(path)
+    return {
+        "solver": card.solver,
+        "preset": card.preset,
+        "variant": card.variants[0],
+        "architecture": card.architecture,
+    }
+
+
+def test_torch_is_left_with_the_threads_it_had(tmp_path):
+    before = torch.get_num_threads()
+    train(config(tmp_path, epochs=1))
+    assert torch.get_num_threads() == before
+
+
+# What lies there already
+
+
+def test_a_finished_training_is_not_done_again(tmp_path):
+    path = train(config(tmp_path))
+    before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in tmp_path.iterdir()}
+    steps = []
+    assert train(config(tmp_path), steps.append) == path
+    assert not steps
+    assert {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in tmp_path.iterdir()} == before
+
+
+def test_weights_of_another_training_are_never_replaced_unless_that_is_asked_for(tmp_path):
+    path = train(config(tmp_path))
+    before = path.read_bytes(), weights.card_path(path).read_bytes()
+    with pytest.raises(WeightsInTheWayError, match=r"epochs 2 instead of 1.*--overwrite.*--output"):
+        train(config(tmp_path, epochs=1))
+    assert (path.read_bytes(), weights.card_path(path).read_bytes()) == before
+    assert train(config(tmp_path, epochs=1, overwrite=True)) == path
+    assert weights.read_card(path).epochs == 1
+
+
+def test_a_card_whose_weights_were_never_written_is_in_nobodys_way(tmp_path):
+    """A process that is killed while it writes the two leaves the card without the weights, not the reverse."""
+    path = train(config(tmp_path))
+    path.unlink()
+    assert train(config(tmp_path)).is_file()
+
+
+# Divergence
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e6])
+def test_a_training_that_diverges_says_so_and_writes_no_weights(tmp_path, rate):
+    with pytest.raises(DivergedError, match=r"diverged at step \d+ of 6.*--learning-rate"):
+        train(config(tmp_path, epochs=1, learning_rate=rate))
+    assert not config(tmp_path).file.exists()
+    assert not weights.card_path(config(tmp_path).file).exists()
+
+
+def test_weights_that_half_precision_does_not_hold_are_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("solvers.training.trainer._Training._validate", lambda self, state: 0.5)
+    monkeypatch.setattr(
+        "solvers.training.trainer._Training._optimise", lambda self, objects, rate: _overflow(self.average)
+    )
+    with pytest.raises(DivergedError, match="not finite in half precision"):
+        train(config(tmp_path, epochs=1))
+    assert not config(tmp_path).file.exists()
+
+
+def _overflow(average):
+    next(iter(average.values())).fill_(1e6)
+    return 1.0
+
+
+# History
+
+
+def test_the_history_has_every_step_once_though_the_training_was_stopped(tmp_path):
+    whole, stopped = config(tmp_path / "whole"), config(tmp_path / "stopped")
+    train(whole)
+    for step in (2, 7):
+        with pytest.raises(TrainingInterrupted):
+            train(stopped, stop_at(step))
+    train(stopped)
+    one, other = ([row._replace(seconds=0, validation=0) for row in history.read(c.history)] for c in (whole, stopped))
+    assert one == other
+    assert [row.step for row in one] == list(range(1, 13))
+    assert [row.images for row in one] == list(range(12, 145, 12))
+    assert [row.step for row in history.read(stopped.history) if row.validation > 0] == [6, 12]
+
+
+def test_steps_that_are_done_again_after_a_kill_stand_in_the_history_once(stopped):
+    def die(progress):
+        if progress.step == 5:
+            raise MemoryError  # as sudden as a kill: no checkpoint is written
+
+    with pytest.raises(MemoryError):
+        train(stopped, die)
+    assert len(history.read(stopped.history)) == 5
+    train(stopped)
+    assert [row.step for row in history.read(stopped.history)] == list(range(1, 13))
+
+
+def test_the_last_validation_of_the_history_is_that_of_the_card(tmp_path):
+    path = train(config(tmp_path, epochs=1))
+    last = history.read(config(tmp_path).history)[-1]
+    assert last.validation == pytest.approx(weights.read_card(path).validation_mse, abs=1e-5)
