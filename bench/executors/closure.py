@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 TREE = frozenset(("bench", "solvers", "datasets"))  # followed even where it is installed
@@ -52,6 +52,7 @@ def closure(roots: Iterable[str], packages: Iterable[str] = ()) -> Code:
     waiting = list(roots)
     own = TREE.union(packages)
     seen: set[str] = set()
+    known: dict[str, ModuleSpec | None] = {}
     sources: dict[str, Path] = {}
     versions: dict[str, str] = {}
     data: dict[str, Path] = {}
@@ -61,10 +62,10 @@ def closure(roots: Iterable[str], packages: Iterable[str] = ()) -> Code:
         if name in seen or top in sys.stdlib_module_names:
             continue
         seen.add(name)
-        if top not in own and _installed(top):
+        if top not in own and _installed(top, known):
             versions[top] = _version(top)
             continue
-        spec = _find(name)
+        spec = _find(name, known)
         if spec is None:  # an attribute of a module, or an optional package that is not here
             continue
         if parent:
@@ -90,7 +91,7 @@ def _data(folder: Path, deep: bool) -> Iterator[Path]:
 
 def modules_of(package: str) -> list[str]:
     """The modules of a package whose sources can be seen, itself included; a plug-in may load any of them by name."""
-    spec = _find(package)
+    spec = _find(package, {})
     found = [package]
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(Path(folder).rglob("*.py")):
@@ -123,15 +124,36 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _find(name: str) -> ModuleSpec | None:
-    try:
-        return importlib.util.find_spec(name)
-    except (ImportError, AttributeError, ValueError):  # its parent is no package, or cannot be imported here
-        return None
+def _find(name: str, known: dict[str, ModuleSpec | None]) -> ModuleSpec | None:
+    """Where a module lies. Nothing is imported for that: to look a module up in Python's way runs its package.
+
+    Args:
+        known: what was found before, to which this is added.
+    """
+    if name not in known:
+        parent = name.rpartition(".")[0]
+        if parent:
+            places = _places(_find(parent, known))
+            spec = PathFinder.find_spec(name, places) if places else None
+            if spec is not None and spec.origin is None:  # a folder without __init__.py asks its imported parent for it
+                leaf = name.rpartition(".")[2]
+                spec.submodule_search_locations = [f"{place}/{leaf}" for place in places if Path(place, leaf).is_dir()]
+            known[name] = spec
+        else:
+            try:
+                known[name] = importlib.util.find_spec(name)
+            except (ImportError, AttributeError, ValueError):  # it is in memory, and does not say where it came from
+                known[name] = None
+    return known[name]
 
 
-def _installed(top: str) -> bool:
-    spec = _find(top)
+def _places(spec: ModuleSpec | None) -> list[str]:
+    """The folders of a package; none of a module that is no package."""
+    return list((spec and spec.submodule_search_locations) or [])
+
+
+def _installed(top: str, known: dict[str, ModuleSpec | None]) -> bool:
+    spec = _find(top, known)
     if spec is None:
         return False
     places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or [])
