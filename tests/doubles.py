@@ -155,6 +155,14 @@ class Exploding(Still):
         return (state[0] * float("inf"),)
 
 
+def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Everything under a folder: when it was changed, and what is in it."""
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in sorted(folder.rglob("*"))
+    }
+
+
 def announce(site: Path, name: str, value: str) -> Path:
     """Write into a folder what makes a plug-in known to every process that has it on its path."""
     info = site / f"{name}-1.0.dist-info"

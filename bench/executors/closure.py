@@ -133,18 +133,24 @@ def _find(name: str, known: dict[str, ModuleSpec | None]) -> ModuleSpec | None:
     if name not in known:
         parent = name.rpartition(".")[0]
         if parent:
-            places = _places(_find(parent, known))
-            spec = PathFinder.find_spec(name, places) if places else None
-            if spec is not None and spec.origin is None:  # a folder without __init__.py asks its imported parent for it
-                leaf = name.rpartition(".")[2]
-                spec.submodule_search_locations = [f"{place}/{leaf}" for place in places if Path(place, leaf).is_dir()]
-            known[name] = spec
+            known[name] = _find_in(_places(_find(parent, known)), name)
         else:
             try:
                 known[name] = importlib.util.find_spec(name)
             except (ImportError, AttributeError, ValueError):  # it is in memory, and does not say where it came from
                 known[name] = None
     return known[name]
+
+
+def _find_in(places: list[str], name: str) -> ModuleSpec | None:
+    """A module of a package with these folders."""
+    try:
+        return PathFinder.find_spec(name, places) if places else None
+    except KeyError:  # a folder without __init__.py wants to ask its imported parent for its places
+        spec = ModuleSpec(name, None, is_package=True)
+        folders = [Path(place, name.rpartition(".")[2]) for place in places]
+        spec.submodule_search_locations = [str(folder) for folder in folders if folder.is_dir()]
+        return spec
 
 
 def _places(spec: ModuleSpec | None) -> list[str]:

@@ -16,14 +16,6 @@ from solvers.compiled import kernels
 GOOD = {"--dataset": "sample", "--solvers": "er[iterations=1]", "--variants": "none", "--images": 1, "--threads": 1}
 
 
-def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Everything under a folder: when it was changed, and what is in it."""
-    return {
-        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for path in sorted(folder.rglob("*"))
-    }
-
-
 def run_arguments(output: Path, changes: dict[str, object]) -> list[object]:
     options = GOOD | {"--output": output} | changes
     return ["run", "--no-figures", *(part for option in options.items() for part in option if part is not None)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
-from test_bad_requests import tree
+from doubles import tree
 
 from bench.cli import train as train_options
 from bench.commands.train import Training, train_command
