@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from doubles import tree
 
 from bench.errors import Exit
 from datasets.fashion_mnist import SAMPLE_FOLDER
