@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
+from datasets import arrays
 from datasets.blocks import map_blocks
+from datasets.scaling import exponents, largest_part, times_two_to_the
 from solvers import compiled
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ SUCCESS = 1e-2  # adjusted error below which an image counts as recovered
 STRICT_SUCCESS = 1e-4
 
 BLOCK = 16  # images scored at once
+ORDINARY = 10  # exponents of two up to which fourth powers of images stay well within the range of float32
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,10 @@ def adjusted_mse(truth: NDArray, reconstruction: NDArray, *, circular: bool = Tr
     Returns:
         float64 (B,), relative to ‖A‖²: the numbers that the paper prints as "MSE" are only possible as relative
         errors, since the zero image has a mean square error of 0.09 per pixel on this data. An all-zero truth has
-        the error 0 against zero and 1 against anything else; a reconstruction that is not finite has the error 1.
+        the error 0 against zero and 1 against anything else; where either of the two is not finite, the error is 1.
+
+    Raises:
+        ValueError: these are not images, or a reconstruction is smaller than the truth.
     """
     return register(truth, reconstruction, circular=circular).mse
 
@@ -67,17 +72,12 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
     anything. The winning window is then evaluated in float64 by itself. Real float32 images are searched by the
     compiled kernel where it is built.
 
-    The images are taken in blocks that stay in the cache, `threads` blocks at a time.
+    The images are taken in blocks that stay in the cache, `threads` blocks at a time. Both images of a pair are first
+    brought to the order of 1 by powers of two: their units have no part in it.
     """
-    truth, reconstruction = np.asarray(truth), np.asarray(reconstruction)
+    truth, reconstruction = _floats("truth", truth), _floats("reconstruction", reconstruction)
     batch, n1, n2 = truth.shape
-    if (
-        reconstruction.ndim != 3
-        or len(reconstruction) != batch
-        or min(n1, n2) < 1
-        or reconstruction.shape[1] < n1
-        or reconstruction.shape[2] < n2
-    ):
+    if len(reconstruction) != batch or min(n1, n2) < 1 or reconstruction.shape[1] < n1 or reconstruction.shape[2] < n2:
         raise ValueError(f"a reconstruction of shape {reconstruction.shape} cannot hold a truth of {truth.shape}")
 
     def one(block: slice) -> Registration:
@@ -88,14 +88,39 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
     return Registration(*(np.concatenate([getattr(part, f.name) for part in found]) for f in fields(Registration)))
 
 
+def _floats(what: str, images: NDArray) -> NDArray:
+    """Images in the precision that they have, if it is one that is computed with; else in double precision."""
+    images = arrays.images(what, "(batch, rows, columns)", images)
+    if images.dtype in (np.float32, np.float64, np.complex64, np.complex128):
+        return images
+    return images.astype(np.complex128 if images.dtype.kind == "c" else np.float64)
+
+
 def _register(truth: NDArray, reconstruction: NDArray, circular: bool) -> Registration:
-    finite = np.isfinite(reconstruction).all(axis=(1, 2))
-    usable = reconstruction if finite.all() else np.where(finite[:, None, None], reconstruction, 0)
-    if truth.dtype == usable.dtype == np.float32 and compiled.supports(usable.shape[1:]):
-        found = compiled.search(np.ascontiguousarray(truth), np.ascontiguousarray(usable), circular)
+    a, a_exponent, a_finite = _normalised(truth)
+    b, b_exponent, b_finite = _normalised(reconstruction)
+    if a.dtype == b.dtype == np.float32 and compiled.supports(b.shape[1:]):
+        found = compiled.search(np.ascontiguousarray(a), np.ascontiguousarray(b), circular)
     else:
-        found = _search(truth, usable, circular)
-    return _evaluate(truth, usable, finite, *found)
+        found = _search(a, b, circular)
+    match = _evaluate(a, b, a_finite & b_finite, *found)
+    with np.errstate(over="ignore"):
+        factor = times_two_to_the(match.factor[:, None, None], a_exponent - b_exponent)[:, 0, 0]
+    return replace(match, factor=factor)
+
+
+def _normalised(images: NDArray) -> tuple[NDArray, NDArray[np.int32], NDArray[np.bool_]]:
+    """Images over powers of two, the exponents of these, and which images are finite; the others become zeros.
+
+    The largest part of each is in [0.5, 1) then. Images of that order are left as they are: it saves time, and changes
+    no bit of the result.
+    """
+    largest = largest_part(images)
+    finite = np.isfinite(largest)
+    exponent = exponents(largest)
+    exponent[np.abs(exponent) <= ORDINARY] = 0
+    usable = images if finite.all() else np.where(finite[:, None, None], images, 0)
+    return times_two_to_the(usable, -exponent) if exponent.any() else usable, exponent, finite
 
 
 def _search(
@@ -107,18 +132,6 @@ def _search(
     flipped = turned[each, at_turned] > upright[each, at]
     row, column = np.divmod(np.where(flipped, at_turned, at), reconstruction.shape[2])
     return row, column, flipped
-
-
-def magnitude_residual(images: NDArray, intensities: NDArray) -> NDArray[np.float64]:
-    """‖|F X| − √Y‖ / ‖√Y‖ of images (B, m1, m2) against measured intensities (B, m1, m2): float64 (B,)."""
-    root = np.sqrt(intensities)
-    misfit = np.abs(scipy.fft.fft2(images)) - root
-    return np.linalg.norm(misfit, axis=(1, 2)) / np.linalg.norm(root, axis=(1, 2))
-
-
-def success_rate(mse: NDArray, threshold: float = SUCCESS) -> float:
-    """The part of the images with an error below the threshold."""
-    return float(np.mean(np.asarray(mse) < threshold))
 
 
 def _explained_energy(truth: NDArray, reconstruction: NDArray, circular: bool) -> tuple[torch.Tensor, torch.Tensor]:

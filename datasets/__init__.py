@@ -1,6 +1,6 @@
 """What is measured: images, their symmetry variants, and their Fourier intensities.
 
-FashionMNIST → Variant → Measurement. Nothing in this package knows a solver or a score.
+ImageSet → Placement → Measurement. Nothing in this package knows a solver or a score.
 """
 
 from datasets.errors import DatasetError

@@ -1,4 +1,4 @@
-"""The one exception that this package raises on bad data or bad requests."""
+"""What is wrong with a data file. Bad arguments are a `ValueError`."""
 
 
 class DatasetError(ValueError):

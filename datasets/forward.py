@@ -6,8 +6,9 @@ import warnings
 
 import numpy as np
 import scipy.fft
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from datasets import arrays
 from datasets.blocks import map_blocks
 
 _BLOCK = 16  # objects transformed at once: their planes stay in the cache
@@ -20,8 +21,8 @@ def check_shapes(object_shape: tuple[int, int], grid: tuple[int, int]) -> None:
     generically injective up to its symmetries (section 1 of the paper).
     """
     for n, m in zip(object_shape, grid, strict=True):
-        if n < 1 or m < n:
-            raise ValueError(f"cannot measure {n} samples on a grid of {m}: need 1 <= n <= m")
+        if m < n:
+            raise ValueError(f"cannot measure {n} samples on a grid of {m}: at least as many are needed")
     if any(m < 2 * n - 1 for n, m in zip(object_shape, grid, strict=True)):
         warnings.warn(
             f"grid {grid} is below 2n - 1 = {tuple(2 * n - 1 for n in object_shape)}: "
@@ -30,28 +31,27 @@ def check_shapes(object_shape: tuple[int, int], grid: tuple[int, int]) -> None:
         )
 
 
-def forward(objects: NDArray, grid: tuple[int, int], threads: int = 1) -> NDArray[np.float64]:
+def forward(objects: ArrayLike, grid: tuple[int, int], threads: int = 1) -> NDArray[np.float64]:
     """Oversampled Fourier intensities |F X Fᵀ|² with the zero frequency at [..., 0, 0].
 
     Args:
-        objects: real or complex array (..., n1, n2).
+        objects: real or complex (batch, n1, n2).
         grid: (m1, m2), the number of samples in the Fourier plane.
         threads: blocks of objects transformed side by side.
 
     Returns:
-        float64 array (..., m1, m2), unnormalised: Y[..., 0, 0] = |sum of X|².
+        float64 (batch, m1, m2), unnormalised: Y[:, 0, 0] = |sum of X|².
 
     Raises:
-        ValueError: the grid is smaller than the object. A grid below 2n − 1 only warns.
+        ValueError: these are not images, or the grid is smaller than they are. A grid below 2n − 1 only warns.
     """
-    objects = np.asarray(objects)
-    *batch, n1, n2 = objects.shape
-    check_shapes((n1, n2), grid)
-    intensities = np.empty((*batch, *grid))
-    images, planes = objects.reshape(-1, n1, n2), intensities.reshape(-1, *grid)
+    images = arrays.images("objects", "(batch, n1, n2)", objects)
+    grid = arrays.shape("grid", grid)
+    check_shapes(arrays.shape("the shape of the objects", images.shape[1:]), grid)
+    intensities = np.empty((len(images), *grid))
 
     def one(block: slice) -> None:
-        planes[block] = _forward(images[block], grid)
+        intensities[block] = _forward(images[block], grid)
 
     map_blocks(one, len(images), _BLOCK, threads)
     return intensities
@@ -67,8 +67,9 @@ def _forward(objects: NDArray, grid: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def half_plane(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(Y[k] + Y[−k]) / 2 of planes (B, m1, m2) in the columns 0 … m2 // 2: the intensities of real images, of each of
-    which there are two measurements.
+    """(Y[k] + Y[−k]) / 2 of planes (B, m1, m2), in the columns 0 … m2 // 2: (B, m1, m2 // 2 + 1).
+
+    The intensities of a real image satisfy Y[−k] = Y[k], so that each of them is measured twice.
     """
     m2 = y.shape[2]
     columns = m2 // 2 + 1

@@ -3,45 +3,68 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from datasets import arrays
 from datasets.blocks import map_blocks
 from datasets.forward import check_shapes, forward
+from datasets.scaling import exponents, largest_part, times_two_to_the
 from datasets.streams import NOISE, split_code
 from datasets.variants import GRID
 
 _BLOCK = 16  # images that are hashed, or counted, by one thread
+_ROUNDINGS = 16  # units in the last place of an object's largest pixel by which another may seem negative
 
 
 @dataclass(frozen=True)
 class Measurement:
     """A batch of Fourier intensities with the public knowledge that comes with them.
 
+    Lists and other real numbers are taken, and converted.
+
     Attributes:
-        intensities: float64 (batch, m1, m2), zero frequency at [:, 0, 0]; NaN where a detector failed.
+        intensities: float64 (batch, m1, m2), zero frequency at [:, 0, 0]. An image of which one is not finite, or
+            negative, cannot be reconstructed.
         object_shape: (n1, n2); the object is zero outside the box [0, n1) × [0, n2).
         indices: int64 (batch,), each image's number in its data set. A name, by which random streams are
             keyed, so that an image's result does not depend on its neighbours in the batch.
-        real: the object is real-valued.
-        nonnegative: the object is nonnegative.
+        real: the objects are real-valued.
+        nonnegative: bool (batch,), which of the objects are known to be nonnegative; a single answer is one for all.
+
+    Raises:
+        ValueError: something is not of this kind or shape, or the grid is smaller than the object.
     """
 
     intensities: NDArray[np.float64]
     object_shape: tuple[int, int]
     indices: NDArray[np.int64]
     real: bool = True
-    nonnegative: bool = True
+    nonnegative: NDArray[np.bool_] = True  # type: ignore[assignment]  # a single answer becomes an array below
 
     def __post_init__(self) -> None:
-        if self.intensities.ndim != 3:
-            raise ValueError(f"intensities must be (batch, m1, m2), got shape {self.intensities.shape}")
-        if len(self.indices) != len(self.intensities):
-            raise ValueError(f"{len(self.indices)} indices for {len(self.intensities)} images")
-        check_shapes(self.object_shape, self.grid)
+        intensities = arrays.images("intensities", "(batch, m1, m2)", self.intensities, arrays.REAL)
+        indices = arrays.indices(self.indices)
+        if len(indices) != len(intensities):
+            raise ValueError(f"{len(indices)} indices for {len(intensities)} images")
+        object_shape = arrays.shape("object_shape", self.object_shape)
+        check_shapes(object_shape, arrays.shape("grid", intensities.shape[1:]))
+        if not isinstance(self.real, bool | np.bool_):
+            raise ValueError(f"real must be true or false, got {self.real!r}")
+        nonnegative = np.asarray(self.nonnegative)
+        if nonnegative.dtype != bool or nonnegative.shape not in ((), (len(intensities),)):
+            raise ValueError(f"nonnegative must be true or false, for all or for each image, got {self.nonnegative!r}")
+        accepted = {
+            "intensities": intensities.astype(np.float64, copy=False),
+            "object_shape": object_shape,
+            "indices": indices,
+            "real": bool(self.real),
+            "nonnegative": np.broadcast_to(nonnegative, len(intensities)),
+        }
+        for name, value in accepted.items():
+            object.__setattr__(self, name, value)  # the way to change a frozen dataclass while it is made
 
     def __len__(self) -> int:
         return len(self.intensities)
@@ -53,7 +76,12 @@ class Measurement:
         return m1, m2
 
     def __getitem__(self, items: slice | NDArray) -> Measurement:
-        return replace(self, intensities=self.intensities[items], indices=self.indices[items])
+        return replace(
+            self,
+            intensities=self.intensities[items],
+            indices=self.indices[items],
+            nonnegative=self.nonnegative[items],
+        )
 
     def valid(self) -> NDArray[np.bool_]:
         """(batch,) True where an image can be reconstructed: finite, nonnegative, and not all zero."""
@@ -69,7 +97,7 @@ class Measurement:
         library, so that the same measurement made on another machine has the same name.
         """
         blocks = map_blocks(
-            lambda block: [self._digest(image) for image in self.intensities[block]], len(self), _BLOCK, threads
+            lambda block: [self._digest(i) for i in range(block.start, block.stop)], len(self), _BLOCK, threads
         )
         return [digest for block in blocks for digest in block]
 
@@ -77,26 +105,21 @@ class Measurement:
         """SHA-256 of the whole batch, in hexadecimal."""
         return hashlib.sha256("".join(self.digests()).encode()).hexdigest()
 
-    def _digest(self, image: NDArray[np.float64]) -> str:
-        header = repr((self.object_shape, image.shape, self.real, self.nonnegative)).encode()
+    def _digest(self, i: int) -> str:
+        image = self.intensities[i]
+        header = repr((self.object_shape, image.shape, self.real, bool(self.nonnegative[i]))).encode()
         largest = float(np.abs(image).max(initial=0.0))
         if not np.isfinite(largest):
             return hashlib.sha256(header + image.tobytes()).hexdigest()
-        exponent = math.frexp(largest)[1]
-        steps = np.rint(_times_two_to_the(image, 20 - exponent)).astype("<i4")
+        exponent = int(exponents(largest))
+        steps = np.rint(times_two_to_the(image, 20 - exponent)).astype("<i4")
         return hashlib.sha256(header + exponent.to_bytes(4, "little", signed=True) + steps.tobytes()).hexdigest()
 
 
-def _times_two_to_the(image: NDArray[np.float64], exponent: int) -> NDArray[np.float64]:
-    if abs(exponent) < 1000:
-        return image * math.ldexp(1.0, exponent)
-    return np.ldexp(image, exponent)  # four times as slow, and right where the factor itself is not finite
-
-
 def measure(
-    objects: NDArray,
+    objects: ArrayLike,
     *,
-    indices: NDArray[np.int64] | None = None,
+    indices: ArrayLike | None = None,
     grid: tuple[int, int] = GRID,
     photons: float | None = None,
     seed: int = 0,
@@ -105,27 +128,43 @@ def measure(
 ) -> Measurement:
     """Measure objects (batch, n1, n2), real or complex, by eq. 1.1 of the paper.
 
+    A real object is known to be nonnegative where none of its pixels is below zero by more than the rounding errors
+    of its largest one, in the precision of the objects.
+
     With `photons`, each image's intensities are Poisson counts with that many photons expected in all, scaled
     back to the units of the noiseless intensities. The counts are drawn once per image from (seed, split,
     index): every solver sees the same ones. An image without any light stays all zero.
 
     `threads` blocks of images are measured side by side, which changes nothing else.
+
+    Raises:
+        ValueError: objects, indices, photons or split are not what they should be, or the grid is too small.
     """
-    objects = np.asarray(objects)
-    indices = np.arange(len(objects)) if indices is None else np.asarray(indices, dtype=np.int64)
+    objects = arrays.images("objects", "(batch, n1, n2)", objects)
+    numbers = arrays.indices(np.arange(len(objects)) if indices is None else indices)
+    if len(numbers) != len(objects):
+        raise ValueError(f"{len(numbers)} indices for {len(objects)} images")
     intensities = forward(objects, grid, threads)
     if photons is not None:
         if not (np.isfinite(photons) and photons > 0):
             raise ValueError(f"photons must be positive, got {photons}")
-        intensities = _poisson(intensities, photons, indices, seed, split, threads)
+        intensities = _poisson(intensities, photons, numbers, seed, split, threads)
     real = not np.iscomplexobj(objects)
     return Measurement(
         intensities=intensities,
         object_shape=(objects.shape[1], objects.shape[2]),
-        indices=indices,
+        indices=numbers,
         real=real,
-        nonnegative=real and bool((objects >= 0).all()),
+        nonnegative=_nonnegative(objects) if real else np.zeros(len(objects), dtype=bool),
     )
+
+
+def _nonnegative(objects: NDArray) -> NDArray[np.bool_]:
+    """(batch,) which real objects have no negative pixel, but for rounding errors."""
+    if objects.dtype.kind in "bu":
+        return np.ones(len(objects), dtype=bool)
+    rounding = _ROUNDINGS * np.finfo(objects.dtype).eps if objects.dtype.kind == "f" else 0
+    return np.asarray(objects.min(axis=(1, 2)) >= -rounding * largest_part(objects))
 
 
 def _poisson(
@@ -141,8 +180,11 @@ def _poisson(
     def count(block: slice) -> None:
         for counts, expected, index in zip(noisy[block], intensities[block], indices[block], strict=True):
             rng = np.random.default_rng([seed, split_code(split), int(index), NOISE])
-            total = expected.sum()
-            counts[:] = rng.poisson(expected * (photons / total)) * (total / photons) if total > 0 else 0.0
+            exponent = exponents(expected.max())
+            relative = times_two_to_the(expected, -exponent)
+            total = relative.sum()
+            seen = rng.poisson(relative * (photons / total)) * (total / photons) if total > 0 else relative
+            counts[:] = times_two_to_the(seen, exponent)
 
     map_blocks(count, len(noisy), _BLOCK, threads)
     return noisy

@@ -14,5 +14,11 @@ _SPLITS = {"train": 0, "test": 1}
 
 
 def split_code(split: str) -> int:
-    """The number that stands for a split in a stream's key."""
+    """The number that stands for a split in a stream's key.
+
+    Raises:
+        ValueError: there is no such split.
+    """
+    if split not in _SPLITS:
+        raise ValueError(f"unknown split '{split}': choose from {', '.join(_SPLITS)}")
     return _SPLITS[split]

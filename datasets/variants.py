@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from datasets import arrays
 from datasets.streams import PLACEMENT, split_code
 
 FRAME = (42, 42)  # n of the paper: 28 + 7 pixels of padding on every side
@@ -45,11 +46,28 @@ VARIANTS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Placement:
-    """Where each tile goes. All arrays have shape (N,)."""
+    """Where N tiles of any size go in a frame of any size.
 
-    row: NDArray[np.int64]
-    column: NDArray[np.int64]
+    Attributes:
+        drawn: float64 (N, 2) in [0, 1), by which a row and a column are chosen; None for the centre of the frame.
+        flipped: bool (N,), True for the tiles that are turned by 180 degrees.
+    """
+
+    drawn: NDArray[np.float64] | None
     flipped: NDArray[np.bool_]
+
+    def corners(self, tile: tuple[int, int], frame: tuple[int, int] = FRAME) -> NDArray[np.int64]:
+        """(N, 2) row and column of the first pixel of each tile, uniform over all (frame − tile + 1) places of an axis.
+
+        Raises:
+            ValueError: such a tile does not fit.
+        """
+        room = np.subtract(arrays.shape("frame", frame), tile)
+        if np.any(room < 0):
+            raise ValueError(f"a tile of {tile} does not fit into a frame of {frame}")
+        if self.drawn is None:
+            return np.tile(room // 2, (len(self.flipped), 1))
+        return np.floor(self.drawn * (room + 1)).astype(np.int64)
 
 
 def placements(
@@ -58,36 +76,42 @@ def placements(
     seed: int,
     split: str,
     indices: ArrayLike,
-    tile: tuple[int, int] = (28, 28),
-    frame: tuple[int, int] = FRAME,
 ) -> Placement:
     """Placement of the images with these indices (N,) in the data set's own numbering.
 
-    Shifts are uniform over all (frame − tile + 1) positions of each axis; a flip has probability one half.
+    Shifts are uniform; a flip has probability one half.
+
+    Raises:
+        ValueError: there is no such variant or split, or the indices are not whole, or negative.
     """
     variant = Variant(variant)
-    indices = np.asarray(indices, dtype=np.int64)
+    indices = arrays.indices(indices)
     # One row of draws per image, taken from the head of one stream: a prefix never depends on its length.
     draws = np.random.default_rng([seed, split_code(split), PLACEMENT]).random((int(indices.max(initial=-1)) + 1, 3))
     u = draws[indices]
-    room = np.subtract(frame, tile)
-    if np.any(room < 0):
-        raise ValueError(f"a tile of {tile} does not fit into a frame of {frame}")
-    corner = np.floor(u[:, :2] * (room + 1)).astype(np.int64) if variant.shifts else np.tile(room // 2, (len(u), 1))
-    flipped = u[:, 2] < 0.5 if variant.flips else np.zeros(len(u), dtype=bool)
-    return Placement(corner[:, 0], corner[:, 1], flipped)
+    return Placement(
+        drawn=u[:, :2] if variant.shifts else None,
+        flipped=u[:, 2] < 0.5 if variant.flips else np.zeros(len(u), dtype=bool),
+    )
 
 
-def place(tiles: NDArray, placement: Placement, frame: tuple[int, int] = FRAME) -> NDArray:
+def place(tiles: ArrayLike, placement: Placement, frame: tuple[int, int] = FRAME) -> NDArray:
     """Tiles (N, h, w) in frames (N, *frame) of zeros, each turned by 180 degrees where its placement says so.
 
     The flip of a complex tile is conjugated: that is the symmetry of the measurement.
+
+    Raises:
+        ValueError: these are not N tiles, or they do not fit.
     """
+    tiles = arrays.images("tiles", "(N, h, w)", tiles)
     n, h, w = tiles.shape
+    if len(placement.flipped) != n:
+        raise ValueError(f"{len(placement.flipped)} placements for {n} tiles")
+    corner = placement.corners((h, w), frame)
     turned = np.conj(tiles[:, ::-1, ::-1])
     tiles = np.where(placement.flipped[:, None, None], turned, tiles)
     frames = np.zeros((n, *frame), dtype=tiles.dtype)
-    rows = placement.row[:, None, None] + np.arange(h)[:, None]
-    columns = placement.column[:, None, None] + np.arange(w)
+    rows = corner[:, 0, None, None] + np.arange(h)[:, None]
+    columns = corner[:, 1, None, None] + np.arange(w)
     frames[np.arange(n)[:, None, None], rows, columns] = tiles
     return frames

@@ -1,4 +1,7 @@
-"""How an image is recovered: one solver, one file. Nothing in this package knows the truth or a score."""
+"""How an image is recovered: one solver, one file.
+
+A solver sees a measurement, never the truth. Training sees images, and is handed a score to validate with.
+"""
 
 from solvers.backend import Backend, select_backend
 from solvers.base import Information, Reconstruction, Solver, Status, Streams

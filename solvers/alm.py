@@ -12,6 +12,7 @@ from solvers import compiled
 from solvers.backend import Array
 from solvers.block import Block
 from solvers.iterative import CHECK_EVERY, Ends, IterativeSolver, State
+from solvers.kernels import replaced_by, replacement
 from solvers.lbfgs import History, inner_product, two_loop
 
 ARMIJO = 1e-4  # sufficient decrease, Nocedal and Wright, section 3.1
@@ -32,6 +33,7 @@ class _Iterate(NamedTuple):
     evaluations: Array  # transform pairs spent
 
 
+@replaced_by("alm", "lagrangian", "penalised", "step", "update_multipliers")
 class AugmentedLagrangian(IterativeSolver):
     """min ½ dist²(Z, M) subject to Z ∈ S: the method the paper calls ALM.
 
@@ -99,6 +101,9 @@ class AugmentedLagrangian(IterativeSolver):
             return None
         age, estimate, residual = kernel.pursue(limit, CHECK_EVERY, self.tolerance)
         return Ends(state, age, block.backend.asarray(estimate), block.backend.asarray(residual))
+
+    def iterated_by(self, block: Block) -> str:
+        return "compiled" if self._has_kernel(block) else super().iterated_by(block)
 
     def estimate(self, state: State, block: Block) -> Array:
         return block.project_object(state[0])
@@ -168,12 +173,15 @@ class AugmentedLagrangian(IterativeSolver):
             inner=xp.where(due, xp.zeros_like(it.inner), it.inner),
         )
 
+    def _has_kernel(self, block: Block) -> bool:
+        return block.compiled and block.box is not None and replacement(type(self)) is not None
+
     def _kernel(self, it: _Iterate, history: History, block: Block) -> compiled.Lagrangian | None:
         """The compiled kernel on these arrays, which it overwrites: copies would take as long as several iterations.
 
-        None where the portable code is to run: for this block, or for a solver that is made from this one.
+        None where the portable code runs.
         """
-        if not block.compiled or block.box is None or self.name != AugmentedLagrangian.name:
+        if block.box is None or not self._has_kernel(block):
             return None
         to_numpy = block.backend.to_numpy
         return compiled.Lagrangian(

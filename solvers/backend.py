@@ -41,14 +41,6 @@ class Backend:
         """The library's array API namespace."""
         return importlib.import_module(f"array_api_compat.{self.name}")
 
-    @property
-    def real_dtype(self) -> Any:
-        return getattr(self.xp, self.precision)
-
-    @property
-    def complex_dtype(self) -> Any:
-        return self.xp.complex64 if self.precision == "float32" else self.xp.complex128
-
     def asarray(self, array: NDArray) -> Array:
         """A NumPy array on this device, floats and complex numbers in this precision."""
         array = np.asarray(array)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -22,13 +22,16 @@ class Status(StrEnum):
 
     SOLVED = "solved"  # the magnitude residual reached the tolerance
     STOPPED = "stopped"  # the budget is used up, or the method has a single pass
-    DIVERGED = "diverged"  # the iterate is no longer finite
-    INVALID = "invalid"  # the measurement is not finite, is negative, or is zero everywhere
+    DIVERGED = "diverged"  # the image is not finite, or its precision does not hold it: it is zero, its residual NaN
+    INVALID = "invalid"  # not finite, negative or all zero intensities, or an object without a property to be used
 
 
 @dataclass(frozen=True)
 class Information:
-    """What a solver uses besides the intensities: a comparison is only fair when this is said."""
+    """What a solver uses besides the intensities, where the measurement offers it.
+
+    A comparison is only fair when this is said.
+    """
 
     support: str = "none"
     real: bool = False
@@ -41,6 +44,14 @@ class Information:
         words += ["nonnegative"] if self.nonnegative else []
         words += [f"trained on {self.training_data}"] if self.training_data != "none" else []
         return ", ".join(words) or "nothing"
+
+    def on(self, measurement: Measurement) -> Information:
+        """What of this a measurement offers: nobody uses that a complex object is real."""
+        return replace(
+            self,
+            real=self.real and measurement.real,
+            nonnegative=self.nonnegative and bool(measurement.nonnegative.any()),
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,8 @@ class Reconstruction:
         starts: (batch,) starts used.
         transforms: (batch,) Fourier transforms of a whole image spent: a cost that knows no hardware.
         status: (batch,) how each image was left.
+        kernel: what did the iterations: "compiled" for the CPU, "cuda" (a start in one launch), "cufft", or "portable"
+            for the functions of the array library. Empty where there were none.
     """
 
     images: NDArray
@@ -76,6 +89,7 @@ class Reconstruction:
     starts: NDArray[np.int64]
     transforms: NDArray[np.int64]
     status: list[Status]
+    kernel: str = ""
 
 
 class Solver(BaseModel, ABC):

@@ -55,8 +55,8 @@ class Block:
     def inverse(self, z: Array) -> Array:
         """F⁻¹ z, the images (B, m1, m2).
 
-        MKL rounds a lone image otherwise than one of several: it is transformed beside itself, so that its result does
-        not depend on its company.
+        MKL rounds a single image otherwise than one of several: it is transformed twice, side by side, so that its
+        result does not depend on its neighbours.
         """
         xp, fft = self.backend.xp, self.backend.xp.fft
         if z.shape[0] == 1 and (self.backend.name, self.backend.device) == ("torch", "cpu"):

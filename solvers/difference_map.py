@@ -9,9 +9,11 @@ from pydantic import Field, field_validator
 from solvers.backend import Array
 from solvers.block import Block
 from solvers.iterative import State
+from solvers.kernels import replaced_by
 from solvers.projection import ProjectionSolver
 
 
+@replaced_by("difference_map", "step", "solution")
 class DifferenceMap(ProjectionSolver):
     """x ← x + β [P_S f_M(x) − P_M f_S(x)],  f_M = P_M + (P_M − I)/β,  f_S = P_S − (P_S − I)/β.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from solvers.backend import Array
 from solvers.block import Block
+from solvers.kernels import replaced_by
 from solvers.projection import ProjectionSolver
 
 
+@replaced_by("er", "step", "solution")
 class ErrorReduction(ProjectionSolver):
     """Alternating projections:  x ← P_S P_M x.
 

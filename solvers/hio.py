@@ -6,9 +6,11 @@ from pydantic import Field
 
 from solvers.backend import Array
 from solvers.block import Block
+from solvers.kernels import replaced_by
 from solvers.projection import ProjectionSolver
 
 
+@replaced_by("hio", "step", "solution")
 class HybridInputOutput(ProjectionSolver):
     """x ← P_M x where that satisfies the object constraints, x − β P_M x elsewhere.
 

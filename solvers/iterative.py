@@ -111,15 +111,25 @@ class IterativeSolver(Solver):
         """
         return None
 
+    def iterated_by(self, block: Block) -> str:
+        """What does the iterations of this block: "portable", or the name of a kernel as in `Reconstruction`."""
+        return "portable"
+
     def information(self) -> Information:
         return Information(support=self.support, real=self.real, nonnegative=self.nonneg)
 
     def solve(
         self, measurement: Measurement, rng: Streams, observer: Callable[[Snapshot], None] | None = None
     ) -> Reconstruction:
-        """Reconstruct a batch; an `observer` is shown every block at every check, on one thread."""
-        if self.nonneg and not measurement.nonnegative:
-            raise ParameterError(f"{self.name}[nonneg=true] was given objects that are not known to be nonnegative")
+        """Reconstruct a batch; an `observer` is shown every block at every check, on one thread.
+
+        With `nonneg`, an object that is not known to be nonnegative is left out, and its status is INVALID.
+
+        Raises:
+            ParameterError: nonnegativity is to be used of complex objects.
+        """
+        if self.nonneg and not measurement.real:
+            raise ParameterError(f"{self.name}[nonneg=true] was given complex objects, which cannot be nonnegative")
         threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
         workers = max(1, min(threads, len(measurement)))
         run = _Run(self, measurement, rng, observer, workers)
@@ -151,7 +161,7 @@ class _Slots:
     image: NDArray[np.int64]
     start: NDArray[np.int64]
     age: NDArray[np.int64]
-    unit: NDArray[np.float64]  # of a pixel
+    unit: NDArray[np.int32]  # of a pixel, as an exponent of two
     block: Block
     box: Array
     state: State
@@ -203,6 +213,8 @@ class _Run:
         self.backend = solver.backend
         self.real = solver.real and measurement.real
         n, valid = len(measurement), measurement.valid()
+        if solver.nonneg:
+            valid &= measurement.nonnegative
         self.tasks = Tasks([(int(i), 0) for i in np.flatnonzero(valid)], workers)
         self.images = np.zeros(
             (n, *measurement.grid),
@@ -212,6 +224,7 @@ class _Run:
         self.iterations = np.zeros(n, dtype=np.int64)
         self.starts = np.zeros(n, dtype=np.int64)
         self.transforms = np.zeros(n, dtype=np.int64)
+        self.kernel = ""
         self.status = [Status.STOPPED if ok else Status.INVALID for ok in valid]
         self.began, self.observed = time.perf_counter(), 0.0
 
@@ -226,7 +239,9 @@ class _Run:
                 slots = self._admit(slots.select(going) if len(going) else None)
 
     def reconstruction(self) -> Reconstruction:
-        return Reconstruction(self.images, self.residual, self.iterations, self.starts, self.transforms, self.status)
+        return Reconstruction(
+            self.images, self.residual, self.iterations, self.starts, self.transforms, self.status, self.kernel
+        )
 
     def _admit(self, slots: _Slots | None) -> _Slots | None:
         """Fill the free places of a block; None where nothing is left to do."""
@@ -244,6 +259,7 @@ class _Run:
         block = box_block(part, self.backend, real=self.real, nonnegative=solver.nonneg)
         if solver.support == "shrinkwrap":  # from the first iteration on, to compute all of them in the same way
             block = replace(block, box=None)
+        self.kernel = solver.iterated_by(block)  # the same for all blocks of a measurement
         noise = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
         n1, n2 = part.object_shape
         energy = part.intensities.mean(axis=(1, 2))  # of the objects, by Parseval
@@ -264,7 +280,7 @@ class _Run:
         )
 
     def _pursue(self, slots: _Slots) -> _Slots | None:
-        """All iterations of a fresh block; None where they are to be done step by step."""
+        """All iterations of a fresh block; None where they must be done step by step."""
         if self.observer is not None:
             return None
         ends = self.solver.pursue(slots.state, slots.block, self._limit(slots))
@@ -319,9 +335,8 @@ class _Run:
         rows = np.flatnonzero(ended)
         xp, index = self.backend.xp, self.backend.asarray(rows)
         estimates = self.backend.to_numpy(xp.take(slots.best_estimate, index, axis=0))
-        estimates = in_units(estimates, slots.unit[rows])
-        too_large = rows[~np.isfinite(estimates).all(axis=(1, 2))]
-        residual[too_large], solved[too_large] = np.inf, False
+        estimates, right = in_units(estimates, slots.unit[rows])
+        residual[rows[~right]], solved[rows[~right]] = np.inf, False
         transforms = solver.transforms(slots.state, slots.age)
         followers = []
         for row, estimate in zip(rows, estimates, strict=True):
@@ -350,7 +365,7 @@ class _Run:
                 slots.start[due],
                 slots.age[due],
                 self.backend.to_numpy(residual)[due].astype(np.float64),
-                in_units(self.backend.to_numpy(estimate), slots.unit)[due],
+                in_units(self.backend.to_numpy(estimate), slots.unit)[0][due],
                 now - self.began - self.observed,
             )
         )

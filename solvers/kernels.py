@@ -1,8 +1,15 @@
-"""What does the iterations of a projection solver fast, chosen in one place: compiled for the CPU, or in CUDA."""
+"""Which code the compiled and the CUDA kernels stand in for, and the kernel for a map on a block of images.
+
+A kernel is a second implementation of some methods of one class, and is bound to these very functions: a solver that is
+made from the class and overrides one of them runs the portable code, with its own method.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +19,51 @@ from solvers.backend import Array
 from solvers.block import Block
 from solvers.iterative import Ends
 
-MAPS = compiled.MAPS
+log = logging.getLogger(__name__)
+
+Class = TypeVar("Class", bound=type)
+
+ITERATION = ("begin", "advance", "estimate", "advance_and_check", "pursue")  # of any iterative solver
+
+_REPLACED: dict[type, tuple[str, dict[str, object]]] = {}  # the kernel of a class, and the functions it stands in for
+
+
+def replaced_by(name: str, *methods: str) -> Callable[[Class], Class]:
+    """Mark a class whose iterations, made of these methods, the kernel `name` does as well."""
+
+    def mark(kind: Class) -> Class:
+        _REPLACED[kind] = name, {method: getattr(kind, method) for method in (*ITERATION, *methods)}
+        return kind
+
+    return mark
+
+
+def replacement(kind: type) -> str | None:
+    """The kernel that does the iterations of this class; None where there is none, or a method is overridden."""
+    for ancestor in kind.__mro__:
+        if ancestor in _REPLACED:
+            name, methods = _REPLACED[ancestor]
+            overridden = tuple(method for method, known in methods.items() if getattr(kind, method) is not known)
+            if overridden:
+                _say_once(kind, overridden, ancestor)
+            return None if overridden else name
+    return None
+
+
+@cache
+def _say_once(kind: type, overridden: tuple[str, ...], ancestor: type) -> None:
+    log.warning(
+        "%s overrides %s of %s: its iterations run the portable code, which is slower than the kernel",
+        kind.__name__,
+        ", ".join(overridden),
+        ancestor.__name__,
+    )
 
 
 class Kernel(Protocol):
     """A map on a block of images x (B, m1, m2), which are left as they are."""
+
+    label: str  # what it is called in a `Reconstruction`
 
     def iterate(self, x: Array, count: int) -> Array:
         """The images after `count` iterations."""
@@ -25,8 +72,13 @@ class Kernel(Protocol):
         """Starts to their ends, which `IterativeSolver.pursue` defines; None where the kernel does not do that."""
 
 
+def serve(block: Block) -> bool:
+    """Whether there are kernels for the maps on this block."""
+    return block.box is not None and (block.compiled or block.on_gpu)
+
+
 def kernel(name: str, block: Block, beta: float) -> Kernel | None:
-    """The kernel for a map of MAPS with relaxation β on a block; None where it goes the portable way."""
+    """The kernel for a map with relaxation β on a block; None where there is none."""
     if block.compiled and block.box is not None:
         return _Compiled(name, block, block.box, beta)
     if block.on_gpu and block.box is not None:
@@ -35,6 +87,8 @@ def kernel(name: str, block: Block, beta: float) -> Kernel | None:
 
 
 class _Compiled:
+    label = "compiled"
+
     def __init__(self, name: str, block: Block, box: tuple[int, int], beta: float) -> None:
         self._backend = block.backend
         magnitude = block.backend.to_numpy(block.magnitude)
@@ -56,6 +110,7 @@ class _Cuda:
     def __init__(self, name: str, block: Block, box: tuple[int, int], beta: float) -> None:
         self._backend, self._magnitude = block.backend, block.magnitude
         self._map = cuda.Map(name, block.grid, box, block.nonnegative, beta)
+        self.label = "cuda" if cuda.way(block.grid, box) == "fused" else "cufft"
 
     def iterate(self, x: Array, count: int) -> Array:
         return self._map.iterate(x, self._magnitude, count)

@@ -20,6 +20,7 @@ from solvers import weights as weight_files
 from solvers.backend import Backend
 from solvers.base import Information, Reconstruction, Solver, Status, Streams
 from solvers.errors import UnavailableError
+from solvers.units import in_units, normalised
 
 if TYPE_CHECKING:
     from solvers.retrieval import RetrievalModel
@@ -113,7 +114,10 @@ class LearnedSolver(Solver):
         self._model = model.eval().to(backend.device)
 
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
-        """One pass; nothing in it is random, so `rng` is not used. An invalid measurement gives a zero image.
+        """One pass; nothing in it is random, so `rng` is not used.
+
+        An image is zero where the measurement is invalid, and where the network's answer is not finite, or not in the
+        range of float32 in the unit of the measurement.
 
         Raises:
             UnavailableError: the measurement is of a complex object, or on another grid than the network's.
@@ -129,11 +133,16 @@ class LearnedSolver(Solver):
         valid = measurement.valid()
         images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
         residual = np.full(len(measurement), np.nan)
+        status = [Status.STOPPED if ok else Status.INVALID for ok in valid]
         with torch.inference_mode(), _threads(self.backend.threads):
             size = CHUNK[self.backend.device]
             for chunk in np.split(np.flatnonzero(valid), range(size, int(valid.sum()), size)):
-                images[chunk] = self._reconstruct(measurement.intensities[chunk])
-                residual[chunk] = _residual(images[chunk], measurement.intensities[chunk])
+                unit, part = normalised(measurement[chunk])
+                drawn = self._reconstruct(part.intensities)
+                images[chunk], right = in_units(drawn, unit)
+                residual[chunk[right]] = _residual(drawn[right], part.intensities[right])
+                for lost in chunk[~right]:
+                    status[lost] = Status.DIVERGED
         once = valid.astype(np.int64)
         return Reconstruction(
             images=images,
@@ -141,14 +150,11 @@ class LearnedSolver(Solver):
             iterations=once,
             starts=once,
             transforms=self.transforms_per_image * once,
-            status=[Status.STOPPED if ok else Status.INVALID for ok in valid],
+            status=status,
         )
 
     def _reconstruct(self, intensities: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(n, m1, m2) for up to a chunk of valid measurements.
-
-        Dividing by the largest intensity keeps float32 in range whatever the units.
-        """
+        """(n, m1, m2) for up to a chunk of normalised measurements. The network sees the brightest intensity as 1."""
         import torch
 
         scale = intensities.max(axis=(1, 2), keepdims=True)
@@ -175,7 +181,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _residual(images: NDArray[np.float32], intensities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """‖|FX| − √Y‖ / ‖√Y‖ (n,) by its definition, in float64 and with the intensities as they were measured."""
+    """‖|FX| − √Y‖ / ‖√Y‖ (n,) by its definition, in float64 and over the whole plane."""
     magnitudes = np.sqrt(intensities)
     difference = np.abs(scipy.fft.fft2(images.astype(np.float64))) - magnitudes
     return np.linalg.norm(difference, axis=(1, 2)) / np.linalg.norm(magnitudes, axis=(1, 2))

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from solvers.backend import Array
 from solvers.block import Block
 from solvers.iterative import CHECK_EVERY, Ends, IterativeSolver, State
-from solvers.kernels import MAPS, Kernel, kernel
+from solvers.kernels import Kernel, kernel, replacement, serve
 
 
 class ProjectionSolver(IterativeSolver):
-    """A fixed-point iteration x ← T(x) of the projections P_M (magnitudes) and P_S (support, nonnegativity)."""
+    """A fixed-point iteration x ← T(x) of the projections P_M (magnitudes) and P_S (support, nonnegativity).
+
+    The portable code calls `step` and `solution`. Kernels do the same for the maps of this package, which say so with
+    `replaced_by`.
+    """
 
     @abstractmethod
     def step(self, x: Array, block: Block) -> Array:
@@ -47,8 +51,12 @@ class ProjectionSolver(IterativeSolver):
         return self._pursue(state, block, limit, CHECK_EVERY)
 
     def has_kernel(self) -> bool:
-        """Whether the kernels know this map with these parameters."""
-        return self.name in MAPS
+        """Whether the kernel that replaces this map, if there is one, knows these parameters."""
+        return True
+
+    def iterated_by(self, block: Block) -> str:
+        fast = self._kernel(block)
+        return fast.label if fast else super().iterated_by(block)
 
     def estimate(self, state: State, block: Block) -> Array:
         (x,) = state
@@ -63,4 +71,5 @@ class ProjectionSolver(IterativeSolver):
         return fast.pursue(state[0], limit, every, self.tolerance) if fast else None
 
     def _kernel(self, block: Block) -> Kernel | None:
-        return kernel(self.name, block, getattr(self, "beta", 0.0)) if self.has_kernel() else None
+        name = replacement(type(self)) if serve(block) and self.has_kernel() else None
+        return kernel(name, block, getattr(self, "beta", 0.0)) if name else None

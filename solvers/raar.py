@@ -6,9 +6,11 @@ from pydantic import Field
 
 from solvers.backend import Array
 from solvers.block import Block
+from solvers.kernels import replaced_by
 from solvers.projection import ProjectionSolver
 
 
+@replaced_by("raar", "step", "solution")
 class RelaxedAveragedAlternatingReflections(ProjectionSolver):
     """x ← β/2 (R_S R_M + I) x + (1 − β) P_M x, with the reflections R = 2P − I.
 

@@ -9,9 +9,11 @@ from pydantic import Field
 from solvers.backend import Array
 from solvers.block import Block
 from solvers.iterative import CHECK_EVERY, State
+from solvers.kernels import replaced_by
 from solvers.projection import ProjectionSolver
 
 
+@replaced_by("rrr", "step", "solution")
 class RelaxedReflectReflect(ProjectionSolver):
     """x ← x + β [P_M(2 P_S x − x) − P_S x].
 

@@ -117,15 +117,6 @@ def in_lower_half(
     return lower
 
 
-def canonical_spectrum(
-    objects: NDArray, grid: tuple[int, int], *, deciding: Index = VERTICAL_INDEX, centring: Centring = "box"
-) -> NDArray[np.complex128]:
-    """Spectrum (batch, m1, m2) of the canonical form; its phases `unit(...)` lie in R."""
-    spectrum = transfer_phase(centred_spectrum(objects, grid, centring))
-    lower = in_lower_half(objects, grid, deciding=deciding, centring=centring)
-    return np.where(lower[:, None, None], np.conj(spectrum), spectrum)
-
-
 def orient(
     objects: NDArray, grid: tuple[int, int], *, deciding: Index = VERTICAL_INDEX, centring: Centring = "box"
 ) -> NDArray:

@@ -8,21 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets import Measurement
+from datasets.scaling import exponents, largest_part, times_two_to_the
 
 
-def normalised(measurement: Measurement) -> tuple[NDArray[np.float64], Measurement]:
-    """A measurement of objects with an energy in [1, 4), and the unit (B,) that their pixels then have.
+def normalised(measurement: Measurement) -> tuple[NDArray[np.int32], Measurement]:
+    """A valid measurement, of objects with an energy in [1, 4), and the exponent e (B,) of their unit 2ᵉ.
 
-    It is a power of two: an image is the same to the last bit whatever the unit of the intensities, and their squares
-    stay in the range of float32.
+    Powers of two keep an image the same to the last bit whatever the unit of the intensities, and this energy keeps
+    squares in the range of float32.
     """
     y = measurement.intensities
-    _, exponent = np.frexp(y.mean(axis=(1, 2)))  # of the energy, by Parseval
-    unit = np.ldexp(1.0, np.clip((exponent - 1) // 2, -500, 500))
-    return unit, replace(measurement, intensities=y * (unit**-2)[:, None, None])
+    brightest = exponents(largest_part(y))  # first, or else the mean of very large numbers overflows
+    y = times_two_to_the(y, -brightest)
+    energy = exponents(y.mean(axis=(1, 2)))  # of the objects, by Parseval
+    unit = (brightest + energy - 1) // 2
+    return unit, replace(measurement, intensities=times_two_to_the(y, brightest - 2 * unit))
 
 
-def in_units(images: NDArray, unit: NDArray[np.float64]) -> NDArray:
-    """Images (B, m1, m2) with pixels in these units (B,), not finite where their precision does not hold them."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return images * unit.astype(images.real.dtype)[:, None, None]
+def in_units(images: NDArray, unit: NDArray[np.int32]) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Images (B, m1, m2) with pixels in units of 2ᵉ (B,), and which of them (B,) are right.
+
+    An image is not right, and is given back as zeros, where it is not finite, and where its precision does not hold it:
+    where its largest pixel overflows, or is so small that it has lost digits.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        scaled = times_two_to_the(images, unit)
+    largest, limits = largest_part(scaled), np.finfo(scaled.dtype)
+    held = (largest >= limits.tiny) & (largest <= limits.max)
+    right = held | ~images.any(axis=(1, 2))
+    return (scaled if right.all() else np.where(right[:, None, None], scaled, 0)), right

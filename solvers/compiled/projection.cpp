@@ -1,8 +1,8 @@
 /* Iterations of the projection solvers, one image after the other.
  *
- * An image stays in the second-level cache for all the iterations of a call, and costs the same in any company. An
- * iteration is three passes over it: columns, with what the map feeds to P_M; rows, with the magnitudes; columns, with
- * the map's new x. The reference is the step of solvers/er.py, hio.py, raar.py, difference_map.py and rrr.py.
+ * An image stays in the second-level cache for all the iterations of a call, and costs the same whatever its
+ * neighbours. An iteration is three passes over it: columns, with what the map feeds to P_M; rows, with the magnitudes;
+ * columns, with the map's new x. The reference is the step of solvers/er.py, hio.py, raar.py, difference_map.py and rrr.py.
  */
 
 #include "modulus.h"

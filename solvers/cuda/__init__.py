@@ -63,7 +63,7 @@ class Map:
 
 @cache
 def _unfit(grid: tuple[int, int], box: tuple[int, int]) -> str | None:
-    """Why the fused kernel does not do this size on the current device, said aloud the first time."""
+    """Why the fused kernel does not do this size on the current device; logged the first time."""
     reason = refusal(grid) or FusedKernel.refusal(grid, box)
     if reason:
         log.warning("no shared-memory kernel: %s; the iterations go through cuFFT", reason)

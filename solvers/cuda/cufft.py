@@ -104,7 +104,7 @@ class FourierIterations:
         self._run(self.renew, self.x, self.p, np.float32(beta), real)
 
     def graph(self, beta: float) -> Any:
-        """RECORDED iterations as a CUDA graph; None, said aloud once, where they cannot be recorded."""
+        """RECORDED iterations as a CUDA graph; None, and a line of the log, where they cannot be recorded."""
         if beta not in self.graphs:
             before = self.x.copy()
             self.step(beta)  # loads what is loaded at first use, which a recording does not allow

@@ -46,7 +46,15 @@ class Secretive(Honest):
 
     def solve(self, measurement, rng):
         found = super().solve(measurement, rng)
-        return replace(found, images=found.images * (1j if measurement.nonnegative else 1))
+        return replace(found, images=found.images * (1j if measurement.nonnegative.all() else 1))
+
+
+class Realist(Honest):
+    """Uses that the object is real, and does not say so."""
+
+    def solve(self, measurement, rng):
+        found = super().solve(measurement, rng)
+        return replace(found, images=found.images * (1j if measurement.real else 1))
 
 
 class Boxed(Honest):
@@ -112,6 +120,48 @@ class Unscaled(Honest):
         return replace(found, images=found.images / (2 if bright else 1))
 
 
+class Dim(Honest):
+    """Takes images with small pixels for empty ones, and says that it stopped there."""
+
+    def solve(self, measurement, rng):
+        found = super().solve(measurement, rng)
+        return replace(found, images=np.where(abs(found.images) < 1e-12, 0, found.images))
+
+
+class Misled(Honest):
+    """Gives the right image in any unit, but says what the residual would be in that of the embedded images."""
+
+    def solve(self, measurement, rng):
+        found = super().solve(measurement, rng)
+        dim = measurement.intensities.max(initial=0) < 1e-20
+        return replace(found, residual=found.residual + (0.5 if dim else 0))
+
+
+class Faint(Honest):
+    """Looks images up where the light is so faint that nobody looks."""
+
+    def solve(self, measurement, rng):
+        found = super().solve(measurement, rng)
+        if not 0 < measurement.intensities.max(initial=0) < 1e-20:
+            return found
+        where = placements("shift_flip", seed=0, split="test", indices=measurement.indices)
+        images = found.images.copy()
+        images[:] = 0
+        images[:, :42, :42] = 1e-15 * place(load_images("sample").tiles(measurement.indices), where)
+        return replace(found, images=images)
+
+
+class Narrow(Honest):
+    """Has no numbers for small pixels, and says so."""
+
+    def solve(self, measurement, rng):
+        found = super().solve(measurement, rng)
+        lost = measurement.valid() & (measurement.intensities.max(axis=(1, 2), initial=0) < 1e-20)
+        status = [Status.DIVERGED if gone else kept for gone, kept in zip(lost, found.status, strict=True)]
+        images = np.where(lost[:, None, None], 0, found.images)
+        return replace(found, images=images, residual=np.where(lost, np.nan, found.residual), status=status)
+
+
 class Textual(Honest):
     """Returns counts as floats."""
 
@@ -141,6 +191,7 @@ def test_the_solvers_of_this_package_keep_the_contract(label):
 
 def test_a_solver_of_another_package_can_keep_it_too():
     assert broken(Honest()) == {}
+    assert broken(Narrow()) == {}
 
 
 @pytest.mark.parametrize(
@@ -148,13 +199,17 @@ def test_a_solver_of_another_package_can_keep_it_too():
     [
         (Optimistic, "residual as it is defined"),
         (Secretive, "uses what it declares"),
+        (Realist, "uses what it declares"),
         (Boxed, "uses what it declares"),
         (Unseeded, "same seed, same result"),
         (Crowded, "independent of the batch"),
         (Vandal, "leaves the measurement alone"),
         (Cheat, "knows no truth"),
         (Trusting, "survives bad measurements"),
+        (Faint, "knows no truth"),
         (Unscaled, "scales with the intensities"),
+        (Dim, "scales with the intensities"),
+        (Misled, "scales with the intensities"),
         (NotFinite, "finite images"),
         (Textual, "right shapes and types"),
         (Misshapen, "right shapes and types"),

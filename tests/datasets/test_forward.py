@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import conjugate_flip, embed, literal_intensities
 
-from datasets import forward
+from datasets import forward, measure
 from datasets.forward import expand_half_plane, half_plane
 
 undersampled = pytest.mark.filterwarnings("ignore:grid .* is below 2n - 1")
@@ -79,6 +79,33 @@ def test_a_single_precision_image_is_measured_in_double_precision(rng):
     x = rng.random((1, 6, 6)).astype(np.float32)
     assert forward(x, (12, 12)).dtype == np.float64
     np.testing.assert_array_equal(forward(x, (12, 12)), forward(x.astype(np.float64), (12, 12)))
+
+
+@pytest.mark.parametrize(
+    ("objects", "grid", "message"),
+    [
+        (np.ones((5, 5)), (9, 9), r"objects must be \(batch, n1, n2\), got shape \(5, 5\)"),
+        (np.ones(5), (9, 9), r"got shape \(5,\)"),
+        ([[["1"]]], (9, 9), "objects must be numbers, got an array of <U1"),
+        (np.full((1, 5, 5), None), (9, 9), "objects must be numbers, got an array of object"),
+        ([[[1.0, 2.0], [3.0]]], (9, 9), "objects are no array"),
+        (np.ones((1, 0, 5)), (9, 9), r"the shape of the objects must be two whole positive numbers, got \(0, 5\)"),
+        (np.ones((1, 5, 5)), 9, "grid must be two whole positive numbers, got 9"),
+        (np.ones((1, 5, 5)), (9.0, 9), "grid must be two whole positive numbers"),
+    ],
+)
+def test_what_is_no_image_or_no_grid_is_refused_in_one_line(objects, grid, message):
+    for observe in (forward, lambda x, g: measure(x, grid=g)):
+        with pytest.raises(ValueError, match=message) as error:
+            observe(objects, grid)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int16, np.uint64, np.float16, np.float32, np.longdouble, list])
+def test_numbers_of_any_kind_are_measured_alike(rng, kind):
+    x = rng.integers(0, 2, (2, 4, 5)).astype(float)
+    given_so = x.tolist() if kind is list else x.astype(kind)
+    np.testing.assert_array_equal(forward(given_so, (9, 10)), forward(x, (9, 10)))
 
 
 @pytest.mark.parametrize("grid", [(4, 12), (12, 4), (4, 4)])

@@ -18,9 +18,55 @@ def test_a_measurement_says_what_is_known_of_its_objects(rng):
     x = rng.random((4, 3, 5))
     assert measure(x, grid=(6, 11)).object_shape == (3, 5)
     assert measure(x, grid=(6, 11)).grid == (6, 11)
-    assert (measure(x, grid=(6, 11)).real, measure(x, grid=(6, 11)).nonnegative) == (True, True)
-    assert (measure(x - 0.5, grid=(6, 11)).real, measure(x - 0.5, grid=(6, 11)).nonnegative) == (True, False)
-    assert (measure(x * 1j, grid=(6, 11)).real, measure(x * 1j, grid=(6, 11)).nonnegative) == (False, False)
+    for objects, real, nonnegative in ((x, True, True), (x - 0.5, True, False), (x * 1j, False, False)):
+        measured = measure(objects, grid=(6, 11))
+        assert measured.real is real
+        assert measured.nonnegative.tolist() == [nonnegative] * 4
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1.0, 1e100])
+def test_each_object_is_known_to_be_nonnegative_by_itself(rng, scale):
+    x = rng.random((5, 3, 3))
+    x[1, 0, 0] = -1e-17  # the rounding error of whoever made the object
+    x[2, 0, 0] = -1e-3
+    x[3, 1, 1] = np.nan
+    x[4] = 0
+    measured = measure(scale * x, grid=(6, 6))
+    assert measured.nonnegative.tolist() == [True, True, False, False, True]
+    assert measured[np.array([2, 0])].nonnegative.tolist() == [False, True]
+    assert measured[1:3].nonnegative.tolist() == [True, False]
+    alone = [measure(scale * x[i : i + 1], grid=(6, 6)).digests() for i in range(5)]
+    assert [[digest] for digest in measured.digests()] == alone
+
+
+def test_single_precision_has_larger_rounding_errors(rng):
+    x = rng.random((2, 3, 3)).astype(np.float32)
+    x[:, 0, 0] = -2e-7 * x.max(), -1e-3
+    assert measure(x, grid=(6, 6)).nonnegative.tolist() == [True, False]
+    assert measure(x.astype(np.float64), grid=(6, 6)).nonnegative.tolist() == [False, False]
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint16, np.int32, np.float32, np.longdouble, list])
+def test_intensities_of_any_real_kind_are_the_same_measurement(rng, kind):
+    y = rng.integers(0, 2, (3, 6, 6)).astype(float)
+    known = measurement(y)
+    given_so = measurement(y.tolist() if kind is list else y.astype(kind))
+    assert given_so.intensities.dtype == np.float64
+    assert given_so.indices.dtype == np.int64
+    assert given_so.digests() == known.digests()
+
+
+def test_half_precision_does_not_give_two_measurements_one_name():
+    y = np.full((2, 6, 6), 1e3, dtype=np.float16)
+    y[1] += 1
+    assert len(set(measurement(y).digests())) == 2
+
+
+@pytest.mark.parametrize("shape", [(3, 3), [3, 3], np.array([3, 3]), (np.int64(3), np.uint8(3))])
+def test_an_objects_shape_has_one_name(shape):
+    y = np.ones((1, 6, 6))
+    assert Measurement(y, shape, [0]).object_shape == (3, 3)
+    assert Measurement(y, shape, [0]).digest() == Measurement(y, (3, 3), np.arange(1)).digest()
 
 
 def test_the_paper_measures_42_samples_on_96(tiles):
@@ -39,11 +85,61 @@ def test_a_measurement_does_not_hold_the_object(rng):
         (np.ones((6, 6)), np.arange(6), r"must be \(batch, m1, m2\)"),
         (np.ones((2, 6, 6)), np.arange(3), "3 indices for 2 images"),
         (np.ones((2, 2, 6)), np.arange(2), "cannot measure 3 samples on a grid of 2"),
+        (np.ones((2, 6, 6)) * 1j, np.arange(2), "intensities must be real numbers, got an array of complex128"),
+        ([[["bright"]]], [0], "intensities must be real numbers, got an array of <U6"),
+        (np.full((1, 6, 6), None), [0], "intensities must be real numbers, got an array of object"),
+        ([[[1.0], [1.0, 2.0]]], [0], "intensities are no array"),
+        (7, [0], r"must be \(batch, m1, m2\), got shape \(\)"),
+        (np.ones((2, 6, 6)), [0.0, 1.0], "indices must be whole numbers, got an array of float64"),
+        (np.ones((2, 6, 6)), ["0", "1"], "indices must be whole numbers"),
+        (np.ones((2, 6, 6)), [0, -1], "indices must be between 0 and"),
+        (np.ones((2, 6, 6)), np.array([0, 2**63], dtype=np.uint64), "indices must be between 0 and"),
+        (np.ones((2, 6, 6)), [[0, 1]], r"indices must be \(batch,\), got shape \(1, 2\)"),
     ],
 )
 def test_arrays_that_do_not_fit_together_are_refused(intensities, indices, message):
     with pytest.raises(ValueError, match=message):
         Measurement(intensities, (3, 3), indices)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 3, 3), (0, 3), (3, -1), (3.0, 3), (3, "3"), 3, None, "33"])
+def test_an_objects_shape_is_two_whole_positive_numbers(shape):
+    with pytest.raises(ValueError, match="object_shape must be two whole positive numbers, got"):
+        Measurement(np.ones((1, 6, 6)), shape, [0])
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"real": "no"}, "real must be true or false, got 'no'"),
+        ({"real": None}, "real must be true or false"),
+        ({"nonnegative": "no"}, "nonnegative must be true or false, for all or for each image"),
+        ({"nonnegative": [True, False]}, "nonnegative must be true or false, for all or for each image"),
+        ({"nonnegative": 0.5}, "nonnegative must be true or false, for all or for each image"),
+    ],
+)
+def test_what_is_known_is_true_or_false(known, message):
+    with pytest.raises(ValueError, match=message):
+        measurement(np.ones((1, 6, 6)), **known)
+
+
+def test_no_images_are_a_measurement_too():
+    assert len(measure(np.empty((0, 3, 3)), grid=(6, 6))) == 0
+    assert Measurement(np.empty((0, 6, 6)), (3, 3), []).indices.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"indices": [0]}, "1 indices for 2 images"),
+        ({"indices": [0, -1]}, "indices must be between 0 and"),
+        ({"indices": [0, 0.5]}, "indices must be whole numbers"),
+        ({"photons": 1e4, "split": "validation"}, "unknown split 'validation': choose from train, test"),
+    ],
+)
+def test_a_measurement_that_means_nothing_is_not_made(options, message):
+    with pytest.raises(ValueError, match=message):
+        measure(np.ones((2, 3, 3)), grid=(6, 6), **options)
 
 
 def test_an_image_can_be_reconstructed_if_finite_nonnegative_and_not_dark():
@@ -165,6 +261,13 @@ def test_more_photons_mean_less_noise(rng):
     ]
     np.testing.assert_allclose(errors[0] / errors[1], 10, rtol=0.3)
     np.testing.assert_allclose(errors[1] / errors[2], 10, rtol=0.3)
+
+
+@pytest.mark.parametrize("exponent", [-500, -10, 10, 500])
+def test_photons_do_not_notice_the_unit_of_the_intensities(rng, exponent):
+    x = rng.random((2, 4, 4))
+    here, there = (measure(s * x, grid=(8, 8), photons=1e4) for s in (1.0, 2.0**exponent))
+    np.testing.assert_array_equal(there.intensities, here.intensities * 4.0**exponent)
 
 
 def test_an_object_without_light_stays_dark():

@@ -15,7 +15,8 @@ MANY = np.arange(225 * 40)
 
 
 def fields(p: Placement) -> np.ndarray:
-    return np.stack([p.row, p.column, p.flipped])
+    """Row, column and orientation of the paper's tiles in the paper's frame."""
+    return np.stack([*p.corners((28, 28)).T, p.flipped])
 
 
 def test_the_variants_stand_in_the_papers_order():
@@ -52,11 +53,9 @@ def test_another_seed_or_split_places_the_images_differently(other):
 def test_the_same_images_are_turned_and_moved_in_every_variant():
     flip, shift, both = (placements(v, seed=5, split="train", indices=MANY) for v in ("flip", "shift", "shift_flip"))
     np.testing.assert_array_equal(flip.flipped, both.flipped)
-    np.testing.assert_array_equal(shift.row, both.row)
-    np.testing.assert_array_equal(shift.column, both.column)
+    np.testing.assert_array_equal(shift.corners((28, 28)), both.corners((28, 28)))
     assert not shift.flipped.any()
-    assert (flip.row == 7).all()
-    assert (flip.column == 7).all()
+    assert (flip.corners((28, 28)) == 7).all()
 
 
 @pytest.mark.parametrize("variant", ["shift", "shift_flip"])
@@ -64,7 +63,7 @@ def test_the_same_images_are_turned_and_moved_in_every_variant():
 def test_every_position_of_the_15_by_15_is_equally_likely(variant, seed):
     p = placements(variant, seed=seed, split="test", indices=MANY)
     counts = np.zeros((15, 15))
-    np.add.at(counts, (p.row, p.column), 1)  # fails for a position outside
+    np.add.at(counts, tuple(p.corners((28, 28)).T), 1)  # fails for a position outside
     expected = len(MANY) / 225
     assert ((counts - expected) ** 2 / expected).sum() < chi2.ppf(1 - 1e-6, 224)
     assert ((counts - expected) ** 2 / expected).sum() > chi2.ppf(1e-6, 224)  # nor more even than chance
@@ -75,7 +74,7 @@ def test_half_of_the_images_are_turned_whereever_they_lie(variant):
     p = placements(variant, seed=0, split="test", indices=MANY)
     margin = 5 * 0.5 / np.sqrt(len(MANY))
     assert abs(p.flipped.mean() - 0.5) < margin
-    lower = p.row > 7
+    lower = p.corners((28, 28))[:, 0] > 7
     if lower.any():
         assert abs(p.flipped[lower].mean() - p.flipped[~lower].mean()) < 5 / np.sqrt(lower.sum())
 
@@ -83,9 +82,9 @@ def test_half_of_the_images_are_turned_whereever_they_lie(variant):
 @pytest.mark.parametrize("variant", list(Variant))
 def test_a_placed_image_is_the_tile_or_its_conjugate_flip_and_nothing_else(rng, variant):
     tiles = rng.standard_normal((20, 5, 4)) + 1j * rng.standard_normal((20, 5, 4))
-    where = placements(variant, seed=1, split="test", indices=np.arange(20), tile=(5, 4), frame=(9, 9))
-    for frame, tile, r, c, flipped in zip(
-        place(tiles, where, (9, 9)), tiles, where.row, where.column, where.flipped, strict=True
+    where = placements(variant, seed=1, split="test", indices=np.arange(20))
+    for frame, tile, (r, c), flipped in zip(
+        place(tiles, where, (9, 9)), tiles, where.corners((5, 4), (9, 9)), where.flipped, strict=True
     ):
         expected = np.zeros((9, 9), dtype=complex)
         expected[r : r + 5, c : c + 4] = conjugate_flip(tile) if flipped else tile
@@ -102,14 +101,49 @@ def test_all_variants_of_an_image_have_the_same_intensities(tiles):
         np.testing.assert_allclose(other, seen[0], atol=1e-9 * seen[0].max())
 
 
-def test_a_tile_larger_than_its_frame_is_refused():
-    with pytest.raises(ValueError, match="does not fit"):
-        placements("none", seed=0, split="test", indices=[0], tile=(10, 3), frame=(9, 9))
+@pytest.mark.parametrize("variant", list(Variant))
+@pytest.mark.parametrize("tile", [(1, 1), (20, 20), (32, 32), (41, 28), (42, 42)])
+def test_a_tile_of_any_size_that_fits_lies_whole_in_the_frame(variant, tile):
+    where = placements(variant, seed=2, split="test", indices=np.arange(50))
+    frames = place(np.ones((50, *tile)), where)
+    assert (frames.sum((1, 2)) == tile[0] * tile[1]).all()
+    for axis, size in zip((2, 1), tile, strict=True):
+        first = (frames.any(axis=axis)).argmax(axis=1)
+        room = 42 - size
+        if variant.shifts:
+            assert room < 10 or first.min() < room / 4 < 3 * room / 4 < first.max()
+        else:
+            assert (first == room // 2).all()
 
 
-def test_an_unknown_variant_is_refused():
-    with pytest.raises(ValueError, match="mirror"):
-        placements("mirror", seed=0, split="test", indices=[0])
+@pytest.mark.parametrize(
+    ("tiles", "message"),
+    [
+        (np.ones((1, 10, 3)), r"a tile of \(10, 3\) does not fit into a frame of \(9, 9\)"),
+        (np.ones((2, 3, 3)), "1 placements for 2 tiles"),
+        (np.ones((3, 3)), r"tiles must be \(N, h, w\), got shape \(3, 3\)"),
+        (np.full((1, 3, 3), "a"), "tiles must be numbers"),
+    ],
+)
+def test_tiles_that_cannot_be_placed_are_refused(tiles, message):
+    with pytest.raises(ValueError, match=message):
+        place(tiles, placements("none", seed=0, split="test", indices=[0]), (9, 9))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variant": "mirror"}, "mirror"),
+        ({"split": "validation"}, "unknown split 'validation': choose from train, test"),
+        ({"indices": [-1]}, "indices must be between 0"),
+        ({"indices": [0.5]}, "indices must be whole numbers"),
+        ({"indices": 3}, r"indices must be \(batch,\)"),
+    ],
+)
+def test_a_placement_that_means_nothing_is_refused(change, message):
+    asked = {"variant": "none", "seed": 0, "split": "test", "indices": [0]} | change
+    with pytest.raises(ValueError, match=message):
+        placements(asked.pop("variant"), **asked)
 
 
 def test_no_images_have_no_placements():

@@ -13,6 +13,7 @@ from solvers import Backend, Streams, create, cuda
 from solvers.cuda.cufft import RECORDED, FourierIterations
 from solvers.cuda.fused import FusedKernel
 from solvers.iterative import CHECK_EVERY
+from solvers.rrr import RelaxedReflectReflect
 
 pytestmark = pytest.mark.skipif(emulator.COMPILER is None, reason="no g++ to compile the kernels for a CPU")
 
@@ -54,6 +55,24 @@ def test_a_solve_is_that_of_the_readable_code_while_rounding_allows(label, grid)
     np.testing.assert_allclose(found.images, expected.images, atol=1e-3)
     np.testing.assert_allclose(found.residual, expected.residual, rtol=1e-2, atol=1e-4)
     assert found.transforms.tolist() == expected.transforms.tolist()
+
+
+@pytest.mark.parametrize(("grid", "kernel"), [(FUSED, "cuda"), (ODD, "cufft")])
+def test_a_reconstruction_says_which_kernel_made_it(grid, kernel):
+    backend = emulator.GpuBackend()
+    assert solve("rrr[iterations=5]", backend, grid).kernel == kernel
+    assert solve("rrr[iterations=5,support=shrinkwrap]", backend, grid).kernel == "portable"
+    assert solve("alm[iterations=5]", backend, grid).kernel == "portable"
+
+    class Mine(RelaxedReflectReflect):
+        def step(self, x, block):
+            return x * 0
+
+    mine = Mine(iterations=5)
+    mine.prepare(backend)
+    found = mine.solve(measure(np.ones((2, 6, 5)), grid=grid), Streams(0))
+    assert found.kernel == "portable"
+    assert not found.images.any()
 
 
 @pytest.mark.parametrize("grid", [FUSED, ODD])

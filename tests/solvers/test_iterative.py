@@ -13,7 +13,7 @@ from doubles import Exploding, Still
 
 from bench.metrics import adjusted_mse
 from datasets import Measurement, measure, place, placements
-from solvers import Backend, Status, Streams, create
+from solvers import Backend, Status, Streams, compiled, create
 from solvers.alm import AugmentedLagrangian
 from solvers.errors import ParameterError
 from solvers.iterative import CHECK_EVERY
@@ -281,6 +281,61 @@ def test_the_unit_of_the_intensities_is_that_of_the_images_squared(request, imag
     assert_same(replace(one, images=one.images * np.float32(2.0**exponent)), other)
 
 
+WAYS = {
+    "compiled float32": ("paper", BACKENDS["torch"]),
+    "portable float32": ("small", BACKENDS["torch"]),
+    "portable float64": ("small", BACKENDS["numpy"]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", [*SOLVERS, "rrr[support=shrinkwrap]"])
+def test_at_every_scale_an_image_is_the_twin_of_that_at_unit_scale_or_has_diverged(request, way, name):
+    images, backend = WAYS[way]
+    measurement = request.getfixturevalue(images)[:2]
+    if way == "compiled float32" and not compiled.supports(measurement.grid):
+        pytest.skip("the compiled kernels were not built")
+    label = f"{name[:-1]},iterations=21]" if "[" in name else f"{name}[iterations=21]"
+    one = solve(label, measurement, backend)
+    limits = np.finfo(one.images.dtype)
+    for decimal in range(-285, 286, 19):  # of the intensities
+        power = round(decimal * np.log2(10) / 2)
+        found = solve(label, replace(measurement, intensities=measurement.intensities * 4.0**power), backend)
+        twins = np.ldexp(one.images.astype(np.float64), power)
+        largest = abs(twins).max(axis=(1, 2))
+        held = (largest >= limits.tiny) & (largest <= limits.max)
+        assert [status != Status.DIVERGED for status in found.status] == held.tolist(), decimal
+        for i in range(2):
+            if held[i]:
+                np.testing.assert_allclose(found.images[i], twins[i], rtol=0, atol=limits.eps * largest[i])
+                assert found.residual[i] == one.residual[i]
+                assert found.status[i] == one.status[i]
+            else:
+                assert not found.images[i].any()
+                assert np.isnan(found.residual[i])
+
+
+@pytest.mark.parametrize("decimal", [-100, -90, 90])
+def test_an_image_that_single_precision_does_not_hold_is_not_solved(paper, decimal):
+    label = "rrr[nonneg=true,iterations=200,tolerance=0.5]"
+    assert solve(label, paper[:1]).status == [Status.SOLVED]
+    found = solve(label, replace(paper[:1], intensities=paper.intensities[:1] * 10.0**decimal))
+    assert found.status == [Status.DIVERGED]
+    assert not found.images.any()
+    assert np.isnan(found.residual[0])
+    double = solve(label, replace(paper[:1], intensities=paper.intensities[:1] * 10.0**decimal), BACKENDS["numpy"])
+    assert double.status == [Status.SOLVED]
+
+
+@pytest.mark.parametrize("brightest", [5e-324, 1e-310, 1e308])
+def test_the_ends_of_the_range_of_intensities_do_not_mislead(brightest):
+    """One pixel has the same intensity everywhere: its mean overflows in a sum, and its inverse by itself."""
+    y = np.full((1, 9, 10), brightest)
+    found = solve("er[iterations=20]", Measurement(y, (1, 1), [0]), BACKENDS["numpy"])
+    assert found.status == [Status.SOLVED]
+    np.testing.assert_allclose(abs(found.images[0, 0, 0]), np.sqrt(brightest), rtol=1e-12)
+
+
 def test_an_observer_takes_no_time_from_the_clock(small):
     seconds = []
 
@@ -387,9 +442,41 @@ def test_an_iterate_that_is_no_longer_finite_has_diverged(small):
     assert found.iterations.tolist() == [2 * CHECK_EVERY] * 3
 
 
-def test_nonnegativity_is_not_used_where_it_does_not_hold(rng):
-    with pytest.raises(ParameterError, match="not known to be nonnegative"):
-        solve("rrr[nonneg=true]", measure(rng.standard_normal((1, 3, 3)), grid=(6, 6)))
+@pytest.mark.parametrize("name", SOLVERS)
+def test_nonnegativity_is_not_used_where_it_does_not_hold(rng, name):
+    """Whatever becomes of the others, an object with negative pixels, or one that is NaN, is left out."""
+    x = rng.random((4, 3, 3))
+    clean = solve(f"{name}[nonneg=true,iterations=40]", measure(x, grid=(6, 6)))
+    x[0, 1, 1] = -1e-17
+    x[1, 1, 1] = -1
+    x[2, 1, 1] = np.nan
+    found = solve(f"{name}[nonneg=true,iterations=40]", measure(x, grid=(6, 6)))
+    assert [status == Status.INVALID for status in found.status] == [False, True, True, False]
+    assert (found.images[1:3] == 0).all()
+    assert np.isnan(found.residual[1:3]).all()
+    assert found.starts.tolist() == [1, 0, 0, 1]
+    np.testing.assert_array_equal(found.images[3], clean.images[3])
+    unaware = solve(f"{name}[iterations=40]", measure(x, grid=(6, 6)))
+    assert [status == Status.INVALID for status in unaware.status] == [False, False, True, False]
+
+
+@pytest.mark.parametrize("kind", ["real", "complex"])
+def test_nobody_uses_of_complex_objects_that_they_are_real(rng, kind):
+    x = rng.random((2, 3, 3)) - (0.5 if kind == "real" else 0.5j)
+    m = measure(x, grid=(6, 6))
+    for label in ("rrr", "hio[real=false]", "alm[nonneg=true]", "er[support=shrinkwrap]"):
+        declared = create(label).information()
+        used = declared.on(m)
+        assert used.real == (declared.real and kind == "real")
+        assert not used.nonnegative, "of no object is it known"
+        assert used.support == declared.support
+    assert str(create("rrr").information().on(m)) == ("support: box, real" if kind == "real" else "support: box")
+    assert create("rrr[nonneg=true]").information().on(measure(abs(x), grid=(6, 6))).nonnegative
+
+
+def test_a_complex_object_is_not_asked_to_be_nonnegative(rng):
+    with pytest.raises(ParameterError, match="complex objects, which cannot be nonnegative"):
+        solve("rrr[nonneg=true]", measure(rng.standard_normal((1, 3, 3)) * 1j, grid=(6, 6)))
 
 
 def test_a_solver_must_be_prepared(small):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -210,6 +212,63 @@ def test_unet_a_fits_the_measurement_and_unet_b_does_not_have_to(trained, frames
 
 
 @pytest.mark.parametrize("name", ["unet_a", "unet_b"])
+def test_at_every_scale_an_image_is_the_twin_of_that_at_unit_scale_or_has_diverged(name, trained, frames):
+    measurement = measure(frames[:2])
+    one = solve(trained[name], measurement)
+    limits = np.finfo(np.float32)
+    for decimal in (-300, -100, -90, -76, -60, -1, 60, 76, 90, 300):  # of the intensities
+        power = round(decimal * np.log2(10) / 2)
+        found = solve(trained[name], dataclasses.replace(measurement, intensities=measurement.intensities * 4.0**power))
+        twins = np.ldexp(one.images.astype(np.float64), power)
+        largest = abs(twins).max(axis=(1, 2))
+        held = (largest >= limits.tiny) & (largest <= limits.max)
+        assert [status is Status.STOPPED for status in found.status] == held.tolist()
+        assert [status is Status.DIVERGED for status in found.status] == (~held).tolist()
+        assert not found.images[~held].any()
+        assert np.isnan(found.residual[~held]).all()
+        np.testing.assert_array_equal(found.residual[held], one.residual[held])
+        for i in np.flatnonzero(held):
+            np.testing.assert_allclose(found.images[i], twins[i], rtol=0, atol=limits.eps * largest[i])
+
+
+@pytest.mark.parametrize("name", ["unet_a", "unet_b"])
+def test_an_answer_that_is_not_finite_has_diverged(name, trained, frames, monkeypatch):
+    model = trained[name]._model
+    answer = model.reconstruct
+
+    def troubled(half):
+        images = answer(half)
+        images[1, 3, 4], images[2] = torch.nan, torch.inf
+        return images
+
+    measurement = measure(frames)
+    clean = solve(trained[name], measurement)
+    monkeypatch.setattr(model, "reconstruct", troubled)
+    found = solve(trained[name], measurement)
+    assert [status is Status.DIVERGED for status in found.status] == [False, True, True, False, False, False]
+    assert not found.images[1:3].any()
+    assert np.isnan(found.residual[1:3]).all()
+    np.testing.assert_array_equal(found.images[[0, 3, 4, 5]], clean.images[[0, 3, 4, 5]])
+    np.testing.assert_array_equal(found.residual[[0, 3, 4, 5]], clean.residual[[0, 3, 4, 5]])
+
+
+def test_a_network_whose_weights_are_not_finite_solves_nothing(trained, frames, monkeypatch):
+    weight = trained["unet_b"]._model.unet.head.weight
+    monkeypatch.setattr(weight, "data", weight.data * torch.nan)
+    found = solve(trained["unet_b"], measure(frames[:2]))
+    assert found.status == [Status.DIVERGED] * 2
+    assert not found.images.any()
+
+
+@pytest.mark.parametrize("name", ["unet_a", "unet_b"])
+def test_counts_of_a_detector_are_a_measurement(name, trained, frames):
+    counts = np.rint(measure(frames[:2]).intensities / 4).astype(np.uint16)
+    found = solve(trained[name], Measurement(counts, (42, 42), [0, 1]))
+    known = solve(trained[name], Measurement(counts.astype(float), (42, 42), [0, 1]))
+    np.testing.assert_array_equal(found.images, known.images)
+
+
+@pytest.mark.parametrize("name", ["unet_a", "unet_b"])
 def test_an_invalid_measurement_gives_an_empty_image_and_harms_no_other(name, trained, frames):
     good = measure(frames)
     broken = good.intensities.copy()
@@ -233,6 +292,10 @@ def test_noisy_measurements_are_solved_too(photons, trained, frames):
     found = solve(trained["unet_a"], measure(frames, photons=photons))
     assert np.isfinite(found.images).all()
     assert set(found.status) == {Status.STOPPED}
+
+
+def test_a_network_has_no_iterations_that_a_kernel_could_do(trained, frames):
+    assert solve(trained["unet_a"], measure(frames[:1])).kernel == ""
 
 
 def test_no_measurement_at_all_is_no_error(trained, frames):
