@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from rich.console import Console
 from bench.calibration import calibrate, fingerprint, steady
 from bench.errors import Exit, RequestError
 from bench.manifest import versions
-from bench.rows import IDENTITY, check_rows, failed
+from bench.rows import IDENTITY, check_rows, failed, known_label, with_canonical_labels
 from bench.run import run_sweep
 from bench.sweep import Sweep
 from bench.verdicts import DIGEST
@@ -133,7 +133,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """The baseline in a file.
+    """The baseline in a file. Labels of solvers that are here become canonical, however they were spelled then.
 
     Raises:
         RequestError: there is none, or it was damaged or edited since it was made; one line that names it.
@@ -161,7 +161,9 @@ def read_baseline(path: Path) -> Baseline:
     except (ValueError, OverflowError) as error:
         raise RequestError(f"baseline '{path}' is damaged: {error}") from error
     check_rows(rows, path, COLUMNS)
-    return Baseline(sweep, machine, str(version), costs, rows)
+    of = {(known_label(cost.solver), cost.variant): cost for cost in reversed(costs)}
+    costs = tuple(replace(cost, solver=label) for (label, _), cost in reversed(of.items()))
+    return Baseline(sweep, machine, str(version), costs, with_canonical_labels(rows))
 
 
 def _checksum(header: dict[str, Any], table: str) -> str:

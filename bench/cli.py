@@ -163,7 +163,7 @@ def compare(
 ) -> None:
     """Compare solvers image by image: paired differences with intervals, signed-rank tests, win rates."""
     from bench.compare import compare as compare_runs
-    from solvers.registry import split_labels
+    from solvers.labels import split_labels
 
     compare_runs(run, other, solvers=tuple(split_labels(solvers)), variants=_words(variants), csv=csv)
 
@@ -242,9 +242,11 @@ def verify(
 ) -> None:
     """Check the contract that every solver keeps, for authors of plug-ins: exit status 3 where one is broken."""
     from bench.verify import verify as verify_solvers
-    from solvers.registry import split_labels
+    from solvers.labels import split_labels
+    from solvers.registry import canonical
 
-    raise typer.Exit(verify_solvers(tuple(split_labels(solvers)), variant))
+    labels = dict.fromkeys(map(canonical, split_labels(solvers)))
+    raise typer.Exit(verify_solvers(tuple(labels), variant))
 
 
 @app.command("list", epilog="Example:  python -m bench list solvers")
@@ -291,7 +293,7 @@ def _expected(error: Exception) -> bool:
 
 def _lists(solvers: str | None, variants: str | None, seed: str | None) -> dict[str, tuple[str, ...] | None]:
     """The comma-separated options of a sweep as the lists that a request takes; None where one was not given."""
-    from solvers.registry import split_labels
+    from solvers.labels import split_labels
 
     return {
         "solvers": None if solvers is None else tuple(split_labels(solvers)),

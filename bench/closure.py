@@ -1,7 +1,9 @@
 """The code that a result depends on: modules, all that they import, and what that imports in turn.
 
 Imports are read from the sources, so that one inside a function counts and nothing has to be run. Code of the
-standard library is left out; an installed package stands for its code by its version.
+standard library is left out; an installed package is represented by its version.
+
+Code reads files, too: those in the folder of a package that is followed count as its modules do.
 """
 
 from __future__ import annotations
@@ -19,18 +21,22 @@ from pathlib import Path
 
 TREE = frozenset(("bench", "solvers", "datasets"))  # followed even where it is installed
 
+# Modules are found by their imports, and a library by being loaded: what it is built from changes nothing before that.
+_NOT_READ = frozenset((".py", ".pyc", ".so", ".pyd", ".c", ".cpp", ".h", ".md"))
+
 
 @dataclass(frozen=True)
 class Code:
-    """Sources by module name, and versions by the name of an installed package."""
+    """Sources by module name, versions by the name of an installed package, data files by package and path in it."""
 
     sources: dict[str, Path]
     versions: dict[str, str]
+    data: dict[str, Path]
 
     def digest(self) -> str:
         """SHA-256 of the contents and the versions, wherever the files lie."""
         total = hashlib.sha256()
-        for name, path in sorted(self.sources.items()):
+        for name, path in sorted((self.sources | self.data).items()):
             total.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         for name, version in sorted(self.versions.items()):
             total.update(f"{name}=={version}\n".encode())
@@ -38,12 +44,17 @@ class Code:
 
 
 def closure(roots: Iterable[str], packages: Iterable[str] = ()) -> Code:
-    """The import closure of these modules; `packages` are followed even where they are installed, as TREE is."""
+    """The import closure of these modules; `packages` are followed even where they are installed, as TREE is.
+
+    Of a package outside TREE all files count, in whatever folder. In TREE those beside the modules do: what lies in
+    folders of its own, weights and images, is named by the solver and by the data set that read it.
+    """
     waiting = list(roots)
     own = TREE.union(packages)
     seen: set[str] = set()
     sources: dict[str, Path] = {}
     versions: dict[str, str] = {}
+    data: dict[str, Path] = {}
     while waiting:
         name = waiting.pop()
         top, parent = name.partition(".")[0], name.rpartition(".")[0]
@@ -58,12 +69,23 @@ def closure(roots: Iterable[str], packages: Iterable[str] = ()) -> Code:
             continue
         if parent:
             waiting.append(parent)
+        for folder in map(Path, spec.submodule_search_locations or []):
+            for path in _data(folder, deep=top not in TREE):
+                data[f"{name}/{path.relative_to(folder).as_posix()}"] = path
         if spec.origin and (path := Path(spec.origin)).is_file():
             sources[name] = path
             if path.suffix == ".py":
                 package = name if spec.submodule_search_locations is not None else parent
                 waiting += imports(path.read_bytes(), package)
-    return Code(sources, versions)
+    return Code(sources, versions, data)
+
+
+def _data(folder: Path, deep: bool) -> Iterator[Path]:
+    """The files of a package's folder that its code may read."""
+    for path in sorted(folder.rglob("*") if deep else folder.glob("*")):
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+        if not hidden and path.suffix not in _NOT_READ and path.is_file():
+            yield path
 
 
 def modules_of(package: str) -> list[str]:

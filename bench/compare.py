@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.errors import NothingComparableError, RequestError
-from bench.rows import failed, on_common_measurements, read_rows
+from bench.rows import failed, known_label, on_common_measurements, read_rows
 from bench.statistics import CONFIDENCE, holm, paired
 from bench.store import write_csv
 
@@ -36,6 +36,7 @@ def compare(
         NothingComparableError: fewer than two solvers, or no measurement in common.
     """
     console = console or Console()
+    solvers = tuple(map(known_label, solvers))
     first = _chosen(read_rows(run), solvers, variants, run)
     if other is None:
         table = difference_table(_pairs_within(first))
@@ -93,7 +94,7 @@ def _chosen(rows: pd.DataFrame, solvers: tuple[str, ...], variants: tuple[str, .
 
 
 def _print(table: pd.DataFrame, title: str, console: Console) -> None:
-    """A block for each variant and first solver, so that one label stands in a line and a line in 80 columns."""
+    """A block for each variant and first solver, so that each line has one label and fits in 80 columns."""
     console.print(
         f"mean paired difference of mse, {title}, with its {CONFIDENCE:.0%} bootstrap interval over images; p of the "
         f"signed-rank test after Holm's correction for {len(table)}; share of images on which A is the better one",

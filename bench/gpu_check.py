@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
 def no_gpu() -> str | None:
     """Why nothing can be checked here; None where it can."""
     if importlib.util.find_spec("cupy") is None:
-        return "CuPy is not installed: pip install 'phasebench[gpu]'"
+        return "CuPy is not installed: pip install -e '.[gpu]'"
     import cupy
 
     try:

@@ -1,24 +1,28 @@
-"""The name of a shard: it covers everything that can change the shard's numbers, and nothing else.
+"""The name of a shard, which changes with what decides the shard's numbers.
 
-That is the solver with its parameters, variant, seed, images and noise; the data; the weights and other files that the
-solver reads; array library, device and precision; the import closure of the solver and of what runs and scores it.
-Threads, workers and executors are left out: they change no number, which the tests hold them to.
+That is the solver's canonical label, variant, seed, images and noise; the data; the weights and other files that the
+solver names; array library, device and precision; the import closure of the solver and of what runs and scores it, with
+the data files of their packages; the compiled kernels, and which kernels are asked for.
+Threads, workers and executors are left out: they change no number, which the tests hold them to. The versions of Python
+and of the machine's own libraries, and the processor, are left out although they can change the last digits.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
+import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench.closure import TREE, closure, modules_of
 from bench.shard import Shard
 from solvers import Backend, Solver, SolverError, create
-from solvers.compiled import kernels
-from solvers.files import sha256
+from solvers.compiled import VARIABLE, kernels
+from solvers.files import read_regular, sha256
+from solvers.labels import read_label
+from solvers.registry import blaming
 
 RUNNER = ("bench.shard", "bench.executors.probes", "array_api_compat")  # what every shard goes through
 
@@ -29,19 +33,20 @@ class Keys:
     def __init__(self, backend: Backend, data_digest: str) -> None:
         self._common = [backend.name, backend.device, backend.precision, data_digest]
         self._code: dict[str, str] = {}
-        self._files: dict[tuple[str, str], list[str]] = {}
+        self._solvers: dict[tuple[str, str], list[str]] = {}
 
     def key(self, shard: Shard) -> str:
         """32 hexadecimal digits."""
-        files = self._files.get((shard.solver, shard.variant))
-        if files is None:
-            files = self._files[shard.solver, shard.variant] = file_digests(create(shard.solver), shard.variant)
-        parts = [self._common, asdict(shard), files, self.code(shard.solver)]
+        which = (shard.solver, shard.variant)
+        if which not in self._solvers:
+            solver = create(shard.solver)
+            self._solvers[which] = [solver.label, *file_digests(solver, shard.variant)]
+        parts = [self._common, asdict(replace(shard, solver="")), self._solvers[which], self.code(shard.solver)]
         return sha256(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def code(self, label: str) -> str:
         """SHA-256 of the code that makes a shard of this solver."""
-        name = label.partition("[")[0]
+        name, _ = read_label(label)
         if name not in self._code:
             self._code[name] = code_of(label)
         return self._code[name]
@@ -56,15 +61,16 @@ def code_of(label: str) -> str:
 
 
 def code_digest(kind: type[Solver]) -> str:
-    """SHA-256 of the sources and package versions behind a solver, and of the compiled kernels where they serve.
+    """SHA-256 of what computes: sources, data files and package versions behind a solver, and the kernels that serve.
 
     It is asked for after every shard: files are only read again when one of them was written since.
     """
     built = kernels()
     kernel = Path(built._name) if built is not None else None
-    known = _DIGESTS.get((kind, kernel))
+    asked = os.environ.get(VARIABLE, "")
+    known = _DIGESTS.get((kind, kernel, asked))
     if known is None or known.stamps != _stamps(known.stamps):
-        known = _DIGESTS[kind, kernel] = _read_code(kind, kernel)
+        known = _DIGESTS[kind, kernel, asked] = _read_code(kind, kernel, asked)
     return known.digest
 
 
@@ -76,16 +82,18 @@ class _Known:
     stamps: dict[Path, tuple[int, int, int]]
 
 
-_DIGESTS: dict[tuple[type[Solver], Path | None], _Known] = {}
+_DIGESTS: dict[tuple[type[Solver], Path | None, str], _Known] = {}
 
 
-def _read_code(kind: type[Solver], kernel: Path | None) -> _Known:
+def _read_code(kind: type[Solver], kernel: Path | None, asked: str) -> _Known:
     package = kind.__module__.partition(".")[0]
     roots = [kind.__module__] if package in TREE else modules_of(package)
     code = closure([*RUNNER, *roots], [package])
-    stamps = _stamps([*code.sources.values(), *([kernel] if kernel else [])])  # before they are read
+    stamps = _stamps(
+        [*code.sources.values(), *code.data.values(), *([kernel] if kernel else [])]
+    )  # before they are read
     compiled = sha256(kernel.read_bytes()) if kernel else "portable"
-    return _Known(hashlib.sha256((code.digest() + compiled).encode()).hexdigest(), stamps)
+    return _Known(sha256("\0".join((code.digest(), compiled, asked)).encode()), stamps)
 
 
 def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
@@ -99,13 +107,13 @@ def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
 
 def file_digests(solver: Solver, variant: str) -> list[str]:
     """SHA-256 of every file that a parameter names, and of those that the solver takes by itself."""
-    named = [Path(value) for value in solver.model_dump().values() if isinstance(value, str | Path) and str(value)]
-    paths = dict.fromkeys([*named, *solver.files(variant)])
+    with blaming(f"solver '{solver.name}' cannot say which files it reads"):
+        paths = dict.fromkeys([*solver.named_files(), *map(Path, solver.files(variant))])
     return [_file_digest(path) for path in paths]
 
 
 def _file_digest(path: Path) -> str:
     try:
-        return sha256(path.read_bytes())
+        return sha256(read_regular(path))
     except OSError:
         return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pydantic import ValidationError
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
@@ -13,8 +12,8 @@ from rich.table import Table
 from bench.errors import RequestError
 from datasets import DATASETS, VARIANTS
 from solvers import Solver
-from solvers.errors import SolverError
-from solvers.registry import names, parameters, solver_class
+from solvers.errors import SolverError, printable
+from solvers.registry import Parameter, blaming, information, names, parameters, solver_class
 
 
 def show(what: str) -> None:
@@ -41,26 +40,36 @@ def _described(entries: dict[str, str]) -> Table:
 def _solvers() -> Group:
     parts: list[RenderableType] = []
     for name in names():
+        title = f"[bold]{_plain(name)}[/bold]"
         try:
             kind = solver_class(name)
         except SolverError as error:
-            parts.append(f"[bold]{escape(name)}[/bold]  [red]{escape(str(error))}[/red]\n")
+            parts.append(f"{title}  [red]{_plain(str(error))}[/red]\n")
             continue
-        parts.append(f"[bold]{escape(name)}[/bold]  {escape(kind.summary)}")
-        parts.append(Padding(f"uses {escape(_information(kind))}", (0, 0, 0, 2)))
+        described = parameters(kind)
+        parts.append(f"{title}  {_plain(kind.summary)}")
+        parts.append(Padding(f"uses {_plain(_information(kind, described))}", (0, 0, 0, 2)))
         table = Table.grid(padding=(0, 2))
-        for p in parameters(kind):
-            table.add_row(f"{p.name} = {_shown(p.default)}", f"[dim]{escape(p.description)}[/dim]")
+        for p in described:
+            default = "needed" if p.default is None else f"= {p.default}"
+            table.add_row(_plain(f"{p.name} {default}"), f"[dim]{_plain(p.description)}[/dim]")
         parts += [Padding(table, (0, 0, 0, 4)), ""]
     return Group(*parts)
 
 
-def _information(kind: type[Solver]) -> str:
+def _information(kind: type[Solver], described: list[Parameter]) -> str:
+    """What a solver uses with its defaults, or why that is not known."""
+    needed = [p.name for p in described if p.default is None]
+    if needed:
+        return f"what its parameters say: there is no default for {', '.join(needed)}"
     try:
-        return str(kind().information())
-    except ValidationError:  # a plug-in with a parameter that has no default
-        return "depends on its parameters"
+        with blaming(f"solver '{kind.name}' cannot be made"):
+            solver = kind()
+        return str(information(solver))
+    except SolverError as error:
+        return f"it is not known what: {error}"
 
 
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _plain(text: str) -> str:
+    """Text of a plug-in, which neither rich nor the terminal takes for anything else."""
+    return escape(printable(text))

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from pandas.api.types import is_integer_dtype, is_numeric_dtype, is_string_dtype
 
 from bench.errors import RequestError
-from solvers import Status
+from solvers import SolverError, Status
+from solvers.registry import canonical
 
 FILE = "per_image.parquet"
 IDENTITY = ["variant", "solver", "seed", "image", "measurement"]
@@ -33,7 +34,21 @@ def read_rows(folder: Path) -> pd.DataFrame:
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
-    return rows
+    return with_canonical_labels(rows)
+
+
+def known_label(label: str) -> str:
+    """The canonical spelling of a solver's label; as it is where this solver cannot be made here."""
+    try:
+        return canonical(label)
+    except SolverError:
+        return label
+
+
+def with_canonical_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with known labels. Where two spellings of a solver were run, their rows are the same: one is kept."""
+    spellings = {label: known_label(label) for label in rows["solver"].unique()}
+    return rows.assign(solver=rows["solver"].map(spellings)).drop_duplicates(IDENTITY, ignore_index=True)
 
 
 def check_rows(rows: pd.DataFrame, path: Path, columns: list[str]) -> None:
@@ -60,7 +75,7 @@ def check_rows(rows: pd.DataFrame, path: Path, columns: list[str]) -> None:
     if rows[columns].isna().any(axis=None):
         raise RequestError(f"'{path}' is damaged: a value is missing")
     if rows.duplicated(IDENTITY).any():
-        raise RequestError(f"'{path}' is damaged: a row stands twice")
+        raise RequestError(f"'{path}' is damaged: a row is there twice")
 
 
 def failed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -102,7 +102,9 @@ def _reopen(folder: Path) -> tuple[Store, Sweep]:
         library, digest = claim.pop("array_library"), claim.pop("data_sha256")
         sweep = Sweep(**claim)
     except (KeyError, ValueError) as error:
-        raise RequestError(f"'{folder}' holds a run of another version: run it again to see its status") from error
+        raise RequestError(
+            f"'{folder}' holds a run of another version, or of a solver that is not here: run it again to see more"
+        ) from error
     backend = Backend(library, sweep.device, sweep.precision)  # type: ignore[arg-type]  # as it was validated
     return Store(folder, sweep, backend, digest), sweep
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from bench.errors import RequestError
 from datasets import DATASETS, SPLITS, VARIANTS
-from solvers import Backend, SolverError, create, select_backend
+from solvers import Backend, SolverError, select_backend
+from solvers.registry import canonical
 
 EXECUTORS = {
     "inline": "one shard after the other in this process",
@@ -24,7 +25,7 @@ DEFAULT_SOLVERS = ("alm", "hio[nonneg=true]", "raar[nonneg=true]", "rrr[nonneg=t
 
 
 class Sweep(BaseModel):
-    """Solvers × variants × seeds on the first images of a split."""
+    """Solvers × variants × seeds on the first images of a split. Labels of solvers become canonical."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +47,16 @@ class Sweep(BaseModel):
     timeout: float | None = Field(None, gt=0, allow_inf_nan=False)
     dask_scheduler: str | None = None
 
+    @field_validator("solvers")
+    @classmethod
+    def _canonical(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        found = [canonical(label) for label in labels]
+        for label, one in zip(labels, found, strict=True):
+            first = labels[found.index(one)]
+            if first != label:
+                raise ValueError(f"'{first}' and '{label}' are the same solver: it is given twice")
+        return tuple(found)
+
     @field_validator("solvers", "variants", "seeds")
     @classmethod
     def _distinct(cls, values: tuple) -> tuple:
@@ -53,7 +64,7 @@ class Sweep(BaseModel):
             raise ValueError("name at least one")
         repeated = next((value for value in values if values.count(value) > 1), None)
         if repeated is not None:
-            raise ValueError(f"'{repeated}' stands twice")
+            raise ValueError(f"'{repeated}' is given twice")
         return values
 
     @field_validator("variants", "dataset", "split", "executor")
@@ -80,7 +91,7 @@ class Sweep(BaseModel):
     @classmethod
     def _installed(cls, executor: str) -> str:
         if executor == "dask" and importlib.util.find_spec("distributed") is None:
-            raise ValueError("dask is not installed: pip install 'phasebench[dask]'")
+            raise ValueError("dask is not installed: pip install -e '.[dask]'")
         return executor
 
     @field_validator("workers", "timeout", "dask_scheduler")
@@ -114,14 +125,12 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
     """The sweep of a TOML file, with everything that is `given` and not None in its place.
 
     Raises:
-        RequestError: in one line; solver labels, the device and the backend are checked as well.
+        RequestError: in one line; the device and the backend are checked as well.
     """
     values = _read(config) if config is not None else {}
     values |= {key: value for key, value in given.items() if value is not None}
     try:
         sweep = Sweep(**values)
-        for label in sweep.solvers:
-            create(label)
         sweep.select_backend()
     except ValidationError as error:
         first = error.errors()[0]

@@ -4,7 +4,7 @@ A solver sees a measurement, never the truth. Training sees images, and is hande
 """
 
 from solvers.backend import Backend, select_backend
-from solvers.base import Information, Reconstruction, Solver, Status, Streams
+from solvers.base import FilePath, Information, Reconstruction, Solver, Status, Streams
 from solvers.errors import ParameterError, SolverError, UnavailableError, UnknownSolverError
 from solvers.iterative import IterativeSolver, Snapshot
 from solvers.projection import ProjectionSolver
@@ -12,6 +12,7 @@ from solvers.registry import create
 
 __all__ = [
     "Backend",
+    "FilePath",
     "Information",
     "IterativeSolver",
     "ParameterError",

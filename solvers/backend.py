@@ -133,7 +133,7 @@ def _choose(kind: str, value: str, choices: tuple[str, ...]) -> None:
 
 def _require_cupy() -> None:
     if importlib.util.find_spec("cupy") is None:
-        raise UnavailableError("backend 'cupy' is not installed: pip install 'phasebench[gpu]'")
+        raise UnavailableError("backend 'cupy' is not installed: pip install -e '.[gpu]'")
     import cupy
 
     try:

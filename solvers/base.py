@@ -6,15 +6,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr
 
 from datasets import Measurement
 from datasets.streams import START
 from solvers.backend import Backend
+from solvers.labels import write_label
 
 
 class Status(StrEnum):
@@ -92,12 +93,29 @@ class Reconstruction:
     kernel: str = ""
 
 
+def _regular(path: Path) -> Path:
+    """Refuse what could be read for ever, or never: a pipe, a device, a folder. A file may come to be there later."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("this is not a regular file")
+    except OSError as error:
+        raise ValueError(f"this file cannot be read: {error.strerror}") from error
+    return path
+
+
+_FILE = AfterValidator(_regular)
+FilePath = Annotated[Path, _FILE]
+
+
 class Solver(BaseModel, ABC):
     """A method with its parameters. Parameters are fixed and validated when the solver is made.
 
     A solver is a file with one subclass: it sets `name` and `summary`, declares its parameters as fields, and
     implements `information`, `solve` and, where there is something to set up, `prepare`. It sees a
     `Measurement` and nothing else.
+
+    A parameter that names a file has the type `FilePath` (or `FilePath | None`). Results then depend on the content of
+    that file, wherever it lies; text in a field of any other type is only text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
@@ -125,9 +143,31 @@ class Solver(BaseModel, ABC):
         self._backend = backend
 
     def files(self, variant: str | None = None) -> tuple[Path, ...]:
-        """Files besides the code that decide the result on this variant: results are kept for as long as they are
-        the same. Paths among the parameters need not be named."""
+        """Files that decide the result on this variant: results are kept for as long as they are the same.
+
+        Three kinds need not be named: the code, the other files of the solver's package, and what parameters of the
+        type `FilePath` name.
+        """
         return ()
+
+    def named_files(self) -> tuple[Path, ...]:
+        """The files that parameters of the type `FilePath` name."""
+        named = [
+            getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if _FILE in field.metadata or _holds_file(field.annotation)
+        ]
+        return tuple(path for path in named if path is not None)
+
+    @property
+    def label(self) -> str:
+        """How this solver is asked for: the one spelling that `solvers.labels` calls canonical."""
+        changed = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value != field.get_default(call_default_factory=True):
+                changed[name] = value
+        return write_label(self.name, changed)
 
     @abstractmethod
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
@@ -142,3 +182,8 @@ class Solver(BaseModel, ABC):
     def weights_digest(self) -> str:
         """SHA-256 of the trained weights in use; empty for a method that has none."""
         return ""
+
+
+def _holds_file(annotation: Any) -> bool:
+    """Whether `FilePath` is among the alternatives of a type."""
+    return _FILE in getattr(annotation, "__metadata__", ()) or any(map(_holds_file, get_args(annotation)))

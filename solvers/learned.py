@@ -18,7 +18,7 @@ from datasets import Measurement, Variant
 from datasets.forward import half_plane
 from solvers import weights as weight_files
 from solvers.backend import Backend
-from solvers.base import Information, Reconstruction, Solver, Status, Streams
+from solvers.base import FilePath, Information, Reconstruction, Solver, Status, Streams
 from solvers.errors import UnavailableError
 from solvers.units import in_units, normalised
 
@@ -36,7 +36,9 @@ class LearnedSolver(Solver):
     """A trained network, applied once. It runs in torch, on the device of the backend, whatever the array library."""
 
     preset: Preset = Field("default", description="default: the best known; paper: as the paper describes it")
-    weights: str = Field("", description="weight file (.safetensors) to use instead of the one in this package")
+    weights: FilePath | None = Field(
+        None, description="weight file (.safetensors) to use instead of the one in this package"
+    )
     precision: Literal["float32", "bf16"] = Field(
         "float32", description="of the network's layers; bf16 is faster where the processor has instructions for it"
     )
@@ -87,7 +89,7 @@ class LearnedSolver(Solver):
     def files(self, variant: str | None = None) -> tuple[Path, ...]:
         """The weights of this variant (of the hardest, shift_flip, if none is named)."""
         chosen = Variant(variant) if variant else Variant.SHIFT_FLIP
-        return (Path(self.weights) if self.weights else weight_files.FOLDER / self.file_name(self.preset, chosen),)
+        return (self.weights or weight_files.FOLDER / self.file_name(self.preset, chosen),)
 
     def prepare(self, backend: Backend, variant: str | None = None) -> None:
         """Load the weights of this variant (of the hardest, shift_flip, if none is named).

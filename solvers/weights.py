@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers.errors import UnavailableError
-from solvers.files import sha256, write_atomically
+from solvers.files import read_regular, sha256, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,7 +86,7 @@ def read_card(path: Path) -> Card:
         WeightsError: it is missing or not a card.
     """
     try:
-        fields = json.loads(card_path(path).read_text())
+        fields = json.loads(read_regular(card_path(path)))
         return Card(**{**fields, "variants": tuple(fields["variants"])})
     except FileNotFoundError as error:
         raise WeightsError(
@@ -110,7 +110,7 @@ def load(
 
     card = read_card(path)
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
     found = sha256(content)

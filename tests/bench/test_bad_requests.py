@@ -53,10 +53,13 @@ def refused(bench, tmp_path):
         ({"--solvers": "rrr[beta=7]"}, ["beta", "7"]),
         ({"--solvers": "rrr[iterations=none]"}, ["iterations", "none"]),
         ({"--solvers": "rrr[beta=0.5"}, ["rrr[beta=0.5"]),
-        ({"--solvers": "er,er"}, ["--solvers", "'er' stands twice"]),
+        ({"--solvers": "er,er"}, ["--solvers", "'er' is given twice"]),
+        ({"--solvers": "rrr,rrr[ beta = 0.60 ]"}, ["--solvers", "'rrr'", "'rrr[ beta = 0.60 ]'", "the same solver"]),
+        ({"--solvers": "unet_a[weights=/dev/zero]"}, ["--solvers", "/dev/zero", "not a regular file"]),
+        ({"--solvers": "unet_a[weights=/tmp]"}, ["--solvers", "/tmp", "not a regular file"]),
         ({"--solvers": ""}, ["--solvers", "at least one"]),
         ({"--variants": "mirror"}, ["'mirror'", "none, flip, shift, shift_flip"]),
-        ({"--variants": "none,none"}, ["--variants", "'none' stands twice"]),
+        ({"--variants": "none,none"}, ["--variants", "'none' is given twice"]),
         ({"--variants": ","}, ["--variants", "at least one"]),
         ({"--images": 0}, ["--images", "0"]),
         ({"--images": -3}, ["--images", "-3"]),
@@ -113,7 +116,7 @@ def test_a_gpu_that_is_not_there_is_refused(refused, tmp_path, monkeypatch):
 
 def test_dask_that_is_not_installed_is_refused(refused, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    assert "phasebench[dask]" in refused(*run_arguments(tmp_path / "out", {"--executor": "dask"}))
+    assert "pip install -e '.[dask]'" in refused(*run_arguments(tmp_path / "out", {"--executor": "dask"}))
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -208,7 +211,7 @@ def test_debug_shows_where_an_error_came_from_and_changes_no_status(bench, tmp_p
     done = bench(*run_arguments(tmp_path / "out", {"--solvers": "rrrr"}), "--debug")
     assert done.status == 2
     assert "Traceback" in done.err
-    assert done.err.splitlines()[-1].startswith("bench: unknown solver 'rrrr'")
+    assert done.err.splitlines()[-1].startswith("bench: --solvers: unknown solver 'rrrr'")
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("deep\ndown"), KeyError("x"), ValueError("ours"), MemoryError()])

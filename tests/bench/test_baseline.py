@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from doubles import Broken, register_solvers
+from doubles import Broken, register_solvers, result_rows
 
 import bench.baseline
 import bench.sweep
-from bench.baseline import TITLE, read_baseline, write_baseline
+from bench.baseline import TITLE, Baseline, Cost, read_baseline, write_baseline
 from bench.calibration import Calibration, calibrate, fingerprint, steady
 from bench.errors import RequestError
 from solvers import Backend
@@ -69,6 +69,16 @@ def test_what_is_read_is_what_was_written(make, tmp_path):
     write_baseline(first, tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "baseline.csv").read_bytes()
     pd.testing.assert_frame_equal(read_baseline(tmp_path / "again.csv").rows, first.rows)
+
+
+def test_labels_of_an_older_baseline_are_read_as_they_are_spelled_now(tmp_path):
+    old = ("rrr[beta=0.6,nonneg=True]", "rrr[nonneg=true]", "gone[ b = 1 ]")
+    rows = pd.concat([result_rows(label, np.array([0.1, 0.2])) for label in old], ignore_index=True)
+    costs = tuple(Cost(label, "none", 1.0, 0.5, 2.0) for label in old)
+    write_baseline(Baseline({}, {}, "0", costs, rows), tmp_path / "old.csv")
+    found = read_baseline(tmp_path / "old.csv")
+    assert found.rows["solver"].tolist() == 2 * ["rrr[nonneg=true]"] + 2 * ["gone[ b = 1 ]"]
+    assert [cost.solver for cost in found.costs] == ["rrr[nonneg=true]", "gone[ b = 1 ]"]
 
 
 def test_windows_line_ends_do_not_damage_it(make, tmp_path):

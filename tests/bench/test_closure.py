@@ -55,6 +55,19 @@ def test_every_module_of_a_package_counts_whatever_is_in_it(site):
     assert set(closure(modules_of("kit")).sources) == {"kit.deep.part", "kit.template"}
 
 
+def test_all_files_of_a_plug_in_count_wherever_they_lie_in_it(site):
+    folder = site(kit____init__="", kit__solver="")
+    (folder / "kit" / "tables").mkdir()
+    (folder / "kit" / "tables" / "angles.csv").write_text("1\n")
+    before = closure(modules_of("kit"), ["kit"]).digest()
+    (folder / "kit" / "tables" / "angles.csv").write_text("2\n")
+    assert closure(modules_of("kit"), ["kit"]).digest() != before
+
+
+def test_weights_and_images_are_not_everybodys(site):
+    assert not [name for name in closure(["bench.shard", "solvers.rrr"]).data if "weights" in name or "sample" in name]
+
+
 def test_a_solver_depends_on_what_runs_it_and_not_on_what_draws_or_tabulates():
     found = set(closure(["bench.shard", "solvers.rrr"]).sources)
     assert {"bench.shard", "bench.metrics", "solvers.rrr", "solvers.iterative", "datasets.measurement"} <= found

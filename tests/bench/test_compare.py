@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from doubles import result_rows
 
-from bench.rows import FILE, on_common_measurements
+from bench.rows import FILE, on_common_measurements, read_rows
 from bench.statistics import holm, paired
 
-LABELS = ["rrr[beta=0.5,iterations=500]", "hio[nonneg=true]", "er"]
+LABELS = ["rrr[iterations=500,beta=0.5]", "hio[nonneg=true]", "er"]
 
 
 @pytest.fixture
@@ -52,6 +52,21 @@ def test_every_pair_of_solvers_is_compared_image_by_image(bench, run, errors, tm
         assert first[column] == pytest.approx(getattr(expected, column), rel=1e-5)
     np.testing.assert_allclose(table["p_holm"], holm(table["p"]), rtol=1e-4)
     assert first["mse_a"] == pytest.approx(errors[0].mean(), rel=1e-5)
+
+
+def test_solvers_are_found_however_they_are_spelled(bench, write, errors, tmp_path):
+    before = write(result_rows("rrr[ beta = 0.60 , nonneg=True]", errors[0]), folder="before")
+    after = write(result_rows("rrr[nonneg=true]", errors[1]), folder="after")
+    done = bench("compare", before, after, "--solvers", "rrr[nonneg=true,iterations=1000]", "--csv", tmp_path / "p.csv")
+    assert done.status == 0, done.err
+    assert pd.read_csv(tmp_path / "p.csv")["a"].tolist() == ["rrr[nonneg=true]"]
+
+
+def test_two_spellings_in_one_run_are_one_solver_and_one_that_is_not_here_keeps_its_label(write, errors):
+    labels = ("rrr", "rrr[beta=0.6]", "gone[ b = 1 ]")
+    rows = read_rows(write(*(result_rows(label, errors[0]) for label in labels)))
+    assert rows["solver"].unique().tolist() == ["rrr", "gone[ b = 1 ]"]
+    assert len(rows) == 2 * len(errors[0])
 
 
 def test_it_is_shown_in_80_columns(bench, run, errors):

@@ -26,7 +26,8 @@ from bench.sweep import Sweep
 from datasets import DATASETS, SPLITS, VARIANTS
 from datasets.fashion_mnist import SAMPLE_FOLDER
 from solvers import SolverError, create
-from solvers.registry import BUILT_IN, solver_class, split_labels
+from solvers.labels import split_labels
+from solvers.registry import BUILT_IN, solver_class
 
 # A process cannot be given a NUL, and its other arguments must be encodable.
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)

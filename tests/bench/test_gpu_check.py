@@ -20,7 +20,7 @@ from solvers.cuda.fused import FusedKernel
 def test_without_cupy_it_says_so_in_one_line(capsys, tmp_path):
     assert gpu_check.main(["--output", str(tmp_path / "gpu")]) == Exit.SOLVER
     captured = capsys.readouterr()
-    assert captured.err == "gpu-check: CuPy is not installed: pip install 'phasebench[gpu]'\n"
+    assert captured.err == "gpu-check: CuPy is not installed: pip install -e '.[gpu]'\n"
     assert captured.out == ""
     assert not (tmp_path / "gpu").exists()
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from doubles import Blank
 
 import bench.keys
+from bench.closure import closure
 from bench.keys import Keys
 from bench.shard import Shard
-from solvers import Backend
+from solvers import Backend, SolverError
 
 SHARD = Shard("unet_a", "shift_flip", 0, 0, 2, "test", None)
 BACKEND = Backend("torch")
@@ -67,6 +71,56 @@ def test_a_file_that_a_parameter_names_counts_by_its_content(weights):
     before = key(shard)
     (weights / "mine.safetensors").write_bytes(b"two")
     assert key(shard) != before
+
+
+def test_the_spelling_of_a_label_does_not_count(weights):
+    spellings = ("rrr", "rrr[beta=0.6]", "rrr[ beta = 0.60 ]", "rrr[starts=1,nonneg=False]")
+    assert len({key(replace(SHARD, solver=label)) for label in spellings}) == 1
+
+
+def test_text_that_happens_to_be_the_name_of_a_file_is_only_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shard = replace(SHARD, solver="rrr")
+    before = key(shard)
+    (tmp_path / "box").write_text("a file with the name of a support")
+    assert key(shard) == before
+
+
+def test_the_kernels_that_are_asked_for_count(weights, monkeypatch):
+    monkeypatch.delenv("PHASEBENCH_KERNELS", raising=False)
+    before = key()
+    monkeypatch.setenv("PHASEBENCH_KERNELS", "cufft")
+    assert key() != before
+
+
+def test_the_cuda_sources_count(monkeypatch):
+    from solvers.rrr import RelaxedReflectReflect
+
+    data = closure(["solvers.rrr"]).data
+    assert {"solvers.cuda/projection.cu", "solvers.cuda/elementwise.cu", "solvers.cuda/maps.cuh"} <= set(data)
+    before = bench.keys.code_digest(RelaxedReflectReflect)
+    monkeypatch.setattr(bench.keys, "_DIGESTS", {})
+    read = Path.read_bytes
+    changed = lambda path: read(path) + b" " * (path.name == "projection.cu")  # noqa: E731
+    monkeypatch.setattr(Path, "read_bytes", changed)
+    assert bench.keys.code_digest(RelaxedReflectReflect) != before
+
+
+def test_what_a_pipe_would_give_is_not_waited_for(weights):
+    pipe = weights / "unet_b-default-shift_flip.safetensors"
+    os.mkfifo(pipe)
+    assert key(replace(SHARD, solver="unet_b"))
+
+
+def test_a_plug_in_that_cannot_name_its_files_is_named(monkeypatch):
+    class Forgetful(Blank):
+        name = "forgetful"
+
+        def files(self, variant=None):
+            raise SystemExit(0)
+
+    with pytest.raises(SolverError, match="'forgetful' cannot say which files it reads: SystemExit: 0"):
+        bench.keys.file_digests(Forgetful(), "none")
 
 
 def test_the_compiled_kernels_count_where_they_serve(weights, monkeypatch):

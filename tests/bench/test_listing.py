@@ -5,9 +5,11 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 
 import pytest
-from doubles import Demanding, register_solvers
+from doubles import Blank, Demanding, register_solvers
+from pydantic import Field
 
 from datasets import DATASETS, VARIANTS
+from solvers import Information
 from solvers.registry import names, parameters, solver_class
 
 
@@ -26,8 +28,7 @@ def test_every_solver_is_listed_with_its_parameters_and_defaults(bench, monkeypa
         assert kind.summary in done.out
         assert str(kind().information()) in done.out
         for parameter in parameters(kind):
-            default = str(parameter.default).lower() if isinstance(parameter.default, bool) else parameter.default
-            assert f"{parameter.name} = {default}" in done.out
+            assert f"{parameter.name} = {parameter.default}" in done.out
             assert parameter.description in done.out
 
 
@@ -44,11 +45,11 @@ def test_a_plug_in_that_does_not_work_is_listed_with_the_reason(bench, monkeypat
     from solvers import registry
 
     point = EntryPoint("bad", "a_module_that_is_not_here:Bad", registry.GROUP)
-    monkeypatch.setattr(registry, "_plugins", lambda: {"bad": point})
+    monkeypatch.setattr(registry, "_plugins", lambda: {"bad": [point]})
     monkeypatch.setenv("COLUMNS", "300")
     done = bench("list", "solvers")
     assert done.status == 0
-    assert "solver 'bad' (a_module_that_is_not_here:Bad) cannot be imported" in done.out
+    assert "plug-in 'bad' (a_module_that_is_not_here:Bad) cannot be imported" in done.out
 
 
 def test_a_plug_in_that_needs_a_parameter_is_listed(bench, monkeypatch):
@@ -56,3 +57,28 @@ def test_a_plug_in_that_needs_a_parameter_is_listed(bench, monkeypatch):
     done = bench("list", "solvers")
     assert done.status == 0
     assert "demanding" in done.out
+    assert "no default for strength" in done.out
+    assert "strength needed" in done.out
+
+
+class Coy(Blank):
+    """Says nothing of itself, and tries to steer the terminal."""
+
+    name = "coy"
+    summary = "red \x1b[31m and [bold]loud\n"
+    depth: int = Field(3, description="\x07[/nothing] of it")
+
+    def information(self) -> Information:
+        raise SystemExit(0)
+
+
+def test_a_plug_in_that_does_not_say_what_it_uses_is_listed_beside_the_others(bench, monkeypatch):
+    register_solvers(monkeypatch, Coy)
+    monkeypatch.setenv("COLUMNS", "300")
+    done = bench("list", "solvers")
+    assert done.status == 0
+    assert "it is not known what: solver 'coy' cannot say what it uses: SystemExit: 0" in done.out
+    assert "[bold]loud" in done.out
+    assert "[/nothing] of it" in done.out
+    assert all(character.isprintable() for character in done.out.replace("\n", ""))
+    assert all(name in done.out for name in names())

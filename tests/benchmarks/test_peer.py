@@ -10,7 +10,7 @@ from workloads import ONE_THREAD, sample
 from bench.metrics import SUCCESS, adjusted_mse
 from solvers import Streams, create
 
-peer = pytest.importorskip("peer", reason="solvephase is not installed: pip install 'phasebench[benchmark]'")
+peer = pytest.importorskip("peer", reason="solvephase is not installed: pip install -e '.[benchmark]'")
 pytestmark = pytest.mark.benchmark(group="peer")
 BETA = 0.5  # solvephase's own choice
 

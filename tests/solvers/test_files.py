@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from solvers.files import replace_atomically, write_text
+from solvers.files import read_regular, replace_atomically, write_text
 
 
 def test_a_file_is_made_and_replaced(tmp_path):
@@ -56,3 +57,13 @@ def test_nobody_sees_the_new_content_before_it_is_on_the_disk(tmp_path, monkeypa
 def test_others_may_read_what_was_written(tmp_path):
     write_text(tmp_path / "a", "x")
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+
+
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"content")
+    assert read_regular(tmp_path / "file") == b"content"
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(OSError, match="not a regular file") as error:
+            read_regular(path)
+        assert error.value.filename == str(path)

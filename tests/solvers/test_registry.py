@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from doubles import Blank
 
-from solvers import ParameterError, Solver, UnknownSolverError, create
-from solvers.registry import BUILT_IN, names, parameters, solver_class, split_labels
+from solvers import FilePath, ParameterError, Solver, SolverError, UnknownSolverError, create
+from solvers.labels import spelled, split_labels
+from solvers.registry import BUILT_IN, canonical, names, parameters, solver_class
 
 ITERATIVE = ("alm", "er", "hio", "raar", "difference_map", "rrr")
 
@@ -29,7 +31,7 @@ def test_every_solver_is_named_as_it_is_called_and_describes_itself(name):
     assert kind.summary
     assert str(kind().information())
     assert all(parameter.description for parameter in parameters(kind))
-    assert all(getattr(kind(), parameter.name) == parameter.default for parameter in parameters(kind))
+    assert all(spelled(getattr(kind(), parameter.name)) == parameter.default for parameter in parameters(kind))
 
 
 def test_a_label_sets_parameters():
@@ -66,7 +68,7 @@ def test_commas_within_brackets_belong_to_a_label(text, labels):
         ("rrr[beta]", ["cannot read 'beta'", "parameter=value"]),
         ("rrr[beta=]", ["cannot read 'beta='"]),
         ("rrr[gamma=1]", ["'rrr' has no parameter 'gamma'", "beta", "starts"]),
-        ("rrr[beta=0.5,beta=0.6]", ["'beta' stands twice"]),
+        ("rrr[beta=0.5,beta=0.6]", ["'beta' is given twice"]),
         ("rrr[beta=2]", ["beta", "2"]),
         ("rrr[beta=0]", ["beta", "0"]),
         ("rrr[beta=many]", ["beta", "many"]),
@@ -161,8 +163,11 @@ def test_a_plug_in_is_found_by_its_entry_point(plugin):
 def test_a_plug_in_cannot_take_the_name_of_a_built_in_solver(plugin):
     plugin("toy_two", TOY, "rrr = toy_two:Toy")
     assert names().count("rrr") == 1
-    assert create("rrr").name == "rrr"
-    assert "Toy" not in type(create("rrr")).__name__
+    with pytest.raises(
+        UnknownSolverError, match=r"'rrr' is built in, but plug-in 'rrr' \(toy_two:Toy of toy_two 1.0\)"
+    ):
+        create("rrr")
+    assert create("er").name == "er"
 
 
 @pytest.mark.parametrize(
@@ -178,8 +183,106 @@ def test_a_plug_in_that_does_not_work_is_named(plugin, monkeypatch, source, poin
     plugin("toy_bad", source, point)
     with pytest.raises(UnknownSolverError, match=words) as error:
         create("bad")
-    assert "'bad' (toy_bad:Toy)" in str(error.value)
+    assert "plug-in 'bad' (toy_bad:Toy of toy_bad 1.0)" in str(error.value)
     monkeypatch.delitem(sys.modules, "toy_bad", raising=False)
+
+
+GOOD = TOY.replace("Toy", "Odd").replace('"toy"', '"odd"')
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("raise SystemExit(0)", ["cannot be imported", "SystemExit: 0"]),
+        ("class Stop(BaseException): pass\nraise Stop('\x1b[31mred\\nlines')", ["cannot be imported", "Stop", "lines"]),
+        (GOOD.replace('name = "odd"', ""), ["has no name"]),
+        (GOOD.replace('name = "odd"', 'name: str = "odd"'), ["has no name"]),
+        (GOOD.replace('name = "odd"', 'name = "even"'), ["has the name 'even'"]),
+        (GOOD.replace('summary = "inverts the magnitudes with all phases zero"', ""), ["has no summary"]),
+        (GOOD.replace('summary = "inverts the magnitudes with all phases zero"', "summary = 3"), ["has no summary"]),
+        (GOOD.replace("def solve", "def resolve"), ["does not implement solve"]),
+        (GOOD + "Odd.information = 3\n", ["a method for its information()"]),
+        (GOOD + "Odd.files = ()\n", ["a method for its files()"]),
+        (GOOD.replace("power: float", "backend: float"), ["parameter 'backend'", "something else"]),
+        (GOOD.replace("power: float", "label: float"), ["parameter 'label'", "something else"]),
+        ("from pydantic import Field\n" + GOOD.replace("= 1.0", "= Field(1.0, alias='p=1')"),
+         ["parameter 'power'", "cannot write"]),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Field name:UserWarning")
+def test_what_a_plug_in_lacks_is_said_in_one_line(plugin, monkeypatch, source, words):
+    monkeypatch.delitem(sys.modules, "odd_one", raising=False)
+    plugin("odd_one", source, "odd = odd_one:Odd")
+    with pytest.raises(UnknownSolverError) as error:
+        create("odd")
+    message = str(error.value)
+    assert message.startswith("plug-in 'odd' (odd_one:Odd of odd_one 1.0)")
+    assert message.isprintable()
+    for word in words:
+        assert word in message
+    monkeypatch.delitem(sys.modules, "odd_one", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "label", "words"),
+    [
+        (GOOD.replace("return Information()", "raise SystemExit(0)"), "odd", ["cannot say what it uses", "SystemExit"]),
+        (GOOD.replace("return Information()", "return 3"), "odd", ["cannot say what it uses", "int"]),
+        (GOOD.replace("power: float = 1.0", "power: float"), "odd", ["parameter 'power' has no default"]),
+        (GOOD.replace("power: float = 1.0", "power: int = 'x'"), "odd", ["power = x"]),
+        (GOOD + "Odd.__init__ = lambda self, **values: [][1]\n", "odd", ["cannot be made", "IndexError"]),
+        (GOOD.replace("power: float = 1.0", "power: tuple[int, ...] = ()"), "odd[power=1]", ["power = 1"]),
+        (GOOD.replace("power: float = 1.0", 'power: Annotated[float, AfterValidator(lambda x: 2 * x)] = 1.0')
+         .replace("import numpy", "from typing import Annotated\nfrom pydantic import AfterValidator\nimport numpy"),
+         "odd[power=3]", ["becomes another"]),
+    ],
+)  # fmt: skip
+def test_a_plug_in_that_cannot_be_made_is_refused_in_one_line(plugin, monkeypatch, source, label, words):
+    monkeypatch.delitem(sys.modules, "odd_one", raising=False)
+    plugin("odd_one", source, "odd = odd_one:Odd")
+    with pytest.raises(SolverError) as error:
+        canonical(label)
+    message = str(error.value)
+    assert "'odd" in message
+    assert message.isprintable()
+    for word in words:
+        assert word in message
+    monkeypatch.delitem(sys.modules, "odd_one", raising=False)
+
+
+def test_two_plug_ins_of_one_name_are_both_refused(plugin):
+    plugin("toy_three", TOY, "toy = toy_three:Toy")
+    plugin("toy_four", TOY, "toy = toy_four:Toy")
+    with pytest.raises(UnknownSolverError, match="more than one solver 'toy'") as error:
+        create("toy")
+    assert "toy_three:Toy" in str(error.value)
+    assert "toy_four:Toy" in str(error.value)
+
+
+# ---- files
+
+
+def test_only_parameters_declared_as_files_are_files(tmp_path):
+    class Filed(Blank):
+        name = "filed"
+        mask: FilePath | None = None
+        dark: FilePath = Path("dark.npy")
+        title: str = "mask.npy"
+
+    assert Filed().named_files() == (Path("dark.npy"),)
+    assert Filed(mask=tmp_path / "m").named_files() == (tmp_path / "m", Path("dark.npy"))
+    assert Filed(mask="a b").label == 'filed[mask="a b"]'
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "device", "link to a pipe"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, what):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link to a pipe").symlink_to(tmp_path / "pipe")
+    path = "/dev/zero" if what == "device" else tmp_path / what
+    with pytest.raises(ParameterError, match="not a regular file") as error:
+        create(f'unet_a[weights="{path}"]')
+    assert str(path) in str(error.value)
 
 
 def test_an_installed_plug_in_runs_from_the_command_line(tmp_path):

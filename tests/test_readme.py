@@ -1,0 +1,73 @@
+"""What the README prints works as it is printed."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from solvers.labels import split_labels
+from solvers.registry import canonical
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str, containing: str) -> str:
+    """The code block of the README in this language that contains a text."""
+    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in text]
+    return found
+
+
+def test_the_example_of_a_solver_installs_and_runs_as_it_is_printed(bench, run, rows, tmp_path, monkeypatch):
+    pytest.importorskip("setuptools", minversion="61")
+    folder, site = tmp_path / "mine", tmp_path / "site"
+    folder.mkdir()
+    project = block("toml", "[project.entry-points")
+    (module,) = tomllib.loads(project)["tool"]["setuptools"]["py-modules"]
+    assert f"`{module}.py`" in README
+    (folder / f"{module}.py").write_text(block("python", "class Mine"), encoding="utf-8")
+    (folder / "pyproject.toml").write_text(project, encoding="utf-8")
+    offline = ("--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check")
+    pip = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *offline, "--target", site, folder],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert pip.returncode == 0, pip.stderr
+    monkeypatch.syspath_prepend(str(site))
+    importlib.invalidate_caches()
+    listed = bench("list", "solvers")
+    assert listed.status == 0
+    assert "mine  alternating projections" in listed.out
+    verified = bench("verify", "--solvers", "mine[iterations=30]")
+    assert verified.status == 0, verified.out
+    done = run(solvers="mine[iterations=3],er[iterations=3]", variants="none")
+    assert done.status == 0, done.err
+    errors = rows().groupby("solver")["mse"].apply(list)
+    assert errors["mine[iterations=3]"] == pytest.approx(errors["er[iterations=3]"], rel=1e-3)
+    monkeypatch.delitem(sys.modules, module)
+
+
+def labels_in_print() -> list[str]:
+    """Every label with a parameter in the README, and all that the results hold."""
+    found = {text for text in re.findall(r"`([^`\n]*)`", README) if re.fullmatch(r"[a-z_]+\[[a-z_0-9=.,]+\]", text)}
+    for path in (ROOT / "results").glob("*.toml"):
+        found |= set(tomllib.loads(path.read_text(encoding="utf-8")).get("solvers", []))
+    for path in (ROOT / "results").glob("*.csv"):
+        table = pd.read_csv(path, comment="#")
+        found |= set(table["solver"]) if "solver" in table else set(table.columns) - {"variant"}
+    for options in re.findall(r"--solvers '([^']*)'", README):
+        found |= set(split_labels(options))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("label", [label for label in labels_in_print() if not label.startswith("mine")])
+def test_labels_in_print_are_canonical(label):
+    assert canonical(label) == label
