@@ -9,13 +9,14 @@ The places are tried in this order, and the one that was used is said:
 5. the sample in this package: the first 1 000 test and 2 000 training images.
 
 Every file's decompressed content is checked against its SHA-256, so a truncated, damaged or swapped file is
-named and refused whatever its source.
+named and refused whatever its source. No more of a file is read than it should hold.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import struct
 import zlib
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import DatasetError
+from datasets.files import read_regular
 
 SPLITS = ("train", "test")
 DATASETS: dict[str, str] = {
@@ -49,6 +51,7 @@ _IMAGE_MAGIC, _LABEL_MAGIC = 2051, 2049  # unsigned bytes in three and in one di
 @dataclass(frozen=True)
 class _File:
     name: str
+    size: int  # bytes of the decompressed file
     content: str  # SHA-256 of the decompressed file
     archive: str | None = None  # SHA-256 of the official .gz
 
@@ -61,11 +64,13 @@ _FULL = {
     "train": (
         _File(
             "train-images-idx3-ubyte",
+            16 + 60_000 * 784,
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
             "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
         ),
         _File(
             "train-labels-idx1-ubyte",
+            8 + 60_000,
             "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
             "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
         ),
@@ -73,11 +78,13 @@ _FULL = {
     "test": (
         _File(
             "t10k-images-idx3-ubyte",
+            16 + 10_000 * 784,
             "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         ),
         _File(
             "t10k-labels-idx1-ubyte",
+            8 + 10_000,
             "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
         ),
@@ -85,12 +92,20 @@ _FULL = {
 }
 _SAMPLE = {
     "train": (
-        _File("train-images-idx3-ubyte", "71a9f8cec24060d6752b3e4940ce6d6fd729334afa47b735dd553481aa83b53e"),
-        _File("train-labels-idx1-ubyte", "8983259dfbc9f185f92698916f7daf361704b43ba7d19568cc7bcdeefdc1bece"),
+        _File(
+            "train-images-idx3-ubyte",
+            16 + 2_000 * 784,
+            "71a9f8cec24060d6752b3e4940ce6d6fd729334afa47b735dd553481aa83b53e",
+        ),
+        _File("train-labels-idx1-ubyte", 8 + 2_000, "8983259dfbc9f185f92698916f7daf361704b43ba7d19568cc7bcdeefdc1bece"),
     ),
     "test": (
-        _File("t10k-images-idx3-ubyte", "7a6d8e07ea021ec5bc73135ebd0a5770799557ec6f8242d8749c4f32a3cf4643"),
-        _File("t10k-labels-idx1-ubyte", "b40abac7ec8228f434940f579deb7cf7b6e3103b5274cb91d1545771f5ef1c8b"),
+        _File(
+            "t10k-images-idx3-ubyte",
+            16 + 1_000 * 784,
+            "7a6d8e07ea021ec5bc73135ebd0a5770799557ec6f8242d8749c4f32a3cf4643",
+        ),
+        _File("t10k-labels-idx1-ubyte", 8 + 1_000, "b40abac7ec8228f434940f579deb7cf7b6e3103b5274cb91d1545771f5ef1c8b"),
     ),
 }
 
@@ -127,18 +142,20 @@ def load_images(name: str = "fashion_mnist", split: str = "test", data_dir: str 
     """Read one split of `fashion_mnist` or of the embedded `sample`.
 
     Raises:
-        DatasetError: unknown name or split; a file that is missing in a folder the user named; a file whose
-            content is not what its name promises.
+        DatasetError: unknown name or split; a folder for the sample, which needs none; a file that is missing in a
+            folder the user named; a file whose content is not what its name promises.
     """
     if name not in DATASETS:
         raise DatasetError(f"unknown dataset '{name}': choose from {', '.join(DATASETS)}")
     if split not in SPLITS:
         raise DatasetError(f"unknown split '{split}': choose from {', '.join(SPLITS)}")
     if name == "sample":
+        if data_dir is not None:
+            raise DatasetError(f"data folder '{data_dir}' is of no use: the dataset 'sample' is part of this package")
         return _read(SAMPLE_FOLDER, _SAMPLE[split], "sample", split, "the embedded sample")
-    named = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE)
+    named = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE) or None
     if named is not None:
-        folder = Path(named)
+        folder = Path(os.path.expanduser(named))  # noqa: PTH111 - a user that there is not is left as it is
         if not folder.is_dir():
             raise DatasetError(f"data folder '{folder}' does not exist")
         return _read(folder, _FULL[split], "fashion_mnist", split, str(folder))
@@ -160,8 +177,15 @@ def _folders(files: tuple[_File, ...]) -> Iterator[tuple[Path, str]]:
     yield DEBIAN_FOLDER, "the Debian package dataset-fashion-mnist"
     cache = cache_folder()
     yield cache, f"the cache {cache}"
-    if not os.environ.get(OFFLINE_VARIABLE) and _download(cache, files):
+    if not _offline() and _download(cache, files):
         yield cache, f"downloaded to {cache}"
+
+
+def _offline() -> bool:
+    given = os.environ.get(OFFLINE_VARIABLE, "")
+    if given not in ("", "0", "1"):
+        raise DatasetError(f"{OFFLINE_VARIABLE}='{given}': choose 1 to forbid downloads, 0 to allow them")
+    return given == "1"
 
 
 def _download(cache: Path, files: tuple[_File, ...]) -> bool:
@@ -184,7 +208,8 @@ def _download(cache: Path, files: tuple[_File, ...]) -> bool:
 
 
 def _find(folder: Path, file: _File) -> Path | None:
-    return next((path for path in (folder / file.gz, folder / file.name) if path.is_file()), None)
+    """What has the name of a file, be it a file or not."""
+    return next((path for path in (folder / file.gz, folder / file.name) if path.exists()), None)
 
 
 def _read(folder: Path, files: tuple[_File, ...], name: str, split: str, source: str) -> ImageSet:
@@ -204,10 +229,16 @@ def _content(folder: Path, file: _File) -> bytes:
     if path is None:
         raise DatasetError(f"{folder / file.gz} is missing")
     try:
-        raw = path.read_bytes()
-        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        if path.suffix == ".gz":
+            packed = io.BytesIO(read_regular(path, file.size + file.size // 8 + 2**16))  # a .gz may pack nothing at all
+            with gzip.open(packed) as stream:
+                content = stream.read(file.size + 1)
+        else:
+            content = read_regular(path, file.size)
     except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
+        raise DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(content) > file.size:
+        raise DatasetError(f"{path} is not the file it should be: it unpacks to more than {file.size} bytes")
     found = hashlib.sha256(content).hexdigest()
     if found != file.content:
         raise DatasetError(f"{path} is not the file it should be: SHA-256 {found[:16]}…, expected {file.content[:16]}…")

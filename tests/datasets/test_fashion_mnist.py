@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import shutil
 import threading
+import tracemalloc
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -106,6 +108,54 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PHASEBENCH_DATA", str(tmp_path / "elsewhere"))
     with pytest.raises(DatasetError, match="elsewhere' does not exist"):
         load_images()
+
+
+def test_an_empty_variable_names_no_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(fill(tmp_path / "mine"))
+    monkeypatch.setenv("PHASEBENCH_DATA", "")
+    assert load_images().name == "sample"
+
+
+def test_a_folder_in_the_home_of_the_user_may_begin_with_a_tilde(monkeypatch, tmp_path):
+    fill(tmp_path / "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PHASEBENCH_DATA", "~/mine")
+    assert load_images().source == str(tmp_path / "mine")
+
+
+def test_a_folder_for_the_sample_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="'sample' is part of this package"):
+        load_images("sample", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", [IMAGES, IMAGES.removesuffix(".gz")])
+def test_no_more_is_read_of_a_file_than_it_should_hold(tmp_path, name):
+    """64 MiB of zeros in a small archive, or a file of a terabyte that has no blocks on the disk."""
+    folder = fill(tmp_path / "mine")
+    (folder / IMAGES).unlink()
+    with (gzip.open if name.endswith(".gz") else open)(folder / name, "wb") as stream:
+        if name.endswith(".gz"):
+            block = bytes(2**20)
+            for _ in range(64):
+                stream.write(block)
+        else:
+            stream.truncate(2**40)
+    tracemalloc.start()
+    message = refused(folder, name)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "784016" in message
+    assert peak < 2**24
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+@pytest.mark.parametrize("place", ["mine", "debian", "cache"])
+def test_what_has_the_name_of_a_file_but_is_none_is_named_and_not_waited_for(tmp_path, make, place):
+    folder = fill(tmp_path / place)
+    (folder / IMAGES).unlink()
+    make(folder / IMAGES)
+    with pytest.raises(DatasetError, match=f"{IMAGES} cannot be read: not a regular file"):
+        load_images(data_dir=folder if place == "mine" else None)
 
 
 @pytest.mark.parametrize("name", [IMAGES, LABELS])
@@ -251,6 +301,14 @@ def test_offline_nobody_is_asked(hosts, good, monkeypatch):
     monkeypatch.setenv("PHASEBENCH_OFFLINE", "1")
     assert load_images().name == "sample"
     assert not host.asked
+    monkeypatch.setenv("PHASEBENCH_OFFLINE", "0")
+    assert load_images().name == "fashion_mnist"
+
+
+def test_an_unknown_word_for_offline_is_refused(monkeypatch):
+    monkeypatch.setenv("PHASEBENCH_OFFLINE", "yes")
+    with pytest.raises(DatasetError, match="PHASEBENCH_OFFLINE='yes': choose 1"):
+        load_images()
 
 
 # ---- what is in it
