@@ -14,7 +14,7 @@ from doubles import Blank
 
 from solvers import FilePath, ParameterError, Solver, SolverError, UnknownSolverError, create
 from solvers.labels import spelled, split_labels
-from solvers.registry import BUILT_IN, canonical, names, parameters, solver_class
+from solvers.registry import BUILT_IN, canonical, information, names, parameters, solver_class
 
 ITERATIVE = ("alm", "er", "hio", "raar", "difference_map", "rrr")
 
@@ -241,7 +241,7 @@ def test_a_plug_in_that_cannot_be_made_is_refused_in_one_line(plugin, monkeypatc
     monkeypatch.delitem(sys.modules, "odd_one", raising=False)
     plugin("odd_one", source, "odd = odd_one:Odd")
     with pytest.raises(SolverError) as error:
-        canonical(label)
+        information(create(canonical(label)))
     message = str(error.value)
     assert "'odd" in message
     assert message.isprintable()
