@@ -4,8 +4,10 @@ ImageSet → Placement → Measurement. Nothing in this package knows a solver o
 """
 
 from datasets.errors import DatasetError
-from datasets.fashion_mnist import DATASETS, SPLITS, ImageSet, load_images
+from datasets.fashion_mnist import DATASETS
 from datasets.forward import forward
+from datasets.image_set import SPLITS, ImageSet, ImageSource
+from datasets.images import load_images
 from datasets.measurement import Measurement, measure
 from datasets.variants import VARIANTS, Placement, Variant, place, placements
 
@@ -15,6 +17,7 @@ __all__ = [
     "VARIANTS",
     "DatasetError",
     "ImageSet",
+    "ImageSource",
     "Measurement",
     "Placement",
     "Variant",

@@ -23,18 +23,15 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.errors import DatasetError
 from datasets.files import read_regular
-
-SPLITS = ("train", "test")
-DATASETS: dict[str, str] = {
-    "fashion_mnist": "60 000 training and 10 000 test images of 28×28 (where it cannot be had: the sample)",
-    "sample": "the first 2 000 training and 1 000 test images of Fashion-MNIST, part of this package",
-}
+from datasets.image_set import ImageSet, ImageSource
+from datasets.variants import FRAME, GRID
 
 DATA_VARIABLE = "PHASEBENCH_DATA"
 OFFLINE_VARIABLE = "PHASEBENCH_OFFLINE"
@@ -110,60 +107,40 @@ _SAMPLE = {
 }
 
 
-@dataclass(frozen=True)
-class ImageSet:
-    """One split of a data set.
+class FashionMnist(ImageSource):
+    """Fashion-MNIST, from the first of the places above that has it."""
 
-    Attributes:
-        name: the data set that was really read ("sample" after a fallback).
-        split: "train" or "test".
-        images: uint8 (N, 28, 28).
-        labels: uint8 (N,), 0 to 9.
-        source: the folder, or how it was reached, in words.
-        digest: SHA-256 of the image file's content.
-    """
+    name: ClassVar[str] = "fashion_mnist"
+    summary: ClassVar[str] = "60 000 training and 10 000 test images of 28×28 (where it cannot be had: the sample)"
 
-    name: str
-    split: str
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    source: str
-    digest: str
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def tiles(self, indices: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
-        """The chosen images as float32 in [0, 1]."""
-        return self.images[indices].astype(np.float32) / np.float32(255)
+    def read(self, split: str, folder: str | Path | None = None) -> ImageSet:
+        named = folder if folder is not None else os.environ.get(DATA_VARIABLE) or None
+        if named is not None:
+            path = Path(os.path.expanduser(named))  # noqa: PTH111 - a user that there is not is left as it is
+            if not path.is_dir():
+                raise DatasetError(f"data folder '{path}' does not exist")
+            return _read(path, _FULL[split], self.name, split, str(path))
+        for path, source in _folders(_FULL[split]):
+            if all(_find(path, file) for file in _FULL[split]):
+                return _read(path, _FULL[split], self.name, split, source)
+        sample = Sample().read(split)
+        return replace(
+            sample, source=f"{sample.source}: Fashion-MNIST itself was not found and could not be downloaded"
+        )
 
 
-def load_images(name: str = "fashion_mnist", split: str = "test", data_dir: str | Path | None = None) -> ImageSet:
-    """Read one split of `fashion_mnist` or of the embedded `sample`.
+class Sample(ImageSource):
+    """The part of Fashion-MNIST that comes with this package."""
 
-    Raises:
-        DatasetError: unknown name or split; a folder for the sample, which needs none; a file that is missing in a
-            folder the user named; a file whose content is not what its name promises.
-    """
-    if name not in DATASETS:
-        raise DatasetError(f"unknown dataset '{name}': choose from {', '.join(DATASETS)}")
-    if split not in SPLITS:
-        raise DatasetError(f"unknown split '{split}': choose from {', '.join(SPLITS)}")
-    if name == "sample":
-        if data_dir is not None:
-            raise DatasetError(f"data folder '{data_dir}' is of no use: the dataset 'sample' is part of this package")
-        return _read(SAMPLE_FOLDER, _SAMPLE[split], "sample", split, "the embedded sample")
-    named = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE) or None
-    if named is not None:
-        folder = Path(os.path.expanduser(named))  # noqa: PTH111 - a user that there is not is left as it is
-        if not folder.is_dir():
-            raise DatasetError(f"data folder '{folder}' does not exist")
-        return _read(folder, _FULL[split], "fashion_mnist", split, str(folder))
-    for folder, source in _folders(_FULL[split]):
-        if all(_find(folder, file) for file in _FULL[split]):
-            return _read(folder, _FULL[split], "fashion_mnist", split, source)
-    sample = load_images("sample", split)
-    return replace(sample, source=f"{sample.source}: Fashion-MNIST itself was not found and could not be downloaded")
+    name: ClassVar[str] = "sample"
+    summary: ClassVar[str] = "the first 2 000 training and 1 000 test images of Fashion-MNIST, part of this package"
+
+    def read(self, split: str, folder: str | Path | None = None) -> ImageSet:
+        self.refuse(folder, "is part of this package")
+        return _read(SAMPLE_FOLDER, _SAMPLE[split], self.name, split, "the embedded sample")
+
+
+DATASETS: dict[str, str] = {kind.name: kind.summary for kind in (FashionMnist, Sample)}
 
 
 def cache_folder() -> Path:
@@ -221,6 +198,8 @@ def _read(folder: Path, files: tuple[_File, ...], name: str, split: str, source:
         labels=_parse(labels, _LABEL_MAGIC),
         source=source,
         digest=files[0].content,
+        published_frame=FRAME,
+        published_grid=GRID,
     )
 
 

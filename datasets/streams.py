@@ -9,6 +9,7 @@ from __future__ import annotations
 PLACEMENT = 1
 NOISE = 2
 START = 3
+ATOMS = 4
 
 _SPLITS = {"train": 0, "test": 1}
 

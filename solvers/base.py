@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr
 
 from datasets import Measurement
+from datasets.labels import label_of
 from datasets.streams import START
 from solvers.backend import Backend
-from solvers.labels import write_label
 
 
 class Status(StrEnum):
@@ -161,13 +161,8 @@ class Solver(BaseModel, ABC):
 
     @property
     def label(self) -> str:
-        """How this solver is asked for: the one spelling that `solvers.labels` calls canonical."""
-        changed = {}
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if value != field.get_default(call_default_factory=True):
-                changed[name] = value
-        return write_label(self.name, changed)
+        """How this solver is asked for: the one spelling that `datasets.labels` calls canonical."""
+        return label_of(self.name, self)
 
     @abstractmethod
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:

@@ -1,6 +1,6 @@
 """What a user can ask wrongly of a solver. Every message is one line that names the value and the choices."""
 
-import re
+from datasets.errors import printable as printable
 
 
 class SolverError(ValueError):
@@ -20,8 +20,3 @@ class ParameterError(SolverError):
 
 class UnavailableError(SolverError):
     """A device, a package or a weight file that was asked for is not here."""
-
-
-def printable(text: str) -> str:
-    """The text in one line, without the characters by which it could steer a terminal."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "�", " ".join(text.split()))

@@ -120,7 +120,7 @@ class Cluster:
         """The setup, on the cluster, with so many images: a task, unlike scattered data, is made again when its worker
         is lost."""
         if self._setup is None:
-            images = replace(self.images, images=self.images.images[:count], labels=self.images.labels[:count])
+            images = self.images.head(count)
             client = self._connected()
             beside = max(1, sum(client.nthreads().values()))
             setup = Setup(uuid.uuid4().hex, images, replace(self.backend), self.timeout, beside)

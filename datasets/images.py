@@ -1,0 +1,101 @@
+"""Image sets by label: the ones of this package, and plug-ins.
+
+A plug-in is an `ImageSource` subclass announced as an entry point in the group `phasebench.datasets`, under its own
+`name`; `datasets.registry` says what is asked of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+
+from datasets import registry
+from datasets.errors import DatasetError
+from datasets.image_set import DTYPES, SPLITS, ImageSet, ImageSource
+from datasets.labels import LabelError, read_label
+
+GROUP = "phasebench.datasets"
+
+BUILT_IN: Mapping[str, str] = {
+    "fashion_mnist": "datasets.fashion_mnist:FashionMnist",
+    "sample": "datasets.fashion_mnist:Sample",
+    "images": "datasets.own_images:OwnImages",
+    "natural": "datasets.natural:Natural",
+    "atoms": "datasets.atoms:Atoms",
+}
+
+
+def _plugins() -> dict[str, list[EntryPoint]]:
+    return registry.plugins(GROUP)
+
+
+_SOURCES: registry.Registry[ImageSource] = registry.Registry(
+    noun="dataset",
+    written="datasets.ImageSource",
+    base=ImageSource,  # type: ignore[type-abstract]  # it is asked for subclasses, never made
+    methods=("read",),
+    built_in=BUILT_IN,
+    plugins=lambda: _plugins(),
+    unknown=DatasetError,
+    refused=DatasetError,
+    ours=DatasetError,
+)
+
+names = _SOURCES.names
+source_class = _SOURCES.load
+parameters = registry.parameters
+
+
+def create(label: str) -> ImageSource:
+    """The source that a label asks for: `sample` or `atoms[count=140]`.
+
+    Raises:
+        DatasetError: in one line, with the offending value and the choices.
+    """
+    try:
+        return _SOURCES.create(*read_label(label, "dataset"))
+    except LabelError as error:
+        raise DatasetError(str(error)) from error
+
+
+def canonical(label: str) -> str:
+    """The one spelling of the source that a label asks for.
+
+    Raises:
+        DatasetError: as `create`, or a plug-in changes the values that it is given.
+    """
+    found = create(label).label
+    if create(found).label != found:
+        raise DatasetError(f"dataset '{found}' becomes another one when its parameters are given to it again")
+    return found
+
+
+def load_images(label: str = "fashion_mnist", split: str = "test", data_dir: str | Path | None = None) -> ImageSet:
+    """One split of the images that a label asks for.
+
+    Raises:
+        DatasetError: as `create` and `ImageSource.read`.
+    """
+    source = create(label)
+    if split not in SPLITS:
+        raise DatasetError(f"unknown split '{split}': choose from {', '.join(SPLITS)}")
+    if source.name in BUILT_IN:
+        return source.read(split, data_dir)
+    with _SOURCES.blaming(f"dataset '{source.label}' cannot be read"):
+        found = source.read(split, data_dir)
+        _check(found)
+    return found
+
+
+def _check(found: object) -> None:
+    """Whether a plug-in gives images of which everything else can be computed."""
+    if not isinstance(found, ImageSet):
+        raise TypeError(f"read() returned {type(found).__name__}, not ImageSet")
+    shape, dtype = found.images.shape, np.dtype(found.images.dtype)
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"images must be (N, h, w) with at least one image, got shape {shape}")
+    if dtype not in DTYPES:
+        raise ValueError(f"images of {dtype}: choose from {', '.join(map(str, DTYPES))}")

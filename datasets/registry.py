@@ -1,0 +1,200 @@
+"""What is asked for by a label: the classes of this project, and those that other distributions bring.
+
+A plug-in is a subclass announced as an entry point, under its own `name`. Its code may do anything: whatever it raises,
+and whatever it lacks, becomes one line that says whose fault it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from datasets.labels import NAME, spelled
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a class, for people to read; its default as a label has it, None where there is none."""
+
+    name: str
+    default: str | None
+    description: str
+
+
+def parameters(kind: type[BaseModel]) -> list[Parameter]:
+    """The parameters of a class with their defaults."""
+    return [
+        Parameter(
+            name,
+            None if field.is_required() else spelled(field.get_default(call_default_factory=True)),
+            field.description or "",
+        )
+        for name, field in kind.model_fields.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Registry(Generic[Model]):
+    """Classes of one kind, by name.
+
+    Attributes:
+        noun: what they are, for messages: "solver".
+        written: how their base class is written in a plug-in: "solvers.Solver".
+        base: that class.
+        methods: what a plug-in's class may override, and must not replace by anything else.
+        built_in: where the project's own are, name → "module:class", in the order in which they are listed.
+        plugins: finds the entry points of every name.
+        unknown: raised where there is no such class, or a plug-in cannot be used.
+        refused: raised where a parameter is unknown or out of range.
+        ours: errors that are one line already.
+    """
+
+    noun: str
+    written: str
+    base: type[Model]
+    methods: tuple[str, ...]
+    built_in: Mapping[str, str]
+    plugins: Callable[[], dict[str, list[EntryPoint]]]
+    unknown: type[ValueError]
+    refused: type[ValueError]
+    ours: type[ValueError]
+
+    def names(self) -> list[str]:
+        """Every one that there is: the built-in ones in their order, then plug-ins by name."""
+        return [*self.built_in, *sorted(self.plugins().keys() - self.built_in.keys())]
+
+    def load(self, name: str) -> type[Model]:
+        """The class with this name.
+
+        Raises:
+            self.unknown: there is none, there are two, or the plug-in of this name is none of these.
+        """
+        points = self.plugins().get(name, [])
+        if name in self.built_in:
+            if points:
+                raise self.unknown(
+                    f"{self.noun} '{name}' is built in, but {_origin(points[0])} has its name: uninstall it"
+                )
+            module, attribute = self.built_in[name].split(":")
+            return getattr(import_module(module), attribute)
+        if not points:
+            raise self.unknown(f"unknown {self.noun} '{name}': choose from {', '.join(self.names())}")
+        if len(points) > 1:
+            every = " and ".join(map(_origin, points))
+            raise self.unknown(f"there is more than one {self.noun} '{name}': {every}: uninstall all but one")
+        with self.blaming(f"{_origin(points[0])} cannot be imported"):
+            kind = points[0].load()
+        fault = self._fault(kind, name)
+        if fault:
+            raise self.unknown(f"{_origin(points[0])} {fault}")
+        return kind
+
+    def create(self, name: str, values: Mapping[str, str]) -> Model:
+        """The one with these parameters, which are text as it stands in a label.
+
+        Raises:
+            self.unknown, self.refused: in one line, with the offending value and the choices.
+        """
+        kind = self.load(name)
+        for key in values:
+            if key not in kind.model_fields:
+                choices = ", ".join(kind.model_fields) or "none"
+                raise self.refused(f"{self.noun} '{name}' has no parameter '{key}': choose from {choices}")
+        if name in self.built_in:
+            return self._made(kind, name, values)
+        with self.blaming(f"{self.noun} '{name}' cannot be made"):
+            return self._made(kind, name, values)
+
+    @contextlib.contextmanager
+    def blaming(self, what: str) -> Iterator[None]:
+        """Make one line of whatever a plug-in's code raises, an attempt to end the program included.
+
+        Raises:
+            self.unknown: `what`, and the reason.
+        """
+        try:
+            yield
+        except (self.ours, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise self.unknown(f"{what}: {type(error).__name__}: {error}") from error
+
+    def _made(self, kind: type[Model], name: str, values: Mapping[str, str]) -> Model:
+        try:
+            return kind(**values)
+        except ValidationError as error:
+            raise self.refused(f"{self.noun} '{name}': {_reason(error)}") from error
+
+    def _fault(self, kind: Any, name: str) -> str:
+        """What keeps a plug-in's class from being the one of this name; empty if nothing does."""
+        if not (isinstance(kind, type) and issubclass(kind, self.base)):
+            return f"is not a subclass of {self.written}"
+        called = getattr(kind, "name", None)
+        if not isinstance(called, str):
+            return f'has no name: write name = "{name}" in its class'
+        if called != name:
+            return f"has the name '{called}': its entry point must have the same"
+        if not NAME.fullmatch(name):
+            return "cannot be asked for: a name has letters, digits, _ . - and begins with a letter"
+        summary = getattr(kind, "summary", None)
+        if not isinstance(summary, str) or not summary.strip():
+            return 'has no summary: write summary = "…" in its class'
+        if inspect.isabstract(kind):
+            return f"does not implement {' and '.join(sorted(kind.__abstractmethods__))}"
+        for method in self.methods:
+            if not callable(getattr(kind, method)):
+                return f"has something else than a method for its {method}()"
+        for parameter, field in kind.model_fields.items():
+            if not parameter.isidentifier() or field.validation_alias is not None:
+                return f"has a parameter '{parameter}', which a label cannot write: use a Python name without an alias"
+            if parameter in ("name", "summary") or _taken(kind, parameter):
+                return f"has a parameter '{parameter}', which is the name of something else in a {self.noun}"
+            if getattr(field, "default_factory_takes_validated_data", False):
+                return f"has a parameter '{parameter}' whose default depends on the others"
+        return ""
+
+
+def plugins(group: str) -> dict[str, list[EntryPoint]]:
+    """The entry points of every name in a group."""
+    return _plugins_on(group, tuple(sys.path))
+
+
+@lru_cache(maxsize=2)
+def _plugins_on(group: str, path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+    """They are looked up once for a path: a look at every installed distribution takes milliseconds."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=group):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def _reason(error: ValidationError) -> str:
+    """The first thing that is wrong with parameters."""
+    first = next(iter(error.errors()), None)
+    if first is None:
+        return "its parameters were refused, without a reason"
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"parameter '{where}' has no default: give it a value"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{where} = {spelled(first['input'])}: {reason}" if where else reason
+
+
+def _taken(kind: type[BaseModel], parameter: str) -> bool:
+    return any(parameter in vars(base) for base in kind.__mro__[1:] if issubclass(base, BaseModel))
+
+
+def _origin(point: EntryPoint) -> str:
+    of = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+    return f"plug-in '{point.name}' ({point.value}{of})"
