@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from doubles import Broken, register_solvers, write_run
 
-import bench.gate.baseline
+import bench.commands.baseline
 import bench.request
 from bench.commands.check import check, judge_cost, judge_costs
 from bench.errors import Exit
@@ -51,7 +51,7 @@ class TenPercentWorse(ErrorReduction):
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(bench.request, "DEFAULT_EXECUTOR", "inline")
-    monkeypatch.setattr(bench.gate.baseline, "calibrate", lambda backend: Calibration(1e-5, quiet=True))
+    monkeypatch.setattr(bench.commands.baseline, "calibrate", lambda backend: Calibration(1e-5, quiet=True))
 
 
 @pytest.fixture(scope="module")

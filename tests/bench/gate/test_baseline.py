@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from doubles import Broken, register_solvers, result_rows
 
-import bench.gate.baseline
+import bench.commands.baseline
 import bench.request
 from bench.errors import RequestError
 from bench.gate.baseline import TITLE, Baseline, Cost, read_baseline, write_baseline
@@ -26,7 +26,7 @@ OPTIONS = {"solvers": "er[iterations=5],rrr[iterations=5]", "dataset": "sample",
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(bench.request, "DEFAULT_EXECUTOR", "inline")
-    monkeypatch.setattr("bench.gate.baseline.calibrate", lambda backend: Calibration(1e-5, quiet=True))
+    monkeypatch.setattr("bench.commands.baseline.calibrate", lambda backend: Calibration(1e-5, quiet=True))
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_something_else_is_not_overwritten_and_an_older_baseline_is(make, tmp_pa
 
 
 def test_a_machine_that_was_busy_leaves_no_times(make, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench.gate.baseline, "calibrate", lambda backend: Calibration(1e-5, quiet=False))
+    monkeypatch.setattr(bench.commands.baseline, "calibrate", lambda backend: Calibration(1e-5, quiet=False))
     assert "busy" in make().err
     assert read_baseline(tmp_path / "baseline.csv").costs == ()
 
@@ -159,7 +159,7 @@ def test_a_baseline_that_is_terminated_leaves_nothing_behind(make, tmp_path, mon
     """Also while the machine is calibrated, when no sweep is at work."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr("bench.gate.baseline.calibrate", lambda backend: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("bench.commands.baseline.calibrate", lambda backend: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.signal(signal.SIGTERM, lambda number, frame: pytest.fail("the signal ended the process"))
     try:
         assert make().status == 130
