@@ -75,14 +75,14 @@ class Processes:
             heard = wait([self._warden.connection, *(worker.channel.connection for worker in self._crew)], patience)
             if self._ended:
                 return
-            deaths = self._warden.deaths()
+            dead = self._warden.dead()
             for worker in list(self._crew):
                 outcome = None
                 # What a worker has sent before it died counts.
-                if worker.channel.connection in heard or (worker.pid in deaths and worker.channel.connection.poll()):
-                    outcome = self._listen(worker, waiting, deaths)
-                elif worker.pid in deaths:
-                    outcome = self._bury(worker, deaths[worker.pid], waiting)
+                if worker.channel.connection in heard or (worker.pid in dead and worker.channel.connection.poll()):
+                    outcome = self._listen(worker, waiting)
+                elif worker.pid in dead:
+                    outcome = self._bury(worker, waiting)
                 elif worker.deadline <= time.monotonic():
                     outcome = self._stop(worker)
                 if outcome is not None:
@@ -107,11 +107,10 @@ class Processes:
                 if not heard:
                     self._dismiss(worker)
                     raise CallError(f"no answer after {self.timeout:g} s")
-                deaths = self._warden.deaths()
+                dead = self._warden.dead()
                 if worker.channel.connection not in heard and not worker.channel.connection.poll():
-                    if worker.pid in deaths:
-                        self._crew.remove(worker)
-                        raise CallError(f"the worker process died: {deaths[worker.pid]}")
+                    if worker.pid in dead:
+                        raise EOFError
                     continue
                 message = worker.receive()
                 if "seen" in message:
@@ -153,15 +152,14 @@ class Processes:
         options = {"variant": shard.variant, "seed": shard.seed}
         worker.give(Task("solve", shard.solver, (observation.measurement,), options), observation, self.timeout)
 
-    def _listen(self, worker: Worker, waiting: deque[Shard], deaths: dict[int, str]) -> Outcome | None:
+    def _listen(self, worker: Worker, waiting: deque[Shard]) -> Outcome | None:
         """What a worker says of its shard."""
         observation = worker.task
         assert isinstance(observation, Observation) or observation is None
         try:
             message = worker.receive()
         except EOFError:
-            cause = deaths.get(worker.pid) or self._warden.end(worker, patience=1.0)
-            return self._bury(worker, cause, waiting)
+            return self._bury(worker, waiting)
         if observation is None or "seen" in message:  # it talks unasked
             return None
         seconds = worker.seconds
@@ -181,10 +179,10 @@ class Processes:
         self._dismiss(worker)
         return observation.unsolved(TIMEOUT, f"no result after {self.timeout:g} s", seconds)
 
-    def _bury(self, worker: Worker, cause: str, waiting: deque[Shard]) -> Outcome | None:
+    def _bury(self, worker: Worker, waiting: deque[Shard]) -> Outcome | None:
         """Put the shard of a dead worker back, or give it up if it is not the first worker that it has ended."""
         observation, seconds = worker.task, worker.seconds
-        self._crew.remove(worker)
+        cause = self._dismiss(worker, patience=1.0)
         if observation is None:
             return None
         self._deaths[observation.shard] += 1

@@ -72,8 +72,8 @@ class Warden:
         worker.wait_until_ready()
         return worker
 
-    def deaths(self) -> dict[int, str]:
-        """How the workers that have died since the last call did so, by their process number.
+    def dead(self) -> set[int]:
+        """The process numbers of the workers that have died by themselves, and were not ended yet.
 
         Raises:
             RequestError: the warden itself has died.
@@ -83,11 +83,14 @@ class Warden:
                 self._hear()
         except (EOFError, OSError):
             raise RequestError(f"the process that starts the workers died: {_cause(self._process.wait())}") from None
-        deaths, self._deaths = self._deaths, {}
-        return deaths
+        return set(self._deaths)
 
     def end(self, worker: Worker, patience: float = 0.0) -> str:
-        """End a worker with all that it has started; how it died, if it did so by itself within `patience` seconds."""
+        """End a worker with all that it has started, also one that is dead.
+
+        Returns:
+            How it died, if it did so by itself before `patience` seconds were over.
+        """
         cause = "it closed its connection"
         with contextlib.suppress(EOFError, OSError):
             if self._heard_of(worker, patience):
