@@ -57,7 +57,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 @_command(
     "run --solvers alm,unet_a --variants shift_flip --output runs/first",
-    "run --solvers 'rrr[nonneg=true,starts=5]' --images 1000 --photons 1e6 --output runs/noise",
+    "run --solvers 'rrr[nonneg=true,starts=5],unet_a' --variants shift_flip --photons none,1e6,1e4 --output runs/noise",
+    "run --dataset 'images[path=my/folder]' --solvers 'rrr[nonneg=true]' --variants none --images 20 --output runs/own",
 )
 def run(
     output: Annotated[Path, _PathOption(help="Folder for the results; a run that was stopped there goes on.")],
@@ -70,7 +71,19 @@ def run(
     dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
     split: Annotated[str | None, typer.Option(help="train or test.")] = None,
     data_dir: Annotated[Path | None, _PathOption(help="Folder with the four Fashion-MNIST files.")] = None,
-    photons: Annotated[float | None, typer.Option(help="Poisson noise: photons per image. None if absent.")] = None,
+    objects: Annotated[
+        str | None, typer.Option(help="Comma-separated: real, complex, complex[phase=1.5]: a second image as phase.")
+    ] = None,
+    frame: Annotated[
+        str | None, typer.Option(help="Sizes, comma-separated: 42, 40x48; of the image set if absent.")
+    ] = None,
+    grid: Annotated[str | None, typer.Option(help="Sizes of the pattern, comma-separated: 96, 128x128.")] = None,
+    photons: Annotated[
+        str | None, typer.Option(help="Poisson noise: photons in a pattern, comma-separated, or none.")
+    ] = None,
+    beamstop: Annotated[
+        str | None, typer.Option(help="Widths of the square around the zero frequency that is not measured.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, numpy, torch or cupy.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
@@ -101,7 +114,11 @@ def run(
         dataset=dataset,
         split=split,
         data_dir=data_dir,
+        objects=objects,
+        frame=frame,
+        grid=grid,
         photons=photons,
+        beamstop=beamstop,
         device=device,
         backend=backend,
         precision=precision,
@@ -218,7 +235,19 @@ def baseline(
     images: Annotated[int | None, typer.Option(help="How many images of the split, from the first on.")] = None,
     seed: Annotated[str | None, typer.Option(help="Seed or seeds, comma-separated.")] = None,
     dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
-    photons: Annotated[float | None, typer.Option(help="Poisson noise: photons per image. None if absent.")] = None,
+    objects: Annotated[
+        str | None, typer.Option(help="Comma-separated: real, complex, complex[phase=1.5]: a second image as phase.")
+    ] = None,
+    frame: Annotated[
+        str | None, typer.Option(help="Sizes, comma-separated: 42, 40x48; of the image set if absent.")
+    ] = None,
+    grid: Annotated[str | None, typer.Option(help="Sizes of the pattern, comma-separated: 96, 128x128.")] = None,
+    photons: Annotated[
+        str | None, typer.Option(help="Poisson noise: photons in a pattern, comma-separated, or none.")
+    ] = None,
+    beamstop: Annotated[
+        str | None, typer.Option(help="Widths of the square around the zero frequency that is not measured.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Blocks of images solved side by side.")] = None,
     config: Annotated[Path | None, _PathOption(help="TOML file with all options of `bench run`.")] = None,
     debug: Debug = False,
@@ -234,7 +263,11 @@ def baseline(
         seeds=seed,
         images=images,
         dataset=dataset,
+        objects=objects,
+        frame=frame,
+        grid=grid,
         photons=photons,
+        beamstop=beamstop,
         threads=threads,
     )
     raise typer.Exit(make_baseline(sweep, output))

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import tomllib
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 from bench.errors import RequestError
 from bench.executors.address import check_address
 from bench.executors.plugins import PluginError, canonical
-from datasets import DATASETS, SPLITS, VARIANTS
+from datasets import SPLITS, VARIANTS, ImageSet
+from datasets import images as image_sets
+from datasets.problem import Problem, Size, mask_label, object_label, read_photons, read_size, show_size
 from solvers import Backend, SolverError, select_backend
 from solvers.compiled import kernels
 from solvers.files import read_regular
@@ -33,8 +46,14 @@ LARGEST_CONFIG = 2**20  # bytes
 DEFAULT_SOLVERS = ("alm", "hio[nonneg=true]", "raar[nonneg=true]", "rrr[nonneg=true]")
 
 
+LISTS = ("solvers", "variants", "seeds", "objects", "frame", "grid", "photons", "beamstop")
+
+
 class Sweep(BaseModel):
-    """Solvers × variants × seeds on the first images of a split. Labels of solvers become canonical."""
+    """Solvers × problems × seeds on the first images of a split; the problems are the product of what is listed.
+
+    Labels become canonical. The frame and the grid are those of the image set where none is named.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,7 +64,11 @@ class Sweep(BaseModel):
     dataset: str = "fashion_mnist"
     split: str = "test"
     data_dir: str | None = None
-    photons: float | None = Field(None, ge=1e-12, le=1e18, allow_inf_nan=False)  # NumPy counts to 9e18
+    objects: tuple[str, ...] = ("real",)
+    frame: tuple[Annotated[Size, BeforeValidator(read_size)], ...] | None = None
+    grid: tuple[Annotated[Size, BeforeValidator(read_size)], ...] | None = None
+    photons: tuple[Annotated[float, BeforeValidator(read_photons)], ...] = (math.inf,)
+    beamstop: tuple[int, ...] = (0,)
     backend: str = "auto"
     device: str = "cpu"
     precision: str = "float32"
@@ -56,20 +79,38 @@ class Sweep(BaseModel):
     timeout: float | None = Field(None, gt=0, le=LONGEST_TIMEOUT, allow_inf_nan=False)
     dask_scheduler: str | None = None
 
-    @field_validator("solvers", "variants", "seeds", mode="before")
+    @field_validator(*LISTS, mode="before")
     @classmethod
     def _listed(cls, value: Any, info: ValidationInfo) -> Any:
-        """A comma-separated text, and a single seed, are lists as well."""
+        """A comma-separated text, and a single value, are lists as well."""
         if isinstance(value, str):
-            return split_labels(value) if info.field_name == "solvers" else split_words(value)
-        return [value] if isinstance(value, int) else value
+            return split_labels(value) if info.field_name in ("solvers", "objects") else split_words(value)
+        if value is None and info.field_name == "photons":  # as older baselines say that there is no noise
+            return ["none"]
+        return [value] if isinstance(value, int | float) else value
 
-    @field_validator("images", "seeds", "photons", "threads", "shard", "workers", "timeout", mode="before")
+    @field_validator("objects")
     @classmethod
-    def _numeric(cls, value: Any) -> Any:
-        """Python takes true for 1; a user who writes it does not."""
-        if any(isinstance(one, bool) for one in (value if isinstance(value, list | tuple) else [value])):
+    def _objects(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(object_label, value))
+
+    @field_serializer("frame", "grid")
+    def _sizes_as_text(self, value: tuple[Size, ...] | None) -> list[str] | None:
+        return value if value is None else [show_size(one) for one in value]
+
+    @field_serializer("photons")
+    def _photons_as_numbers(self, value: tuple[float, ...]) -> list[float | str]:
+        return ["none" if math.isinf(one) else one for one in value]
+
+    @field_validator("images", "seeds", "photons", "beamstop", "threads", "shard", "workers", "timeout", mode="before")
+    @classmethod
+    def _numeric(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python takes true for 1, and 1e400 for infinity; a user who writes it does not."""
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(one, bool) for one in values):
             raise ValueError("takes a number, not true or false")
+        if info.field_name == "photons" and math.inf in values:
+            raise ValueError("inf is no number of photons: write none where there is no noise")
         return value
 
     @field_validator("data_dir", mode="before")
@@ -89,9 +130,11 @@ class Sweep(BaseModel):
                 raise ValueError(f"'{first}' and '{label}' are the same solver: it is given twice")
         return tuple(found)
 
-    @field_validator("solvers", "variants", "seeds")
+    @field_validator(*LISTS)
     @classmethod
-    def _distinct(cls, values: tuple) -> tuple:
+    def _distinct(cls, values: tuple | None) -> tuple | None:
+        if values is None:
+            return None
         if not values:
             raise ValueError("name at least one")
         repeated = next((value for value in values if values.count(value) > 1), None)
@@ -99,10 +142,15 @@ class Sweep(BaseModel):
             raise ValueError(f"'{repeated}' is given twice")
         return values
 
-    @field_validator("variants", "dataset", "split", "executor")
+    @field_validator("dataset")
+    @classmethod
+    def _a_dataset(cls, label: str) -> str:
+        return image_sets.canonical(label)
+
+    @field_validator("variants", "split", "executor")
     @classmethod
     def _known(cls, value: Any, info: Any) -> Any:
-        choices = {"variants": VARIANTS, "dataset": DATASETS, "split": SPLITS, "executor": EXECUTORS}[info.field_name]
+        choices = {"variants": VARIANTS, "split": SPLITS, "executor": EXECUTORS}[info.field_name]
         for one in [value] if isinstance(value, str) else value:
             if one not in choices:
                 raise ValueError(
@@ -145,6 +193,37 @@ class Sweep(BaseModel):
         if info.field_name == "dask_scheduler" and value is not None and info.data.get("workers") is not None:
             raise ValueError("a cluster has its own workers: leave out --workers")
         return value
+
+    def problems(self, images: ImageSet) -> tuple[Problem, ...]:
+        """The problems of this sweep on these images, variants last to change but one.
+
+        Raises:
+            RequestError: a setting does not go with another one, or with the images.
+        """
+        frames, grids = self.frame or (images.frame,), self.grid or (images.grid,)
+        axes = product(self.objects, frames, grids, self.photons, self.beamstop, self.variants)
+        return tuple(self._problem(images, *setting) for setting in axes)
+
+    def _problem(
+        self, images: ImageSet, kind: str, frame: Size, grid: Size, light: float, beamstop: int, variant: str
+    ) -> Problem:
+        try:
+            problem = Problem(
+                dataset=images.name,
+                split=self.split,
+                object=kind,
+                variant=variant,
+                frame=frame,
+                grid=grid,
+                photons=light,
+                mask=mask_label(beamstop),
+            )
+            problem.check(images)
+        except ValidationError as error:
+            raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        except ValueError as error:
+            raise RequestError(str(error)) from error
+        return problem
 
     def select_backend(self) -> Backend:
         """Where a shard is computed. Without `threads`, the shards that are solved side by side share the processors.

@@ -58,7 +58,21 @@ def shape(what: str, values: object) -> tuple[int, int]:
 
 
 def _array(what: str, values: ArrayLike) -> NDArray:
+    if isinstance(values, np.ma.MaskedArray):  # what is masked was not measured
+        values = np.ma.filled(values.astype(np.result_type(values.dtype, np.float64)), np.nan)
     try:
         return np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{what} are no array: {error}") from error
+
+
+def mask(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A mask of this shape.
+
+    Raises:
+        ValueError: it has another shape, or holds something else than true and false.
+    """
+    array = np.asarray(value)
+    if array.dtype != bool or array.shape != tuple(shape):
+        raise ValueError(f"{name} must be true or false in the shape {tuple(shape)}, got {array.dtype} {array.shape}")
+    return array

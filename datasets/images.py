@@ -40,6 +40,7 @@ _SOURCES: registry.Registry[ImageSource] = registry.Registry(
     built_in=BUILT_IN,
     plugins=lambda: _plugins(),
     unknown=DatasetError,
+    broken=DatasetError,
     refused=DatasetError,
     ours=DatasetError,
 )

@@ -16,6 +16,7 @@ from datasets.streams import NOISE, split_code
 from datasets.variants import GRID
 
 _BLOCK = 16  # images that are hashed, or counted, by one thread
+_MISSING = -(2**31)  # stands for an intensity that was not measured: no step is so large
 _ROUNDINGS = 16  # units in the last place of an object's largest pixel by which another may seem negative
 
 
@@ -26,8 +27,8 @@ class Measurement:
     Lists and other real numbers are taken, and converted.
 
     Attributes:
-        intensities: float64 (batch, m1, m2), zero frequency at [:, 0, 0]. An image of which one is not finite, or
-            negative, cannot be reconstructed.
+        intensities: float64 (batch, m1, m2), zero frequency at [:, 0, 0]; NaN where nothing was measured. An image of
+            which one is infinite, or negative, or more than half are missing, cannot be reconstructed.
         object_shape: (n1, n2); the object is zero outside the box [0, n1) × [0, n2).
         indices: int64 (batch,), each image's number in its data set. A name, by which random streams are
             keyed, so that an image's result does not depend on its neighbours in the batch.
@@ -83,12 +84,22 @@ class Measurement:
             nonnegative=self.nonnegative[items],
         )
 
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(batch, m1, m2) True where an intensity was measured."""
+        return ~np.isnan(self.intensities)
+
+    def whole(self) -> NDArray[np.bool_]:
+        """(batch,) True where every intensity of an image was measured."""
+        return np.asarray(self.measured.all(axis=(1, 2)))
+
     def valid(self) -> NDArray[np.bool_]:
-        """(batch,) True where an image can be reconstructed: finite, nonnegative, and not all zero."""
+        """(batch,) True for images that can be reconstructed: finite, nonnegative, not all zero, half of it there."""
         y, plane = self.intensities, (1, 2)
+        missing = np.isnan(y)
         with np.errstate(invalid="ignore"):
-            good = np.isfinite(y).all(axis=plane) & (y >= 0).all(axis=plane) & (y > 0).any(axis=plane)
-        return np.asarray(good)
+            good = ((y >= 0) | missing).all(axis=plane) & ~np.isinf(y).any(axis=plane) & (y > 0).any(axis=plane)
+        return np.asarray(good & (2 * missing.sum(axis=plane) <= missing[0].size if len(y) else good))
 
     def digests(self, threads: int = 1) -> list[str]:
         """SHA-256 of each image's measurement, in hexadecimal; `threads` blocks of images at a time.
@@ -108,11 +119,15 @@ class Measurement:
     def _digest(self, i: int) -> str:
         image = self.intensities[i]
         header = repr((self.object_shape, image.shape, self.real, bool(self.nonnegative[i]))).encode()
+        missing = np.isnan(image)
+        if missing.any():
+            image = np.where(missing, 0, image)
         largest = float(np.abs(image).max(initial=0.0))
         if not np.isfinite(largest):
-            return hashlib.sha256(header + image.tobytes()).hexdigest()
+            return hashlib.sha256(header + self.intensities[i].tobytes()).hexdigest()
         exponent = int(exponents(largest))
         steps = np.rint(times_two_to_the(image, 20 - exponent)).astype("<i4")
+        steps[missing] = _MISSING
         return hashlib.sha256(header + exponent.to_bytes(4, "little", signed=True) + steps.tobytes()).hexdigest()
 
 
@@ -122,6 +137,7 @@ def measure(
     indices: ArrayLike | None = None,
     grid: tuple[int, int] = GRID,
     photons: float | None = None,
+    mask: NDArray[np.bool_] | None = None,
     seed: int = 0,
     split: str = "test",
     threads: int = 1,
@@ -134,6 +150,8 @@ def measure(
     With `photons`, each image's intensities are Poisson counts with that many photons expected in all, scaled
     back to the units of the noiseless intensities. The counts are drawn once per image from (seed, split,
     index): every solver sees the same ones. An image without any light stays all zero.
+
+    Where `mask` (m1, m2) is False nothing is measured, and the intensities are NaN.
 
     `threads` blocks of images are measured side by side, which changes nothing else.
 
@@ -149,6 +167,8 @@ def measure(
         if not (np.isfinite(photons) and photons > 0):
             raise ValueError(f"photons must be positive, got {photons}")
         intensities = _poisson(intensities, photons, numbers, seed, split, threads)
+    if mask is not None:
+        intensities[:, ~arrays.mask("mask", mask, intensities.shape[1:])] = np.nan
     real = not np.iscomplexobj(objects)
     return Measurement(
         intensities=intensities,

@@ -55,7 +55,8 @@ class Registry(Generic[Model]):
         methods: what a plug-in's class may override, and must not replace by anything else.
         built_in: where the project's own are, name → "module:class", in the order in which they are listed.
         plugins: finds the entry points of every name.
-        unknown: raised where there is no such class, or a plug-in cannot be used.
+        unknown: raised where there is no such class, or a plug-in is none.
+        broken: raised where the code of a plug-in raises an error.
         refused: raised where a parameter is unknown or out of range.
         ours: errors that are one line already.
     """
@@ -67,6 +68,7 @@ class Registry(Generic[Model]):
     built_in: Mapping[str, str]
     plugins: Callable[[], dict[str, list[EntryPoint]]]
     unknown: type[ValueError]
+    broken: type[ValueError]
     refused: type[ValueError]
     ours: type[ValueError]
 
@@ -121,14 +123,14 @@ class Registry(Generic[Model]):
         """Make one line of whatever a plug-in's code raises, an attempt to end the program included.
 
         Raises:
-            self.unknown: `what`, and the reason.
+            self.broken: `what`, and the reason.
         """
         try:
             yield
         except (self.ours, KeyboardInterrupt):
             raise
         except BaseException as error:
-            raise self.unknown(f"{what}: {type(error).__name__}: {error}") from error
+            raise self.broken(f"{what}: {type(error).__name__}: {error}") from error
 
     def _made(self, kind: type[Model], name: str, values: Mapping[str, str]) -> Model:
         try:

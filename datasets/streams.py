@@ -10,6 +10,7 @@ PLACEMENT = 1
 NOISE = 2
 START = 3
 ATOMS = 4
+PARTNER = 5
 
 _SPLITS = {"train": 0, "test": 1}
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr
 
 from datasets import Measurement
 from datasets.labels import label_of
+from datasets.problem import Problem
 from datasets.streams import START
 from solvers.backend import Backend
 
@@ -128,6 +129,10 @@ class Solver(BaseModel, ABC):
     @abstractmethod
     def information(self) -> Information:
         """What this solver uses besides the intensities, with its present parameters."""
+
+    def refusal(self, problem: Problem) -> str:
+        """Why this solver is not made for a problem, in one line; empty where it can be tried."""
+        return ""
 
     def prepare(self, backend: Backend, variant: str | None = None) -> None:
         """Load weights, build plans: all that is timed as setup. Called once before `solve`.

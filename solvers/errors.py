@@ -14,6 +14,10 @@ class UnknownSolverError(SolverError):
     """No solver has this name, or a plug-in of this name cannot be used."""
 
 
+class BrokenPluginError(UnknownSolverError):
+    """The code of a plug-in raised an error, or answered with something else than it must."""
+
+
 class ParameterError(SolverError):
     """A parameter is unknown or out of range."""
 

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint
 from datasets import registry
 from datasets.registry import Parameter, parameters
 from solvers.base import Information, Solver
-from solvers.errors import ParameterError, SolverError, UnknownSolverError
+from solvers.errors import BrokenPluginError, ParameterError, SolverError, UnknownSolverError
 from solvers.labels import read_label
 
 __all__ = ["BUILT_IN", "GROUP", "Parameter", "blaming", "canonical", "create", "information", "names", "parameters",
@@ -44,6 +44,7 @@ _SOLVERS: registry.Registry[Solver] = registry.Registry(
     built_in=BUILT_IN,
     plugins=lambda: _plugins(),
     unknown=UnknownSolverError,
+    broken=BrokenPluginError,
     refused=ParameterError,
     ours=SolverError,
 )
@@ -78,7 +79,7 @@ def information(solver: Solver) -> Information:
     """What a solver says that it uses.
 
     Raises:
-        SolverError: it raises an error instead, or says something else.
+        BrokenPluginError: it raises an error instead, or says something else.
     """
     with blaming(f"solver '{solver.name}' cannot say what it uses"):
         found = solver.information()

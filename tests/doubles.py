@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.report.manifest import MANIFEST
 from bench.sweep.rows import FILE
 from datasets import Measurement
+from datasets.problem import Problem
 from solvers import Backend, Information, IterativeSolver, Reconstruction, Solver, Status, Streams
 
 
@@ -187,7 +188,7 @@ def result_rows(
     images = np.arange(len(errors))
     return pd.DataFrame(
         {
-            "variant": variant,
+            **Problem(dataset="sample", variant=variant).columns(),
             "solver": solver,
             "seed": seed,
             "image": images,

@@ -18,6 +18,8 @@ import numpy as np
 from datasets import Measurement
 from solvers import Information, Reconstruction, Solver, Status, Streams
 
+ODD = "\ud800\x1b[31m"  # no file takes the first character, and a terminal obeys the second
+
 
 class Text:
     """Something that is no number, and not even text."""
@@ -49,6 +51,8 @@ class Hostile(Solver):
         "unknown_status": {"status": ["solved", "brilliant"]},
         "number_as_status": {"status": [1, 2]},
         "nan_images": {"images": np.full((2, 96, 96), np.nan), "status": [Status.SOLVED] * 2},
+        "negative_residual": {"residual": np.array([-3.0, 0.5])},
+        "no_residual": {"residual": np.array([np.nan, np.inf])},
         "half_images": {"images": np.ones((2, 96, 96), dtype=np.float16)},
         "long_images": {"images": np.ones((2, 96, 96), dtype=np.longdouble)},
         "list_of_counts": {"iterations": [1, 2]},
@@ -57,10 +61,14 @@ class Hostile(Solver):
     def information(self) -> Information:
         if self.act == "information":
             raise RuntimeError("no comment")
-        return Information()
+        if self.act == "quit_instead_of_information":
+            sys.exit(0)
+        if self.act == "no_information":
+            return None  # type: ignore[return-value]  # that is the harm
+        return Information(support=ODD) if self.act == "odd_text" else Information()
 
     def weights_digest(self) -> Any:
-        return 12 if self.act == "digest" else ""
+        return {"digest": 12, "odd_text": ODD}.get(self.act, "")
 
     def solve(self, measurement: Measurement, rng: Streams) -> Any:
         n = len(measurement)

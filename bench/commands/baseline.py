@@ -16,6 +16,7 @@ from bench.gate.baseline import RECORDED, TITLE, Baseline, Cost, write_baseline
 from bench.gate.calibration import calibrate, fingerprint, steady
 from bench.gate.scratch import scratch
 from bench.report.manifest import versions
+from bench.report.settings import problem_of
 from bench.report.terminal import error_console
 from bench.request import Sweep
 from bench.sweep.rows import failed
@@ -49,7 +50,7 @@ def _cost(line: dict[str, Any], seconds: float) -> Cost:
         for column in ("solve_ms_per_image", "solve_cpu_ms_per_image")
     )
     known = {f"cpu_{name}": value for name, value in cpu.items() if not math.isnan(value)}
-    return Cost(solver=line["solver"], variant=line["variant"], **wall, **known)
+    return Cost(solver=line["solver"], problem=problem_of(line), **wall, **known)
 
 
 @terminated_as_interrupted()

@@ -18,7 +18,10 @@ from bench.gate.baseline import RECORDED, Baseline, Cost, Spread, read_baseline
 from bench.gate.tolerances import COLD_START, TIME, Metric, with_tolerances
 from bench.gate.verdicts import FAMILY, Finding, Verdict, judge
 from bench.report.finished import read_rows
+from bench.report.settings import briefly
 from bench.request import Sweep, request
+from bench.sweep.rows import GROUP
+from datasets.problem import Problem
 from solvers import SolverError
 from solvers.training.interruption import terminated_as_interrupted
 
@@ -102,15 +105,16 @@ def judge_costs(metric: Metric, before: Baseline, after: Baseline) -> Iterator[F
     if different or not (before.costs and after.costs):
         busy = "the machine was busy with something else " + ("now" if before.costs else "when the baseline was made")
         reason = f"other hardware: {different}" if different else busy
-        yield Finding(", ".join(names), "", "time", Verdict.UNCOMPARED, reason)
+        yield Finding(", ".join(names), None, "time", Verdict.UNCOMPARED, reason)
         return
-    now = {(cost.solver, cost.variant): cost for cost in after.costs}
-    images = after.rows.groupby(["solver", "variant"]).size()  # of all seeds together: as many as were solved
+    now = {(cost.solver, cost.problem): cost for cost in after.costs}
+    images = after.rows.groupby(GROUP).size()  # of all seeds together: as many as were solved
     for old in before.costs:
-        new = now.get((old.solver, old.variant))
+        new = now.get((old.solver, old.problem))
         if new is not None:
-            verdict, words = judge_cost(metric, old, new, int(images[old.solver, old.variant]))
-            yield Finding(old.solver, old.variant, TIME.name, verdict, words)
+            solved = int(images[(*old.problem.columns().values(), old.solver)])
+            verdict, words = judge_cost(metric, old, new, solved)
+            yield Finding(old.solver, old.problem, TIME.name, verdict, words)
 
 
 def judge_cost(metric: Metric, old: Cost, new: Cost, images: int) -> tuple[Verdict, str]:
@@ -167,7 +171,7 @@ def _repeated(before: Baseline, path: Path, seeds: tuple[str, ...] | None) -> tu
             canonical(label)
             labels.append(label)
         except (SolverError, PluginError) as error:
-            missing.append(Finding(str(label), "", "", Verdict.MISSING, str(error)))
+            missing.append(Finding(str(label), None, "", Verdict.MISSING, str(error)))
     if not labels:
         return missing, None
     try:
@@ -180,14 +184,15 @@ def _repeated(before: Baseline, path: Path, seeds: tuple[str, ...] | None) -> tu
 
 
 def _print(findings: list[Finding], console: Console) -> None:
-    """A block for each solver and variant, and how many verdicts there are of each kind."""
-    blocks: dict[tuple[str, str], list[Finding]] = {}
+    """A block for each solver and problem, and how many verdicts there are of each kind."""
+    words = briefly(finding.problem for finding in findings if finding.problem is not None)
+    blocks: dict[tuple[str, Problem | None], list[Finding]] = {}
     for finding in findings:
-        blocks.setdefault((finding.solver, finding.variant), []).append(finding)
-    for (solver, variant), block in blocks.items():
+        blocks.setdefault((finding.solver, finding.problem), []).append(finding)
+    for (solver, problem), block in blocks.items():
         images, total = max((finding.images, finding.total) for finding in block)
         counted = f", {images} of {total} images" if images < total else f", {images} images" * bool(images)
-        where = f" on {variant}" * bool(variant) + counted
+        where = f" on {words[problem]}{counted}" if problem is not None else counted
         console.print(f"\n[bold]{escape(solver)}[/bold]{where}", highlight=False)
         lines = Table.grid(padding=(0, 2))
         lines.add_column(no_wrap=True)

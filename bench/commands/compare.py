@@ -13,13 +13,15 @@ from rich.text import Text
 
 from bench.errors import NothingComparableError, RequestError
 from bench.report.finished import known_label, read_rows
+from bench.report.settings import briefly, problem_of
 from bench.report.terminal import labelled
 from bench.score.by_image import on_common_measurements
 from bench.score.statistics import CONFIDENCE, holm, paired
 from bench.store.folder import write_csv
-from bench.sweep.rows import failed
+from bench.sweep.rows import GROUP, failed
+from datasets.problem import COLUMNS, Problem
 
-Pair = tuple[str, str, str, pd.DataFrame, pd.DataFrame]  # variant, a, b, and the rows of each
+Pair = tuple[Problem, str, str, pd.DataFrame, pd.DataFrame]  # a problem, a, b, and the rows of each
 
 
 def compare(
@@ -58,11 +60,11 @@ def compare(
 def difference_table(pairs: Iterator[Pair]) -> pd.DataFrame:
     """One line for each pair: the paired difference of mse over images, corrected for the number of lines."""
     lines = []
-    for variant, a, b, rows_a, rows_b in pairs:
+    for problem, a, b, rows_a, rows_b in pairs:
         of_a, of_b = (part["mse"].to_numpy() for part in on_common_measurements(rows_a, rows_b, ["mse"]))
         if len(of_a):
             means = {"mse_a": of_a.mean(), "mse_b": of_b.mean()}
-            lines.append({"variant": variant, "a": a, "b": b, **means, **asdict(paired(of_a, of_b))})
+            lines.append({**problem.columns(), "a": a, "b": b, **means, **asdict(paired(of_a, of_b))})
     table = pd.DataFrame(lines)
     if lines:
         table["p_holm"] = holm(table["p"])
@@ -70,16 +72,17 @@ def difference_table(pairs: Iterator[Pair]) -> pd.DataFrame:
 
 
 def _pairs_within(rows: pd.DataFrame) -> Iterator[Pair]:
-    for variant, group in rows.groupby("variant", sort=False):
+    for _, group in rows.groupby(list(COLUMNS), sort=False):
         for (a, of_a), (b, of_b) in combinations(group.groupby("solver", sort=False), 2):
-            yield str(variant), str(a), str(b), of_a, of_b
+            yield problem_of(group.iloc[0]), str(a), str(b), of_a, of_b
 
 
 def _pairs_between(first: pd.DataFrame, second: pd.DataFrame) -> Iterator[Pair]:
-    others = dict(iter(second.groupby(["variant", "solver"], sort=False)))
-    for (variant, solver), group in first.groupby(["variant", "solver"], sort=False):
-        if (variant, solver) in others:
-            yield variant, solver, solver, group, others[variant, solver]
+    others = dict(iter(second.groupby(GROUP, sort=False)))
+    for which, group in first.groupby(GROUP, sort=False):
+        if which in others:
+            solver = str(which[-1])
+            yield problem_of(group.iloc[0]), solver, solver, group, others[which]
 
 
 def _chosen(rows: pd.DataFrame, solvers: tuple[str, ...], variants: tuple[str, ...], run: Path) -> pd.DataFrame:
@@ -94,7 +97,7 @@ def _chosen(rows: pd.DataFrame, solvers: tuple[str, ...], variants: tuple[str, .
 
 
 def _print(table: pd.DataFrame, title: str, console: Console) -> None:
-    """A table for each variant, in which the solvers that A is compared with stand below it."""
+    """A table for each problem, in which the solvers that A is compared with stand below it."""
     console.print(
         f"mean paired difference of mse, {title}, with its {CONFIDENCE:.0%} bootstrap interval over images; p of the "
         f"signed-rank test after Holm's correction for {len(table)}; share of images on which A is the better one",
@@ -102,9 +105,10 @@ def _print(table: pd.DataFrame, title: str, console: Console) -> None:
         markup=False,
         style="dim",
     )
-    for (variant, images), part in table.groupby(["variant", "images"], sort=False):
+    words = briefly(map(problem_of, table.to_dict("records")))
+    for (*_, images), part in table.groupby([*COLUMNS, "images"], sort=False):
         counted = f"{images} images" if images > 1 else "one image: no interval"
-        console.print(f"\n{variant}, {counted}", style="bold", highlight=False, markup=False)
+        console.print(f"\n{words[problem_of(part.iloc[0])]}, {counted}", style="bold", highlight=False, markup=False)
         lines: list[list[str | Text]] = []
         for a, group in part.groupby("a", sort=False):
             alone = len(group) == 1 and group["b"].iloc[0] == a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
@@ -11,7 +11,8 @@ from rich.table import Table
 
 from bench.errors import RequestError
 from bench.executors.plugins import PluginError, listed
-from datasets import DATASETS, VARIANTS
+from datasets import VARIANTS, DatasetError
+from datasets import images as image_sets
 from solvers.errors import SolverError, printable
 from solvers.registry import names
 
@@ -21,7 +22,7 @@ def show(what: str) -> None:
     tables: dict[str, Callable[[], RenderableType]] = {
         "solvers": _solvers,
         "variants": lambda: _described(VARIANTS),
-        "datasets": lambda: _described(DATASETS),
+        "datasets": _datasets,
     }
     if what not in tables:
         raise RequestError(f"cannot list '{what}': choose from {', '.join(tables)}")
@@ -48,12 +49,30 @@ def _solvers() -> Group:
             continue
         parts.append(f"{title}  {_plain(solver.summary)}")
         parts.append(Padding(f"uses {_plain(solver.uses)}", (0, 0, 0, 2)))
-        table = Table.grid(padding=(0, 2))
-        for parameter, default, description in solver.parameters:
-            value = "needed" if default is None else f"= {default}"
-            table.add_row(_plain(f"{parameter} {value}"), f"[dim]{_plain(description)}[/dim]")
-        parts += [Padding(table, (0, 0, 0, 4)), ""]
+        parts += [_parameters(solver.parameters), ""]
     return Group(*parts)
+
+
+def _datasets() -> Group:
+    parts: list[RenderableType] = []
+    for name in image_sets.names():
+        title = f"[bold]{_plain(name)}[/bold]"
+        try:
+            kind = image_sets.source_class(name)
+        except DatasetError as error:
+            parts.append(f"{title}  [red]{_plain(str(error))}[/red]\n")
+            continue
+        found = [(p.name, p.default, p.description) for p in image_sets.parameters(kind)]
+        parts += [f"{title}  {_plain(kind.summary)}", _parameters(found), ""]
+    return Group(*parts)
+
+
+def _parameters(parameters: Iterable[tuple[str, str | None, str]]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for name, default, description in parameters:
+        value = "needed" if default is None else f"= {default}"
+        table.add_row(_plain(f"{name} {value}"), f"[dim]{_plain(description)}[/dim]")
+    return Padding(table, (0, 0, 0, 4))
 
 
 def _plain(text: str) -> str:

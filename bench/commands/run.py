@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from bench.commands.executor import make_executor
 from bench.errors import Exit, RequestError
 from bench.executors.base import Executor
 from bench.report.manifest import MANIFEST, manifest
-from bench.report.paper import Setting
 from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_failures, print_summary
 from bench.report.timing import read_alone, single_images, timing_table
@@ -26,8 +25,12 @@ from bench.store.shard_file import DamagedError
 from bench.sweep.rows import FILE, failed
 from bench.sweep.shard import Outcome, Shard
 from datasets import DatasetError, ImageSet, load_images
+from datasets.problem import Problem
+from solvers import create
 from solvers.compiled import kernels
 from solvers.files import write_text
+from solvers.labels import read_label
+from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
 
 
@@ -55,14 +58,16 @@ def run_sweep(
     console = console or error_console()
     backend = sweep.select_backend()
     images = read_images(sweep)
-    with terminated_as_interrupted(), Store(output, sweep, backend, images.digest) as store:
+    problems = sweep.problems(images)
+    _refuse(sweep, problems)
+    with terminated_as_interrupted(), Store(output, sweep, problems, backend, images.digest) as store:
         if backend.device == "cpu" and kernels() is None:
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
         with make_executor(sweep, images, backend) as executor:
-            outcomes, worked = _run_shards(list(shards(sweep)), executor, store, console)
+            outcomes, worked = _run_shards(list(shards(sweep, problems)), executor, store, console)
             rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
-            summary = summarise(rows, Setting(sweep.dataset, sweep.split, sweep.photons))
+            summary = summarise(rows)
             write_parquet(output / FILE, rows)
             write_csv(output / "summary.csv", summary)
             write_csv(output / "table1.csv", table1(summary))
@@ -76,7 +81,7 @@ def run_sweep(
                 single = single_images(outcomes, executor, known)
                 write_csv(output / "timing.csv", timing_table(outcomes, backend, single))
             if figures:
-                _draw(sweep, images, executor, rows, output / "figures", console)
+                _draw(sweep, problems, images, executor, summary, rows, output / "figures", console)
     print_summary(summary, console)
     lost = failed(rows)
     print_failures(lost, output, console)
@@ -95,14 +100,27 @@ def read_images(sweep: Sweep) -> ImageSet:
     return images
 
 
-def shards(sweep: Sweep) -> Iterator[Shard]:
-    """The pieces of a sweep, in the order in which they are run and reported."""
-    for variant in sweep.variants:
+def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> None:
+    """Refuse what a built-in solver was not made for, before anything is computed.
+
+    Raises:
+        RequestError: in one line, with what it was made for.
+    """
+    for label in sweep.solvers:
+        if read_label(label)[0] in BUILT_IN:
+            for problem in problems:
+                if reason := create(label).refusal(problem):
+                    raise RequestError(f"--solvers: {reason}")
+
+
+def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
+    """The pieces of a sweep, in the order in which they are reported."""
+    for problem in problems:
         for solver in sweep.solvers:
             for seed in sweep.seeds:
                 for first in range(0, sweep.images, sweep.shard):
                     count = min(sweep.shard, sweep.images - first)
-                    yield Shard(solver, variant, seed, first, count, sweep.split, sweep.photons)
+                    yield Shard(problem, solver, seed, first, count)
 
 
 def _run_shards(
@@ -142,11 +160,18 @@ def _finished(shard: Shard, store: Store, console: Console) -> Outcome | None:
 
 
 def _described(shard: Shard) -> str:
-    return f"{shard.variant:<10} {escape(shard.solver)}"
+    return f"{escape(shard.problem.briefly()):<10} {escape(shard.solver)}"
 
 
 def _draw(
-    sweep: Sweep, images: ImageSet, executor: Executor, rows: pd.DataFrame, folder: Path, console: Console
+    sweep: Sweep,
+    problems: Sequence[Problem],
+    images: ImageSet,
+    executor: Executor,
+    summary: pd.DataFrame,
+    rows: pd.DataFrame,
+    folder: Path,
+    console: Console,
 ) -> None:
     from bench.report.figures import draw_figures  # matplotlib takes a second to import
 
@@ -154,7 +179,7 @@ def _draw(
     working = [label for label in sweep.solvers if label not in broken]
     with console.status("drawing figures"):
         try:
-            still = draw_figures(sweep, working, images, executor, folder)
+            still = draw_figures(sweep, problems, working, images, executor, summary, folder)
         except Exception as error:  # the solvers run again for the pictures: the tables must not depend on that
             console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)
             return

@@ -13,12 +13,14 @@ from rich.text import Text
 
 from bench.commands.run import shards
 from bench.errors import RequestError, one_line
+from bench.report.settings import briefly
 from bench.report.terminal import labelled
 from bench.request import Sweep
 from bench.store.folder import Store, read_claim
 from bench.store.lock import holder
 from bench.store.shard_file import DamagedError, read_header
 from bench.sweep.shard import Shard
+from datasets.problem import Problem
 from solvers import Backend
 
 _OURS = ("bench", "solvers", "datasets")
@@ -68,7 +70,7 @@ def show_status(folder: Path, *, tracebacks: bool = False) -> None:
         for (solver, variant), counter in found.counts.items()
     ]
     lines.append([Text(cell, "bold") for cell in ("all shards", "", *(str(found.total(state)) for state in State))])
-    console.print(labelled(["solver", "variant", *State], lines, console.width))
+    console.print(labelled(["solver", "problem", *State], lines, console.width))
     for remark in found.remarks:
         console.print(one_line(remark), markup=False, highlight=False, soft_wrap=True)
     if tracebacks:
@@ -87,29 +89,30 @@ def show_status(folder: Path, *, tracebacks: bool = False) -> None:
 
 def inventory(folder: Path) -> Inventory:
     """Every shard that the run in this folder asks for, and every other file among its shards."""
-    store, sweep = _reopen(folder)
+    store, sweep, problems = _reopen(folder)
+    words = briefly(problems)
     found = Inventory()
     asked: set[Path] = set()
-    for shard in shards(sweep):
-        path = store.path(shard)
+    for shard in shards(sweep, problems):
+        path, problem = store.path(shard), words[shard.problem]
         asked.add(path)
         try:
             header = read_header(path.read_bytes(), shard)
         except FileNotFoundError:
-            found.add(shard.solver, shard.variant, State.MISSING)
+            found.add(shard.solver, problem, State.MISSING)
         except (DamagedError, OSError) as error:
-            found.add(shard.solver, shard.variant, State.CORRUPT, f"corrupt: {shard} ({path.name}: {error})")
+            found.add(shard.solver, problem, State.CORRUPT, f"corrupt: {shard} ({path.name}: {error})")
         else:
             if header.error:
                 found.add(
                     shard.solver,
-                    shard.variant,
+                    problem,
                     State.FAILED,
                     f"failed: {shard}: {header.reason}{place_of(header.error)}",
                 )
                 found.errors.setdefault(header.error, []).append(shard)
             else:
-                found.add(shard.solver, shard.variant, State.DONE)
+                found.add(shard.solver, problem, State.DONE)
     for path in sorted(store.shards.glob("*")):
         if path not in asked and not path.name.startswith("."):
             found.add(*_origin(path), State.STALE)
@@ -132,17 +135,18 @@ def place_of(error: str) -> str:
     return f" ({file}:{line})"
 
 
-def _reopen(folder: Path) -> tuple[Store, Sweep]:
+def _reopen(folder: Path) -> tuple[Store, Sweep, tuple[Problem, ...]]:
     claim = read_claim(folder)
     try:
         library, digest = claim.pop("array_library"), claim.pop("data_sha256")
+        problems = tuple(Problem(**problem) for problem in claim.pop("problems"))
         sweep = Sweep(**claim)
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RequestError(
             f"'{folder}' holds a run of another version, or of a solver that is not here: run it again to see more"
         ) from error
     backend = Backend(library, sweep.device, sweep.precision)  # type: ignore[arg-type]  # as it was validated
-    return Store(folder, sweep, backend, digest), sweep
+    return Store(folder, sweep, problems, backend, digest), sweep, problems
 
 
 def _origin(path: Path) -> tuple[str, str]:
@@ -150,4 +154,4 @@ def _origin(path: Path) -> tuple[str, str]:
         shard = read_header(path.read_bytes()).shard
     except (DamagedError, OSError):
         return "unknown", ""
-    return shard.solver, shard.variant
+    return shard.solver, shard.problem.briefly()

@@ -6,6 +6,7 @@ numbers. Nothing that comes from a worker is ever unpickled: what a solver sends
 
 from __future__ import annotations
 
+import fcntl
 import json
 import mmap
 import os
@@ -85,7 +86,9 @@ class Channel:
 def shared_memory() -> int:
     """The descriptor of an empty file in memory: it can be handed to another process, and is gone with the last one."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("phasebench")
+        descriptor = os.memfd_create("phasebench", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)  # who reads it must not find it gone
+        return descriptor
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 

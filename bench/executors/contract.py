@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.executors.code import file_digests
 from datasets import Measurement
 from solvers import Information, Reconstruction, Solver, Status, Streams
+from solvers.errors import BrokenPluginError
 
 IMAGES = 5  # of the measurement that the checks take
 # Of the intensities, powers of four near these of ten: the images then get powers of two, which cost no rounding.
@@ -32,6 +34,7 @@ class Case:
     """A prepared solver, what it is asked to reconstruct, and its answer."""
 
     solver: Solver
+    variant: str
     measurement: Measurement
     found: Reconstruction
 
@@ -93,6 +96,14 @@ def declares_information(case: Case) -> None:
         _same(other, case.found, "does not declare a support, but uses it")
 
 
+def names_its_files(case: Case) -> None:
+    """It says which files decide its results: without that, a run cannot tell whether kept results are still valid."""
+    try:
+        file_digests(case.solver, case.variant)
+    except BrokenPluginError as error:
+        raise Breach(str(error)) from error
+
+
 def same_seed(case: Case) -> None:
     """The same seed gives the same result, to the last bit."""
     again = case.again(case.measurement)
@@ -118,12 +129,12 @@ def leaves_the_measurement_alone(case: Case) -> None:
 
 
 def survives_bad_input(case: Case) -> None:
-    """NaN, negative and dark measurements become rows with the status "invalid", and disturb no other image."""
+    """Infinite, negative and dark measurements become rows with the status "invalid", and disturb no other image."""
     intensities = case.measurement.intensities.copy()
-    intensities[1, 3, 4], intensities[2], intensities[3, 5, 6] = np.nan, 0, -1
+    intensities[1, 3, 4], intensities[2], intensities[3, 5, 6] = np.inf, 0, -1
     found = case.again(replace(case.measurement, intensities=intensities))
     _require(len(found.status) == len(intensities), f"{len(found.status)} results for {len(intensities)} images")
-    for i, what in ((1, "with NaN"), (2, "of zeros"), (3, "with a negative number")):
+    for i, what in ((1, "with infinity"), (2, "of zeros"), (3, "with a negative number")):
         _require(found.status[i] == Status.INVALID, f"a measurement {what} has the status '{found.status[i]}'")
         _require(bool(np.isfinite(found.images[i]).all()), f"a measurement {what} gives an image that is not finite")
     good = np.array([0, 4])
@@ -149,6 +160,7 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "finite images": finite,
     "residual as it is defined": residual_by_definition,
     "uses what it declares": declares_information,
+    "names the files it reads": names_its_files,
     "same seed, same result": same_seed,
     "independent of the batch": independent_of_the_batch,
     "leaves the measurement alone": leaves_the_measurement_alone,

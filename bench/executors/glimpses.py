@@ -75,4 +75,4 @@ def converge(shard: Shard, images: ImageSet, place: Place) -> Curve | None:
 
 
 def _options(shard: Shard) -> dict[str, Any]:
-    return {"variant": shard.variant, "seed": shard.seed}
+    return {"variant": shard.problem.variant, "seed": shard.seed}

@@ -34,7 +34,7 @@ class Inline:
         for shard in shards:
             assert self.images is not None
             observation = Observation.of(self.images, shard, self.backend.threads)
-            options = {"variant": shard.variant, "seed": shard.seed}
+            options = {"variant": shard.problem.variant, "seed": shard.seed}
             value = Task("solve", shard.solver, (observation.measurement,), options).perform(self._bench, _nobody)
             solved = Solved.of(value, observation.measurement)
             yield observation.outcome(solved, self.backend.threads)

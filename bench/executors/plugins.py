@@ -17,7 +17,7 @@ from bench.executors.inline import Inline
 from bench.executors.processes import Processes
 from bench.executors.task import CallError, Task
 from solvers import Backend, SolverError
-from solvers.errors import ParameterError, UnavailableError, UnknownSolverError
+from solvers.errors import BrokenPluginError, ParameterError, UnavailableError, UnknownSolverError
 from solvers.labels import read_label
 from solvers.registry import BUILT_IN, names
 
@@ -25,7 +25,7 @@ _REFUSALS = {kind.__name__: kind for kind in (SolverError, ParameterError, Unava
 
 
 class PluginError(RequestError):
-    """The code of a plug-in ended its process, or does not answer."""
+    """The code of a plug-in raised an error, ended its process, or does not answer."""
 
     status: ClassVar[Exit] = Exit.SOLVER
 
@@ -97,6 +97,8 @@ def _ask(label: str, probe: str, **options: Any) -> dict[str, Any]:
     except CallError as error:
         if error.kind in _REFUSALS:
             raise _REFUSALS[error.kind](error.text) from error
+        if error.kind == BrokenPluginError.__name__:
+            raise PluginError(error.text) from error
         raise PluginError(f"solver '{name}' cannot be used: {error}") from error
 
 

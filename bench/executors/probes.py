@@ -18,6 +18,7 @@ from bench.sweep.memory import peak_memory
 from bench.sweep.solved import MalformedError, Solved, checked, text
 from datasets import Measurement
 from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create
+from solvers.errors import BrokenPluginError
 from solvers.registry import blaming, canonical, information, parameters, solver_class
 
 Tell = Callable[[dict[str, Any]], None]
@@ -48,7 +49,7 @@ def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, var
     """`Solved.plain()` of a measurement. An error of the solver is part of the answer: it may raise anything."""
     clock = time.perf_counter
     began = prepared = clock()
-    found, error, reason, weights, processor = None, "", "", "", 0.0
+    found, error, reason, weights, uses, processor = None, "", "", "", "", 0.0
     try:
         solver = bench.prepared(label, variant)
         prepared, processor = clock(), time.process_time()
@@ -56,9 +57,10 @@ def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, var
         bench.backend.synchronize()
         solved, processor = clock(), time.process_time() - processor
         found, weights = checked(found, measurement), text(solver.weights_digest(), "what weights_digest() returned")
+        uses = str(information(solver).on(measurement))
     except (Exception, SystemExit) as failure:
         solved, processor = clock(), 0.0
-        reason = str(failure) if isinstance(failure, MalformedError) else one_line(failure)
+        reason = str(failure) if isinstance(failure, MalformedError | BrokenPluginError) else one_line(failure)
         found, error = None, clean(traceback.format_exc(), TRACEBACK)
     return Solved(
         found=found,
@@ -68,18 +70,10 @@ def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, var
         solve=solved - prepared,
         cpu=processor,
         memory=peak_memory(),
-        information="" if found is None else information_of(solver, measurement),
+        information=uses,
         weights=weights,
         code=code_of(label),
     ).plain()
-
-
-def information_of(solver: Solver, measurement: Measurement) -> str:
-    """What a solver says it uses, as far as it was there; a plug-in that cannot say it is scored all the same."""
-    try:
-        return str(solver.information().on(measurement))
-    except (Exception, SystemExit) as failure:
-        return f"unknown: {one_line(failure)}"
 
 
 def alone(
@@ -135,7 +129,7 @@ def contract(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, 
     """How a solver breaks one promise (a name of `contract.CHECKS`), in words; empty where it keeps it."""
     try:
         solver = bench.prepared(label, variant)
-        case = Case(solver, measurement, solver.solve(measurement, Streams(0)))
+        case = Case(solver, variant, measurement, solver.solve(measurement, Streams(0)))
         CHECKS[check](case)
     except Breach as breach:
         return one_line(str(breach))

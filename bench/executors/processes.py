@@ -149,7 +149,7 @@ class Processes:
     def _give(self, worker: Worker, shard: Shard) -> None:
         assert self.images is not None
         observation = Observation.of(self.images, shard, self.backend.threads)
-        options = {"variant": shard.variant, "seed": shard.seed}
+        options = {"variant": shard.problem.variant, "seed": shard.seed}
         worker.give(Task("solve", shard.solver, (observation.measurement,), options), observation, self.timeout)
 
     def _listen(self, worker: Worker, waiting: deque[Shard]) -> Outcome | None:

@@ -16,13 +16,19 @@ import time
 from multiprocessing import Pipe
 from multiprocessing.reduction import send_handle
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from bench.errors import RequestError
+from bench.errors import Exit, RequestError
 from bench.executors import warden_main
 from bench.executors.channel import Channel, MessageError, shared_memory
 from bench.executors.task import Task
 from solvers import Backend
+
+
+class WardenError(RequestError):
+    """The warden was ended while it was at work, which only a solver has a reason to do."""
+
+    status: ClassVar[Exit] = Exit.SOLVER
 
 
 class Warden:
@@ -67,7 +73,7 @@ class Warden:
                 while "started" not in (message := self._hear()):
                     pass
             except (EOFError, OSError):
-                raise RequestError(f"worker processes cannot be started: {_cause(self._process.wait())}") from None
+                raise WardenError(f"worker processes cannot be started: {_cause(self._process.wait())}") from None
         worker = Worker(label, message["started"], Channel(ours, forth, back))
         worker.wait_until_ready()
         return worker
@@ -82,7 +88,7 @@ class Warden:
             while self.connection.poll():
                 self._hear()
         except (EOFError, OSError):
-            raise RequestError(f"the process that starts the workers died: {_cause(self._process.wait())}") from None
+            raise WardenError(f"a solver ended the warden of the workers: {_cause(self._process.wait())}") from None
         return set(self._deaths)
 
     def end(self, worker: Worker, patience: float = 0.0) -> str:

@@ -1,8 +1,8 @@
 """A baseline: what the gate compares with, as a text file that can be committed and read in a diff.
 
-The file is a CSV table of rows (solver, variant, seed, image, measurement, mse, transforms) below a header of comment
-lines. Without their `# `, the header's lines are JSON: the sweep that made the rows and repeats them, the machine, and
-times in units of that machine's FFT.
+The file is a CSV table of rows (variant, solver, seed, image, measurement, mse, transforms) below a header of comment
+lines. Without their `# `, the header's lines are JSON: the sweep that made the rows and repeats them, the settings that
+are the same for all of them, the machine, and times in units of that machine's FFT.
 """
 
 from __future__ import annotations
@@ -19,21 +19,27 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.errors import RequestError
 from bench.gate.verdicts import DIGEST
 from bench.report.finished import known_label, with_canonical_labels
-from bench.sweep.rows import IDENTITY, check_rows
+from bench.report.settings import problem_of
+from bench.sweep.rows import IDENTITY, TEXTS, check_rows
+from datasets.problem import COLUMNS, Problem
 from solvers.files import sha256, write_text
 
 TITLE = "# phasebench baseline 1: made by `python -m bench baseline`, compared by `python -m bench check`"
-COLUMNS = [*IDENTITY, "mse", "transforms"]
+KEPT = [*IDENTITY, "mse", "transforms"]
 
 # The folder of the data and the number of processes belong to a machine, and not to what is measured.
 RECORDED = (
     "solvers",
-    "variants",
     "images",
     "seeds",
     "dataset",
     "split",
+    "objects",
+    "variants",
+    "frame",
+    "grid",
     "photons",
+    "beamstop",
     "backend",
     "device",
     "precision",
@@ -68,7 +74,7 @@ class Cost(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     solver: str
-    variant: str
+    problem: Problem
     median: Amount
     low: Amount
     high: Amount
@@ -94,6 +100,7 @@ class Header(BaseModel):
 
     phasebench: str
     sweep: dict[str, Any]
+    problem: dict[str, Any]
     machine: dict[str, Any]
     costs: tuple[Cost, ...]
     sha256: str
@@ -112,13 +119,16 @@ class Baseline:
 
 def write_baseline(baseline: Baseline, path: Path) -> None:
     """Write a baseline to a file, whole or not at all."""
-    rows = baseline.rows[COLUMNS].assign(measurement=baseline.rows["measurement"].str.slice(0, DIGEST))
-    table = rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    rows = baseline.rows[KEPT].assign(measurement=baseline.rows["measurement"].str.slice(0, DIGEST))
+    common = [name for name in COLUMNS if name != "variant" and rows[name].nunique() == 1]
+    problem = problem_of(rows.iloc[0]).model_dump(mode="json", include=set(common))
+    table = rows.drop(columns=common).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     header = {
         "phasebench": baseline.version,
         "sweep": baseline.sweep,
+        "problem": problem,
         "machine": baseline.machine,
-        "costs": [_rounded(cost.model_dump(exclude_none=True)) for cost in baseline.costs],
+        "costs": [_rounded(cost.model_dump(mode="json", exclude_none=True)) for cost in baseline.costs],
     }
     header["sha256"] = _checksum(header, table)
     lines = [TITLE, *(f"# {line}" for line in json.dumps(header, indent=1, ensure_ascii=False).splitlines())]
@@ -143,20 +153,31 @@ def read_baseline(path: Path) -> Baseline:
     table = "\n".join(lines[length:])
     try:
         values = json.loads("\n".join(line[2:] for line in lines[1:length]))
-        header = Header.model_validate(values)
-    except (ValueError, RecursionError) as error:
+        header = Header.model_validate(_of_this_version(values))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RequestError(f"baseline '{path}' is damaged: its header cannot be read") from error
     if values.pop("sha256") != _checksum(values, table):
         raise RequestError(f"baseline '{path}' is damaged, or was edited: its checksum does not fit")
     try:
-        text = dict.fromkeys(("variant", "solver", "measurement"), str)
-        rows = pd.read_csv(io.StringIO(table), dtype=text, keep_default_na=False, na_values=[""])
+        rows = pd.read_csv(io.StringIO(table), dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+        settings = Problem(**header.problem).columns()
+        rows = rows.assign(**{name: settings[name] for name in header.problem})
     except (ValueError, OverflowError) as error:
         raise RequestError(f"baseline '{path}' is damaged: {error}") from error
-    check_rows(rows, path, COLUMNS)
-    of = {(known_label(cost.solver), cost.variant): cost for cost in reversed(header.costs)}
+    check_rows(rows, path, KEPT)
+    of = {(known_label(cost.solver), cost.problem): cost for cost in reversed(header.costs)}
     costs = tuple(cost.model_copy(update={"solver": label}) for (label, _), cost in reversed(of.items()))
     return Baseline(header.sweep, header.machine, header.phasebench, costs, with_canonical_labels(rows))
+
+
+def _of_this_version(values: dict[str, Any]) -> dict[str, Any]:
+    """The header of a baseline; older ones knew a problem by its variant, and had all else in their sweep."""
+    if "problem" in values:
+        return values
+    problem = {name: values["sweep"][name] for name in ("dataset", "split", "photons") if name in values["sweep"]}
+    columns = Problem(**problem).model_dump(mode="json", exclude={"variant"})
+    costs = [{**cost, "problem": {**problem, "variant": cost["variant"]}} for cost in values["costs"]]
+    return {**values, "problem": columns, "costs": [{k: v for k, v in c.items() if k != "variant"} for c in costs]}
 
 
 def _checksum(header: dict[str, Any], table: str) -> str:

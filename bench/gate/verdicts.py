@@ -1,6 +1,6 @@
 """The gate's judgement: is a method worse than it was, on the same measurements, by more than it may be?
 
-For every solver, variant and metric there is one paired difference for each image, and an interval around their mean:
+For every problem, solver and metric there is one paired difference for each image, and an interval around their mean:
 
 - **regression**: the change for the worse is above the tolerance, and its interval excludes zero;
 - **pass**: the whole interval is below the tolerance, or nothing has changed;
@@ -28,7 +28,8 @@ from bench.gate.tolerances import METRICS, Metric
 from bench.score.by_image import on_common_measurements
 from bench.score.metrics import SUCCESS
 from bench.score.statistics import student_mean
-from bench.sweep.rows import failed
+from bench.sweep.rows import GROUP, failed
+from datasets.problem import COLUMNS, Problem
 
 FAMILY = 0.999
 COVERAGE = 0.5  # of the baseline's images must be there: what most of it says nothing about is not passed by the rest
@@ -36,7 +37,7 @@ DIGEST = 16  # hexadecimal digits of a measurement's SHA-256 that a baseline kee
 
 
 class Verdict(StrEnum):
-    """What became of one metric of one solver on one variant."""
+    """What became of one metric of one solver on one problem."""
 
     PASS = "pass"
     INCONCLUSIVE = "inconclusive"
@@ -55,7 +56,7 @@ class Finding:
     """
 
     solver: str
-    variant: str
+    problem: Problem | None
     metric: str
     verdict: Verdict
     words: str
@@ -72,24 +73,25 @@ def judge(before: pd.DataFrame, after: pd.DataFrame, metrics: tuple[Metric, ...]
         NothingComparableError: not one solver has rows of now on a measurement that the baseline has.
     """
     pairs = list(_pairs(_as_printed(before), _as_printed(after)))
-    comparisons = len(metrics) * sum(isinstance(pair, tuple) for _, _, pair in pairs)
+    comparisons = len(metrics) * sum(isinstance(pair, tuple) for _, pair in pairs)
     confidence = 1 - (1 - FAMILY) / max(comparisons, 1)
-    totals = before.groupby(["solver", "variant"])["image"].nunique()
+    totals = before.groupby(GROUP)["image"].nunique()
     findings = []
-    for solver, variant, pair in pairs:
+    for which, pair in pairs:
         if isinstance(pair, Finding):
             findings.append(pair)
             continue
-        images, total = len(pair[0]), totals[solver, variant]
+        solver, problem = _named(which)
+        images, total = len(pair[0]), int(totals[which])
         found = []
         for metric in metrics:
             old, new = (means[metric.name].to_numpy() for means in pair)
             verdict, words = judge_metric(metric, old, new, confidence)
-            found.append(Finding(solver, variant, metric.name, verdict, words, images, total))
+            found.append(Finding(solver, problem, metric.name, verdict, words, images, total))
         if images < COVERAGE * total:
             words = f"{images} of {total} images are too few to pass: it takes {COVERAGE:.0%} of them"
             found = [finding for finding in found if finding.verdict is Verdict.REGRESSION]
-            found.append(Finding(solver, variant, "", Verdict.UNCOMPARED, words, images, total))
+            found.append(Finding(solver, problem, "", Verdict.UNCOMPARED, words, images, total))
         findings += found
     if not any(finding.images or finding.verdict is Verdict.FAILED for finding in findings):
         raise NothingComparableError("nothing to compare: none of the baseline's solvers and measurements is here")
@@ -113,28 +115,34 @@ def judge_metric(metric: Metric, before: NDArray, after: NDArray, confidence: fl
 
 def _pairs(
     before: pd.DataFrame, after: pd.DataFrame
-) -> Iterator[tuple[str, str, Finding | tuple[pd.DataFrame, pd.DataFrame]]]:
-    """Means for each image of both, or what there is to say instead, for every solver and variant of the baseline."""
+) -> Iterator[tuple[tuple, Finding | tuple[pd.DataFrame, pd.DataFrame]]]:
+    """Means for each image of both, or what there is to say instead, for every problem and solver of the baseline."""
     names = [metric.name for metric in METRICS]
-    there = dict(iter(after.groupby(["solver", "variant"], sort=False)))
-    for (solver, variant), old in before.groupby(["solver", "variant"], sort=False):
-        new = there.get((solver, variant))
+    there = dict(iter(after.groupby(GROUP, sort=False)))
+    for which, old in before.groupby(GROUP, sort=False):
+        (solver, problem), new = _named(which), there.get(which)
         if new is None:
-            yield solver, variant, Finding(solver, variant, "", Verdict.MISSING, "there are no rows of it now")
+            yield which, Finding(solver, problem, "", Verdict.MISSING, "there are no rows of it now")
             continue
         lost = failed(new)
         if len(lost):
             reason = " ".join(str(lost.get("reason", lost["status"]).iloc[0]).split())
             images, total = lost["image"].nunique(), new["image"].nunique()
             words = f"on {images} of {total} images: {reason or lost['status'].iloc[0]}"
-            yield solver, variant, Finding(solver, variant, "", Verdict.FAILED, words)
+            yield which, Finding(solver, problem, "", Verdict.FAILED, words)
             continue
         pair = on_common_measurements(old, new, names)
         if pair[0].empty:
             words = "no measurement in common: other images, other noise or another data set"
-            yield solver, variant, Finding(solver, variant, "", Verdict.UNCOMPARED, words)
+            yield which, Finding(solver, problem, "", Verdict.UNCOMPARED, words)
             continue
-        yield solver, variant, pair
+        yield which, pair
+
+
+def _named(which: tuple) -> tuple[str, Problem]:
+    """The solver and the problem of a group of rows."""
+    *setting, solver = which
+    return str(solver), Problem(**dict(zip(COLUMNS, setting, strict=True)))
 
 
 def _as_printed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from bench.executors.base import Executor
 from bench.executors.glimpses import Curve, converge, pictures
+from bench.report.settings import briefly, problem_of, varying
 from bench.request import Sweep
 from bench.sweep.shard import Shard, observe
 from datasets import ImageSet
+from datasets.problem import Problem
 from solvers.files import replace_atomically
 
 GALLERY = 6  # images in a gallery
@@ -35,8 +41,16 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")  # as many as have no di
 mpl.rcParams["svg.hashsalt"] = "phasebench"  # the same picture is the same file
 
 
-def draw_figures(sweep: Sweep, labels: list[str], images: ImageSet, executor: Executor, folder: Path) -> list[str]:
-    """Galleries of all variants, and the convergence curves on the last one.
+def draw_figures(
+    sweep: Sweep,
+    problems: Sequence[Problem],
+    labels: list[str],
+    images: ImageSet,
+    executor: Executor,
+    summary: pd.DataFrame,
+    folder: Path,
+) -> list[str]:
+    """Galleries of all problems, the convergence curves on the last one, and the error over photons if they vary.
 
     Returns:
         The solvers that have no curve: they do not iterate.
@@ -48,16 +62,20 @@ def draw_figures(sweep: Sweep, labels: list[str], images: ImageSet, executor: Ex
         return []
     folder.mkdir(exist_ok=True)
 
-    def first(count: int, variant: str) -> Shard:
-        return Shard("", variant, sweep.seeds[0], 0, min(count, sweep.images), sweep.split, sweep.photons)
+    def first(count: int, problem: Problem) -> Shard:
+        return Shard(problem, "", sweep.seeds[0], 0, min(count, sweep.images))
 
-    pictured = [first(GALLERY, variant) for variant in sweep.variants]
+    pictured = [first(GALLERY, problem) for problem in problems]
+    words = briefly(problems)
     if len(pictured) * (1 + len(labels)) <= COLUMNS:
         _save(gallery(pictured, labels, images, executor), folder / "gallery.png")
     else:
         for one in pictured:
-            _save(gallery([one], labels, images, executor), folder / f"gallery_{one.variant}.png")
-    shard = first(CURVES, sweep.variants[-1])
+            name = re.sub(r"[^\w.-]+", "_", words[one.problem])
+            _save(gallery([one], labels, images, executor), folder / f"gallery_{name}.png")
+    if len(sweep.photons) > 1:
+        _save(noise(summary[summary["solver"].isin(labels)]), folder / "noise.png")
+    shard = first(CURVES, problems[-1])
     curves = {label: executor.call(converge, replace(shard, solver=label)) for label in labels}
     found = {label: curve for label, curve in curves.items() if curve is not None}
     if found:
@@ -83,7 +101,7 @@ def gallery(shards: list[Shard], labels: list[str], images: ImageSet, executor: 
         _draw_column(axes[:, 0], "truth", truth)
         for column, label, title in zip(axes.T[1:], labels, titles, strict=True):
             _draw_column(column, title, *executor.call(pictures, replace(shard, solver=label)))
-        part.suptitle(shard.variant, fontsize=8)
+        part.suptitle(briefly(one.problem for one in shards)[shard.problem], fontsize=8)
     return figure
 
 
@@ -95,6 +113,32 @@ def _draw_column(axes: NDArray, title: str, shown: NDArray, errors: NDArray | No
         ax.set_yticks([])
         if errors is not None:
             ax.set_xlabel(f"{errors[i]:.2g}", fontsize=7, labelpad=1)
+
+
+def noise(summary: pd.DataFrame) -> Figure:
+    """Mean error over photons, with its interval, for each solver on each problem; without noise at the right."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    ax = figure.subplots()
+    groups = [name for name in varying(summary) if name != "photons"]
+    counts = sorted(value for value in summary["photons"].unique() if np.isfinite(value))
+    beyond = 10 * (counts[-1] if counts else 1.0)  # where no noise is drawn
+    lines = [part.sort_values("photons") for _, part in summary.groupby(["solver", *groups], sort=False)]
+    words = briefly(problem_of(part.iloc[0]).model_copy(update={"photons": np.inf}) for part in lines)
+    for part, style in zip(lines, line_styles([part["solver"].iloc[0] for part in lines]), strict=True):
+        x = part["photons"].where(np.isfinite(part["photons"]), beyond)
+        problem = problem_of(part.iloc[0]).model_copy(update={"photons": np.inf})
+        named = f"{part['solver'].iloc[0]}" + f", {words[problem]}" * (len(words) > 1)
+        ax.plot(x, part["mse"], label=folded(named, LEGEND), markersize=4, **style)
+        ax.fill_between(x, part["mse_low"], part["mse_high"], color=style["color"], alpha=0.15, linewidth=0)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xticks([*counts, beyond], [*(f"{count:.3g}" for count in counts), "no noise"])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.grid(visible=True, alpha=0.3)
+    ax.set_xlabel("photons in a pattern")
+    ax.set_ylabel("mean adjusted error")
+    _add_legend(figure, len(ax.get_lines()))
+    return figure
 
 
 def convergence(curves: dict[str, Curve], shard: Shard) -> Figure:
@@ -135,7 +179,7 @@ def _add_legend(figure: Figure, entries: int) -> None:
     figure.set_size_inches(width, height + box.height / figure.dpi)
 
 
-def line_styles(labels: list[str]) -> list[dict[str, str]]:
+def line_styles(labels: list[str]) -> list[dict[str, Any]]:
     """A colour for each solver, or for each setting where there is one solver alone; then a line and a marker.
 
     A colour is used again with another line and another marker: 36 times before two lines look alike. A curve of a

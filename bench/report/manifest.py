@@ -15,6 +15,7 @@ import pandas as pd
 
 from bench.request import Sweep
 from datasets import ImageSet
+from datasets.problem import COLUMNS, Problem
 from solvers import Backend
 from solvers.compiled import kernels
 from solvers.files import sha256
@@ -40,10 +41,10 @@ def manifest(
         "machine": machine(backend),
         "data": {"name": images.name, "split": images.split, "source": images.source, "sha256": images.digest},
         "measurements": {
-            str(variant): hashlib.sha256(
+            str(Problem(**dict(zip(COLUMNS, setting, strict=True)))): hashlib.sha256(
                 "".join(group.drop_duplicates(["seed", "image"])["measurement"]).encode()
             ).hexdigest()
-            for variant, group in rows.groupby("variant", sort=False)
+            for setting, group in rows.groupby(list(COLUMNS), sort=False)
         },
         "weights": {
             f"{solver} on {variant}": digest

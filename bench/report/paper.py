@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from datasets.problem import Problem
 from solvers import create
 
 # Tables 1 and 2: by solver name and variant, the mean error over all test images.
@@ -18,30 +17,22 @@ FIGURES: dict[tuple[str, str], float] = {
     ("unet_a", "shift_flip"): 0.161,
     ("alm", "shift_flip"): 0.299,
 }
+DATASETS = ("fashion_mnist", "sample")
 IMAGES = 10_000  # of the test split, all of which the paper uses
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What was measured, as far as the paper says anything about it: it uses Fashion-MNIST without noise.
+def paper_mse(label: str, problem: Problem) -> float | None:
+    """What the paper reports for this solver on this problem; None where it measured something else.
 
-    The embedded sample is the beginning of Fashion-MNIST, and so a part of the paper's images.
-    """
+    It uses Fashion-MNIST without noise. The embedded sample is the beginning of that, and so a part of its images.
 
-    dataset: str
-    split: str
-    photons: float | None
-
-    @property
-    def is_the_papers(self) -> bool:
-        return self.dataset in ("fashion_mnist", "sample") and self.split == "test" and self.photons is None
-
-
-def paper_mse(label: str, variant: str, setting: Setting) -> float | None:
-    """What the paper reports for this solver on this variant; None where it measured something else.
-
-    A label with parameters is the paper's method as long as the solver uses the same information as without them.
+    A label with parameters is the paper's method as long as the solver uses the same information as without them, and
+    no file of the user's: weights of another training are another network.
     """
     name = label.partition("[")[0]
-    figure = FIGURES.get((name, variant)) if setting.is_the_papers else None
-    return figure if figure is None or create(label).information() == create(name).information() else None
+    theirs = problem.dataset in DATASETS and problem == Problem(dataset=problem.dataset, variant=problem.variant)
+    figure = FIGURES.get((name, problem.variant)) if theirs else None
+    if figure is None:
+        return None
+    solver = create(label)
+    return figure if solver.information() == create(name).information() and not solver.named_files() else None

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from bench.errors import one_line
 from bench.report.paper import IMAGES as PAPER_IMAGES
+from bench.report.settings import briefly, problem_of
 
 READABLE = 16  # characters of a folded label in a line
 GAP = 2  # characters between two columns
@@ -64,11 +65,12 @@ def print_summary(summary: pd.DataFrame, console: Console) -> None:
     """Mean error and share of recovered images of every solver on every variant, and what the paper reports."""
     one = "; one image: no interval" * bool((summary["images"] == 1).any())
     console.print(f"\nmean adjusted error, and share of images below 1e-2{one}", highlight=False)
-    variants = [str(variant) for variant in summary["variant"].unique()]
+    records = summary.to_dict("records")
+    problems = briefly(map(problem_of, records))
     solvers = [str(solver) for solver in summary["solver"].unique()]
-    cells = {(line["solver"], line["variant"]): _cell(line) for line in summary.to_dict("records")}
-    lines = [[solver, *(cells.get((solver, variant), "") for variant in variants)] for solver in solvers]
-    console.print(labelled(["solver", *variants], lines, console.width))
+    cells = {(line["solver"], problem_of(line)): _cell(line) for line in records}
+    lines = [[solver, *(cells.get((solver, problem), "") for problem in problems)] for solver in solvers]
+    console.print(labelled(["solver", *problems.values()], lines, console.width))
     for solver, part in summary.groupby("solver", sort=False):
         used = part["information"].iloc[0]
         console.print(f"[dim]{escape(str(solver))} used {used}{_reported(part)}[/dim]", highlight=False)

@@ -14,12 +14,14 @@ from bench.executors.base import Executor
 from bench.executors.glimpses import alone
 from bench.executors.probes import BUDGET
 from bench.executors.task import CallError
+from bench.sweep.rows import GROUP
 from bench.sweep.shard import Outcome, timing_row
+from datasets.problem import COLUMNS
 from solvers import Backend
 
 
 def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One line for each variant and solver; the spread is that between its shards.
+    """One line for each problem and solver; the spread is that between its shards.
 
     `workers` is how many shards were solved side by side, at most: above 1 they have slowed each other down, and
     their times are not to be compared with others. A shard that failed counts with the seconds it took.
@@ -29,12 +31,12 @@ def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame
     """
     shards = pd.DataFrame([timing_row(outcome) for outcome in outcomes])
     lines = []
-    for (variant, solver), group in shards.groupby(["variant", "solver"], sort=False):
+    for (*setting, solver), group in shards.groupby(GROUP, sort=False):
         images, seconds = group["images"].sum(), group["solve"].sum()
         iterations = group["iterations"].sum()
         lines.append(
             {
-                "variant": variant,
+                **dict(zip(COLUMNS, setting, strict=True)),
                 "solver": solver,
                 "images": images,
                 "setup_seconds": group["setup"].sum(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,7 @@ from bench.store.lock import NAME as LOCK_NAME
 from bench.store.lock import Lock
 from bench.store.shard_file import DamagedError, decode, encode
 from bench.sweep.shard import Outcome, Shard
+from datasets.problem import Problem
 from solvers import Backend
 from solvers.files import read_regular, replace_atomically, write_atomically, write_text
 
@@ -25,7 +27,7 @@ SUFFIX = ".shard"
 LARGEST_CLAIM, LARGEST_SHARD = 2**24, 2**31  # bytes
 
 # What all runs in one folder have in common; the rest of a request may grow or shrink.
-IDENTITY = ("seeds", "dataset", "split", "photons", "backend", "device", "precision")
+IDENTITY = ("dataset", "split", "backend", "device", "precision")
 
 _TEMPORARY = re.compile(r"\.(.+\.(shard|json|csv|parquet|png))\.[a-z0-9_]{8}")  # as solvers.files names them
 
@@ -33,10 +35,13 @@ _TEMPORARY = re.compile(r"\.(.+\.(shard|json|csv|parquet|png))\.[a-z0-9_]{8}")  
 class Store:
     """Reads and writes the shards under one output folder, which it has for itself while it is entered."""
 
-    def __init__(self, folder: Path, sweep: Sweep, backend: Backend, data_digest: str) -> None:
+    def __init__(
+        self, folder: Path, sweep: Sweep, problems: Sequence[Problem], backend: Backend, data_digest: str
+    ) -> None:
         self.folder, self.shards = folder, folder / "shards"
-        self.sweep, self.backend, self.data_digest = sweep, backend, data_digest
-        self.keys = Keys(backend, data_digest, sweep.solvers, sweep.variants)
+        self.sweep, self.problems, self.backend, self.data_digest = sweep, problems, backend, data_digest
+        isolated = sweep.executor != "inline"
+        self.keys = Keys(backend, data_digest, sweep.solvers, sweep.variants, isolated=isolated)
         self._lock = Lock(folder)
 
     def __enter__(self) -> Store:
@@ -123,12 +128,13 @@ class Store:
         found, asked = read_claim(self.folder), self._claim()
         if any(found[name] != asked[name] for name in IDENTITY):
             raise RequestError(
-                f"output '{self.folder}' holds a run with another seed, data set or device: choose another folder"
+                f"output '{self.folder}' holds a run with another data set or device: choose another folder"
             )
 
     def _claim(self) -> dict[str, Any]:
         return {
             **self.sweep.model_dump(mode="json"),
+            "problems": [problem.model_dump(mode="json") for problem in self.problems],
             "array_library": self.backend.name,
             "data_sha256": self.data_digest,
         }

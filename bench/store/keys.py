@@ -2,7 +2,8 @@
 
 That is the solver's canonical label, variant, seed, images and noise; the data; array library, device and precision;
 the code that computes, and the weights and other files that the solver names (`bench.executors.code`).
-Threads, workers and executors are left out: they change no number, which the tests hold them to. The versions of Python
+Threads, workers and executors are left out: they change no number, which the tests hold them to, but for plug-ins that
+share their process with other solvers. The versions of Python
 and of the machine's own libraries, and the processor, are left out although they can change the last digits.
 """
 
@@ -11,34 +12,53 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from bench.executors.plugins import Description, describe
 from bench.sweep.shard import Shard
 from solvers import Backend
 from solvers.files import sha256
+from solvers.labels import read_label
+from solvers.registry import BUILT_IN
 
 
 class Keys:
     """Keys of the shards of one sweep. Code and weights are read once: a sweep does not change while it runs."""
 
-    def __init__(self, backend: Backend, data_digest: str, solvers: Sequence[str], variants: Sequence[str]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        data_digest: str,
+        solvers: Sequence[str],
+        variants: Sequence[str],
+        *,
+        isolated: bool = True,
+    ) -> None:
         """For shards of these solvers on these variants.
+
+        Args:
+            isolated: each solver has a process of its own. Where they share one, a plug-in can change what the others
+                give, and is part of the key of theirs.
 
         Raises:
             SolverError, PluginError: a solver is not there, or its code does not answer.
         """
         self._common = [backend.name, backend.device, backend.precision, data_digest]
         self._solvers: dict[str, Description] = {label: describe(label, variants) for label in solvers}
+        self._plugins = [] if isolated else [label for label in solvers if read_label(label)[0] not in BUILT_IN]
 
     def key(self, shard: Shard) -> str:
         """32 hexadecimal digits."""
         solver = self._solvers[shard.solver]
-        parts = [
+        parts: list[Any] = [
             self._common,
-            asdict(replace(shard, solver="")),
-            [solver.label, *solver.files[shard.variant]],
+            {**asdict(replace(shard, solver="")), "problem": shard.problem.model_dump(mode="json")},
+            [solver.label, *solver.files[shard.problem.variant]],
             solver.code,
         ]
+        beside = [[label, self._solvers[label].code] for label in self._plugins if label != shard.solver]
+        if beside:
+            parts.append(beside)
         return sha256(json.dumps(parts, sort_keys=True).encode())[:32]
 
     def code(self, label: str) -> str:

@@ -48,8 +48,8 @@ def encode(outcome: Outcome) -> bytes:
     """The bytes of a shard file; of a very long traceback the beginning and the end."""
     rows = io.BytesIO()
     pq.write_table(pa.Table.from_pandas(outcome.rows, preserve_index=False), rows)
-    header = asdict(Header(outcome.shard, outcome.timing, outcome.reason, clean(outcome.error, TRACEBACK)))
-    content = json.dumps(header).encode() + b"\n" + rows.getvalue()
+    header = Header(outcome.shard, outcome.timing, outcome.reason, clean(outcome.error, TRACEBACK))
+    content = _HEADER.dump_json(header) + b"\n" + rows.getvalue()
     return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
@@ -84,7 +84,7 @@ def _open(content: bytes, asked: Shard | None) -> tuple[Header, bytes]:
         raise DamagedError("its description is too long")
     try:
         header = _HEADER.validate_json(line, strict=True)
-        complete = json.loads(line) == asdict(header)
+        complete = json.loads(line) == _HEADER.dump_python(header, mode="json")
     except (ValueError, RecursionError) as error:
         raise DamagedError("it was written by another version") from error
     if not complete:
@@ -100,11 +100,7 @@ def _possible(header: Header) -> bool:
     """Whether the numbers are such as a shard can have."""
     shard, numbers = header.shard, [value for value in asdict(header.timing).values() if not isinstance(value, str)]
     return (
-        shard.first >= 0
-        and shard.count >= 1
-        and shard.seed >= 0
-        and (shard.photons is None or 0 < shard.photons < math.inf)
-        and all(0 <= number < math.inf for number in numbers)
+        shard.first >= 0 and shard.count >= 1 and shard.seed >= 0 and all(0 <= number < math.inf for number in numbers)
     )
 
 

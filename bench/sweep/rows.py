@@ -9,10 +9,13 @@ import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype, is_string_dtype
 
 from bench.errors import RequestError
+from datasets.problem import COLUMNS
 from solvers import Status
 
 FILE = "per_image.parquet"
-IDENTITY = ["variant", "solver", "seed", "image", "measurement"]
+GROUP = [*COLUMNS, "solver"]  # the rows that are summed up in one line
+IDENTITY = [*GROUP, "seed", "image", "measurement"]
+TEXTS = [*(name for name in COLUMNS if name != "photons"), "solver", "measurement", "status"]
 
 FAILED = "failed"  # the status of an image whose solver raised an error, or whose process died
 TIMEOUT = "timeout"  # the status of an image whose shard was ended for taking too long
@@ -27,7 +30,7 @@ def fault(rows: pd.DataFrame, columns: list[str]) -> str:
         return f"it has no column '{missing[0]}'"
     if rows[columns].isna().any(axis=None):
         return "a value is missing"
-    for column in ("variant", "solver", "measurement", "status"):
+    for column in TEXTS:
         if column in columns and not is_string_dtype(rows[column]):
             return f"'{column}' holds something other than text"
     for column in ("seed", "image"):
@@ -41,7 +44,7 @@ def fault(rows: pd.DataFrame, columns: list[str]) -> str:
     if "transforms" in columns and not _counts(rows["transforms"]):
         return "'transforms' holds something other than counts"
     if set(IDENTITY) <= set(columns) and rows.duplicated(IDENTITY).any():
-        return "two rows are of the same solver, variant, seed and image"
+        return "two rows are of the same problem, solver, seed and image"
     return ""
 
 

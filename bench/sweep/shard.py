@@ -13,30 +13,28 @@ from numpy.typing import NDArray
 from bench.score.metrics import register
 from bench.sweep.rows import FAILED
 from bench.sweep.solved import Solved
-from datasets import ImageSet, Measurement, measure, place, placements
+from datasets import ImageSet, Measurement
+from datasets.problem import Problem
 from solvers import Reconstruction
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Images first … first + count − 1 of a data set, as one solver sees them."""
+    """Images first … first + count − 1 of a problem, as one solver sees them."""
 
+    problem: Problem
     solver: str
-    variant: str
     seed: int
     first: int
     count: int
-    split: str
-    photons: float | None
 
     @property
     def indices(self) -> NDArray[np.int64]:
         return np.arange(self.first, self.first + self.count)
 
     def __str__(self) -> str:
-        return (
-            f"{self.solver} on {self.variant}, images {self.first} to {self.first + self.count - 1}, seed {self.seed}"
-        )
+        images = f"images {self.first} to {self.first + self.count - 1}"
+        return f"{self.solver} on {self.problem.briefly()}, {images}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -77,13 +75,9 @@ class Outcome:
 
 
 def observe(images: ImageSet, shard: Shard, threads: int = 1) -> tuple[NDArray, Measurement]:
-    """The true objects (count, 42, 42), which stay in the runner, and their measurement, which goes to the solver."""
-    where = placements(shard.variant, seed=shard.seed, split=shard.split, indices=shard.indices)
-    objects = place(images.tiles(shard.indices), where)
-    measurement = measure(
-        objects, indices=shard.indices, photons=shard.photons, seed=shard.seed, split=shard.split, threads=threads
-    )
-    return objects, measurement
+    """The true objects (count, n1, n2), which stay in the runner, and their measurement, which goes to the solver."""
+    objects = shard.problem.objects(images, shard.indices, shard.seed)
+    return objects, shard.problem.measure(objects, shard.indices, shard.seed, threads)
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ class Observation:
         began = time.perf_counter()
         truth, measurement = observe(images, shard, threads)
         identity = {
-            "variant": shard.variant,
+            **shard.problem.columns(),
             "solver": shard.solver,
             "seed": shard.seed,
             "image": shard.indices,
@@ -191,7 +185,7 @@ def timing_row(outcome: Outcome) -> dict[str, Any]:
     """One line about what a shard cost."""
     shard = outcome.shard
     return {
-        "variant": shard.variant,
+        **shard.problem.columns(),
         "solver": shard.solver,
         "seed": shard.seed,
         "first": shard.first,

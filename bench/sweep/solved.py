@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import LINE, TRACEBACK, clean
 from datasets import Measurement
 from solvers import Reconstruction, Status
 
@@ -67,16 +68,19 @@ class Solved:
         except (TypeError, KeyError, AttributeError) as error:
             raise MalformedError(f"a result with other fields: {error}") from error
         numbers = {"setup": float, "solve": float, "cpu": float, "memory": int}
+        words: dict[str, Any] = {}
         for name, value in vars(solved).items():
             if name != "found" and not isinstance(value, numbers.get(name, str)):
                 raise MalformedError(f"a result whose '{name}' is {type(value).__name__}")
-        return solved
+            if isinstance(value, str):
+                words[name] = clean(value, TRACEBACK if name == "error" else LINE)
+        return replace(solved, **words)
 
 
 def checked(found: Any, measurement: Measurement) -> Reconstruction:
     """A solver's reconstruction in plain arrays of the right shapes and types.
 
-    An image that is not finite has diverged, whatever its solver says of it.
+    An image that is not finite, or has no finite residual, has diverged, whatever its solver says of it.
 
     Raises:
         MalformedError: it is not what the interface promises.
@@ -94,21 +98,28 @@ def checked(found: Any, measurement: Measurement) -> Reconstruction:
         if values.size and not (int(values.min()) >= 0 and int(values.max()) < 2**63):
             raise MalformedError(f"the solver returned '{name}' that are negative or beyond 2^63")
         counts[name] = values.astype(np.int64)
+    if (residual < 0).any():
+        raise MalformedError("the solver returned a negative residual")
     finite = np.isfinite(images).all(axis=(1, 2))
-    status = [_status(one) if ok else Status.DIVERGED for one, ok in zip(_list(found.status, n), finite, strict=True)]
+    said = [_status(one) if ok else Status.DIVERGED for one, ok in zip(_list(found.status, n), finite, strict=True)]
+    reached = (Status.SOLVED, Status.STOPPED)  # with a residual, which is a number
+    status = [
+        Status.DIVERGED if one in reached and not ok else one
+        for one, ok in zip(said, np.isfinite(residual), strict=True)
+    ]
     kernel = text(found.kernel, "'kernel' of the solver's result")
     return Reconstruction(images=images, residual=residual, status=status, kernel=kernel, **counts)
 
 
 def text(value: Any, name: str) -> str:
-    """What must be text.
+    """What must be text, fit to be shown and stored.
 
     Raises:
         MalformedError: it is something else.
     """
     if not isinstance(value, str):
         raise MalformedError(f"{name} is {_article(value)}, not text")
-    return value
+    return clean(value, LINE)
 
 
 def _array(values: Any, name: str, shape: tuple[int, ...], kinds: str, words: str) -> NDArray:

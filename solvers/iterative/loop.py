@@ -257,13 +257,14 @@ class _Run:
         xp, solver = self.backend.xp, self.solver
         image, start = (np.array(column, dtype=np.int64) for column in zip(*tasks, strict=True))
         unit, part = normalised(self.measurement[image])
-        block = box_block(part, self.backend, real=self.real, nonnegative=solver.nonneg)
+        mask = None if part.whole().all() else part.measured
+        block = box_block(part, self.backend, real=self.real, nonnegative=solver.nonneg, mask=mask)
         if solver.support == "shrinkwrap":  # from the first iteration on, to compute all of them in the same way
             block = replace(block, box=None)
         self.kernel = solver.iterated_by(block)  # the same for all blocks of a measurement
         noise = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
         n1, n2 = part.object_shape
-        energy = part.intensities.mean(axis=(1, 2))  # of the objects, by Parseval
+        energy = np.nanmean(part.intensities, axis=(1, 2))  # of the objects, by Parseval, as far as it was measured
         for row, (index, s) in enumerate(zip(part.indices, start, strict=True)):
             guess = random_guess(self.rng.generator(index, int(s)), (n1, n2), self.real)
             noise[row, :n1, :n2] = guess * np.sqrt(energy[row] / np.sum(np.abs(guess) ** 2))

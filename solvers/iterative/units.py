@@ -18,11 +18,17 @@ def normalised(measurement: Measurement) -> tuple[NDArray[np.int32], Measurement
     squares in the range of float32.
     """
     y = measurement.intensities
+    missing = np.isnan(y)
+    if missing.any():
+        y = np.where(missing, 0, y)
     brightest = exponents(largest_part(y))  # first, or else the mean of very large numbers overflows
     y = times_two_to_the(y, -brightest)
     energy = exponents(y.mean(axis=(1, 2)))  # of the objects, by Parseval
     unit = (brightest + energy - 1) // 2
-    return unit, replace(measurement, intensities=times_two_to_the(y, brightest - 2 * unit))
+    scaled = times_two_to_the(y, brightest - 2 * unit)
+    if missing.any():
+        scaled[missing] = np.nan
+    return unit, replace(measurement, intensities=scaled)
 
 
 def in_units(images: NDArray, unit: NDArray[np.int32]) -> tuple[NDArray, NDArray[np.bool_]]:

@@ -16,6 +16,8 @@ from pydantic import Field, PrivateAttr
 
 from datasets import Measurement, Variant
 from datasets.forward import half_plane
+from datasets.problem import COLUMNS, Problem
+from datasets.variants import FRAME, GRID
 from solvers.backend import Backend
 from solvers.base import FilePath, Information, Reconstruction, Solver, Status, Streams
 from solvers.errors import UnavailableError
@@ -91,6 +93,12 @@ class LearnedSolver(Solver):
         chosen = Variant(variant) if variant else Variant.SHIFT_FLIP
         return (self.weights or weight_files.FOLDER / self.file_name(self.preset, chosen),)
 
+    def refusal(self, problem: Problem) -> str:
+        """It was trained on whole patterns of real objects in the paper's frame, on its grid."""
+        trained = problem.model_copy(update={"object": "real", "frame": FRAME, "grid": GRID, "mask": "none"})
+        other = tuple(name for name in COLUMNS if getattr(problem, name) != getattr(trained, name))
+        return f"{self.name} was trained on {trained.words(other)}, not on {problem.words(other)}" if other else ""
+
     def prepare(self, backend: Backend, variant: str | None = None) -> None:
         """Load the weights of this variant (of the hardest, shift_flip, if none is named).
 
@@ -132,7 +140,7 @@ class LearnedSolver(Solver):
             raise UnavailableError(f"{self.name} was trained on a grid of {self._model.grid}, not {measurement.grid}")
         if not measurement.real:
             raise UnavailableError(f"{self.name} was trained on real objects: it cannot reconstruct complex ones")
-        valid = measurement.valid()
+        valid = measurement.valid() & measurement.whole()
         images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
         residual = np.full(len(measurement), np.nan)
         status = [Status.STOPPED if ok else Status.INVALID for ok in valid]

@@ -1,4 +1,4 @@
-"""What happened in a training, step by step: a CSV file beside its weights, in which no step stands twice."""
+"""What happened in a training, step by step: a CSV file beside its weights, with one line for each step."""
 
 from __future__ import annotations
 

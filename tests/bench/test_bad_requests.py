@@ -67,11 +67,11 @@ def refused(bench, tmp_path):
         ({"--dataset": "mnist"}, ["'mnist'", "fashion_mnist, sample"]),
         ({"--split": "validation"}, ["'validation'", "train, test"]),
         ({"--photons": 0}, ["--photons", "0"]),
-        ({"--photons": "-1e5"}, ["--photons", "-100000"]),
+        ({"--photons": "-1e5"}, ["--photons", "-1e5"]),
         ({"--photons": "nan"}, ["--photons", "nan"]),
         ({"--photons": "inf"}, ["--photons", "inf"]),
-        ({"--photons": "1e30"}, ["--photons", "1e+30"]),
-        ({"--photons": "1e400"}, ["--photons", "inf"]),
+        ({"--photons": "1e30"}, ["--photons", "1e30"]),
+        ({"--photons": "1e400"}, ["--photons", "1e400"]),
         ({"--photons": "5e-324"}, ["--photons", "5e-324"]),
         ({"--device": "tpu"}, ["'tpu'", "cpu, cuda"]),
         ({"--backend": "jax"}, ["'jax'", "numpy, torch, cupy"]),
@@ -155,9 +155,7 @@ def test_a_damaged_run_folder_is_refused_and_kept(refused, tmp_path, content):
     assert str(tmp_path / "out") in line
 
 
-@pytest.mark.parametrize(
-    "changes", [{"--seed": 1}, {"--photons": "1e5"}, {"--precision": "float64"}, {"--split": "train"}]
-)
+@pytest.mark.parametrize("changes", [{"--precision": "float64"}, {"--split": "train"}, {"--backend": "numpy"}])
 def test_a_run_of_another_kind_is_refused_and_kept(bench, refused, tmp_path, changes):
     assert bench(*run_arguments(tmp_path / "out", {})).status == 0
     assert "another" in refused(*run_arguments(tmp_path / "out", changes))

@@ -21,7 +21,7 @@ def config(tmp_path):
     return call
 
 
-LABELS = ("er", "rrr[beta=0.5,nonneg=true]")
+LABELS = ("er", "rrr[nonneg=true,beta=0.5]")
 
 
 @pytest.mark.parametrize("labels", [json.dumps(LABELS), json.dumps(", ".join(LABELS))], ids=["list", "text"])

@@ -28,7 +28,6 @@ def shell(command: str, cwd: Path = ROOT, **environment: str) -> subprocess.Comp
 
 @pytest.mark.parametrize("command", ["list solvers", "--help", "run --help", "compare {run}"])
 def test_a_reader_that_goes_away_ends_a_command_quietly_as_it_ends_other_tools(tmp_path, command):
-    (tmp_path / "run").mkdir()
     make_run(tmp_path / "run")
     done = shell(f"$bench {command.format(run=tmp_path / 'run')} | true; exit ${{PIPESTATUS[0]}}")
     assert done.returncode == 141
@@ -39,10 +38,10 @@ def make_run(folder: Path) -> None:
     """The rows of two solvers, enough to fill a pipe's worth of lines."""
     import numpy as np
     import pandas as pd
-    from doubles import result_rows
+    from doubles import result_rows, write_run
 
     rows = [result_rows(solver, np.linspace(0, 1, 9)) for solver in ("er", "hio", "rrr")]
-    pd.concat(rows).to_parquet(folder / "per_image.parquet")
+    write_run(folder, pd.concat(rows, ignore_index=True))
 
 
 def test_a_full_disk_below_standard_output_is_an_error_of_one_line():

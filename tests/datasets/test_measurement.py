@@ -142,15 +142,33 @@ def test_a_measurement_that_means_nothing_is_not_made(options, message):
         measure(np.ones((2, 3, 3)), grid=(6, 6), **options)
 
 
-def test_an_image_can_be_reconstructed_if_finite_nonnegative_and_not_dark():
-    y = np.ones((6, 6, 6))
-    y[1, 2, 3] = np.nan
+def test_an_image_can_be_reconstructed_if_finite_nonnegative_not_dark_and_half_measured():
+    y = np.ones((8, 6, 6))
+    y[1, 2, 3] = -np.inf
     y[2, 0, 0] = np.inf
     y[3, 5, 5] = -1e-9
     y[4] = 0
     y[5] = 0
     y[5, 0, 0] = 1e-300
-    assert measurement(y).valid().tolist() == [True, False, False, False, False, True]
+    y[6, :3] = np.nan
+    y[7, :3] = y[7, 3, 0] = np.nan
+    assert measurement(y).valid().tolist() == [True, False, False, False, False, True, True, False]
+    assert measurement(y).whole().tolist() == [True] * 6 + [False] * 2
+
+
+def test_what_was_not_measured_has_a_name_of_its_own_and_no_other_number_counts_there():
+    y = np.ones((3, 6, 6))
+    y[1, 2, 3], y[2, 2, 3] = np.nan, 0
+    assert len(set(measurement(y).digests())) == 3
+    masked = [measure(np.ones((1, 3, 3)), grid=(6, 6), mask=np.arange(36).reshape(6, 6) != 8) for _ in range(2)]
+    assert masked[0].digests() == masked[1].digests()
+    assert np.argwhere(~masked[0].measured[0]).tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("mask", [np.ones((6, 5), bool), np.ones((6, 6)), [[True]]])
+def test_a_mask_is_true_or_false_in_the_shape_of_the_grid(mask):
+    with pytest.raises(ValueError, match="mask must be true or false"):
+        measure(np.ones((1, 3, 3)), grid=(6, 6), mask=mask)
 
 
 def test_a_part_of_a_measurement_keeps_the_names_of_its_images(rng):
@@ -280,3 +298,8 @@ def test_an_object_without_light_stays_dark():
 def test_a_number_of_photons_that_means_nothing_is_refused(photons):
     with pytest.raises(ValueError, match="photons must be positive"):
         measure(np.ones((1, 3, 3)), grid=(6, 6), photons=photons)
+
+
+def test_the_masked_part_of_an_array_was_not_measured():
+    intensities = np.ma.masked_array(np.ones((1, 6, 6), int), mask=np.arange(36).reshape(1, 6, 6) == 8)
+    assert np.argwhere(~measurement(intensities).measured[0]).tolist() == [[1, 2]]

@@ -62,8 +62,10 @@ def test_others_may_read_what_was_written(tmp_path):
 def test_only_regular_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_bytes(b"content")
-    assert read_regular(tmp_path / "file") == b"content"
+    assert read_regular(tmp_path / "file", 7) == b"content"
+    with pytest.raises(OSError, match="larger than 6 bytes"):
+        read_regular(tmp_path / "file", 6)
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
         with pytest.raises(OSError, match="not a regular file") as error:
-            read_regular(path)
+            read_regular(path, 100)
         assert error.value.filename == str(path)

@@ -27,6 +27,7 @@ from bench.gate.verdicts import Verdict
 from bench.sweep.rows import FILE
 from bench.sweep.shard import Shard
 from datasets import load_images
+from datasets.problem import Problem
 from solvers import Backend
 from solvers.projection.er import ErrorReduction
 from solvers.registry import BUILT_IN
@@ -120,13 +121,9 @@ def test_fifty_runs_of_unchanged_solvers_with_fresh_seeds_raise_no_alarm(tmp_pat
     place = Inline(load_images("sample"), Backend("torch"))
 
     def rows(seed: int) -> pd.DataFrame:
-        return pd.concat(
-            [
-                outcome.rows
-                for outcome in place.run([Shard(one, "none", seed, 0, 24, "test", None) for one in (ER, *LUCKY)])
-            ],
-            ignore_index=True,
-        )
+        problem = Problem(dataset="sample", variant="none")
+        shards = [Shard(problem, label, seed, 0, 24) for label in (ER, *LUCKY)]
+        return pd.concat([outcome.rows for outcome in place.run(shards)], ignore_index=True)
 
     path, folder = tmp_path / "baseline.csv", tmp_path / "run"
     write_baseline(Baseline({}, {}, "0.1.0", (), rows(0)), path)
@@ -224,11 +221,11 @@ def spread_of(*shards: float, cpu: tuple[float, ...] = ()) -> Cost:
     """The cost of a solver whose shards took so many FFT pairs an image, by the clock and in processor time."""
     times = {"median": float(np.median(shards)), "low": min(shards), "high": max(shards)}
     used = {"cpu_median": float(np.median(cpu)), "cpu_low": min(cpu), "cpu_high": max(cpu)} if cpu else {}
-    return Cost(solver="er", variant="none", **times, **used)
+    return Cost(solver="er", problem=Problem(dataset="sample", variant="none"), **times, **used)
 
 
 def cost(scale: float = 1.0, **machine: object) -> Baseline:
-    rows = pd.DataFrame({"solver": ["er"], "variant": ["none"]})
+    rows = pd.DataFrame([{**Problem(dataset="sample", variant="none").columns(), "solver": "er"}])
     costs = (spread_of(90 * scale, 100 * scale, 120 * scale),)
     return Baseline({}, {"processor": "a", "cores": 2, **machine}, "", costs, rows)
 
@@ -317,9 +314,9 @@ def test_time_is_not_compared_where_a_machine_was_busy():
         None,
         {},
         {"metric": 1},
-        {"solver": "er", "variant": "none", "median": "fast", "low": 1.0, "high": 2.0},
-        {"solver": "er", "variant": "none", "median": 1.0, "low": -1.0, "high": 2.0},
-        {"solver": 3, "variant": "none", "median": 1.0, "low": 1.0, "high": 2.0},
+        {"solver": "er", "problem": {}, "median": "fast", "low": 1.0, "high": 2.0},
+        {"solver": "er", "problem": {}, "median": 1.0, "low": -1.0, "high": 2.0},
+        {"solver": 3, "problem": {}, "median": 1.0, "low": 1.0, "high": 2.0},
     ],
 )
 def test_a_baseline_with_an_odd_cost_is_one_line(gate, baseline, odd):
@@ -340,20 +337,24 @@ def test_a_baseline_with_an_odd_option_is_one_line(gate, baseline, option):
     assert done.err.count("\n") == 1
 
 
-def rewritten(path: Path, **header: object) -> None:
+def rewritten(path: Path, without: tuple[str, ...] = (), **header: object) -> None:
     """Change the header of a baseline, and give it the checksum that fits."""
     lines = path.read_text().splitlines(keepends=True)
     length = sum(line.startswith("#") for line in lines)
     values = json.loads("".join(line[2:] for line in lines[1:length])) | header
     table = "".join(lines[length:])
-    del values["sha256"]
+    for name in ("sha256", *without):
+        del values[name]
     values["sha256"] = hashlib.sha256((json.dumps(values, sort_keys=True) + table).encode()).hexdigest()
     path.write_text(lines[0] + f"# {json.dumps(values)}\n" + table)
 
 
-def test_a_baseline_of_an_older_version_is_read_without_processor_times(made, baseline):
+def test_a_baseline_of_an_older_version_is_read_without_processor_times_and_problems(made, baseline):
+    before = read_baseline(baseline).rows
     costs = [{"solver": ER, "variant": "none", "median": 100.0, "low": 90.0, "high": 120.0}]
-    rewritten(baseline, costs=costs)
+    sweep = {**read_baseline(baseline).sweep, "photons": None}
+    rewritten(baseline, without=("problem",), costs=costs, sweep=sweep)
+    pd.testing.assert_frame_equal(read_baseline(baseline).rows[before.columns], before)
     (found,) = read_baseline(baseline).costs
     assert (found.wall.median, found.cpu) == (100, None)
 

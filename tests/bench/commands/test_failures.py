@@ -9,7 +9,7 @@ from doubles import Blank, Broken, LongWinded, Misshapen, NotFinite, Quitting, r
 
 import bench.sweep.shard
 from bench.errors import Exit
-from datasets import measure
+from bench.sweep.shard import observe
 
 
 @pytest.mark.parametrize(
@@ -72,15 +72,15 @@ def test_reconstructions_that_are_not_finite_score_one(run, rows, monkeypatch):
 
 
 def test_a_measurement_that_is_not_finite_or_dark_becomes_a_row(run, rows, monkeypatch):
-    def faulty(*arguments, **options):
-        measurement = measure(*arguments, **options)
-        measurement.intensities[measurement.indices == 1, 5, 5] = np.nan
+    def faulty(*arguments):
+        truth, measurement = observe(*arguments)
+        measurement.intensities[measurement.indices == 1, 5, 5] = np.inf
         measurement.intensities[measurement.indices == 2] = 0
-        return measurement
+        return truth, measurement
 
     label = "rrr[nonneg=true,iterations=20]"
     run("clean", solvers=label, images=5)
-    monkeypatch.setattr(bench.sweep.shard, "measure", faulty)
+    monkeypatch.setattr(bench.sweep.shard, "observe", faulty)
     assert run("faulty", solvers=label, images=5).status == 0
     clean, found = rows("clean"), rows("faulty")
     bad = found["image"].isin([1, 2])

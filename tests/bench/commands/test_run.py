@@ -13,10 +13,11 @@ from doubles import Blank, Broken
 from bench.errors import Exit
 from bench.score.metrics import adjusted_mse
 from datasets import load_images, measure, place, placements
+from datasets.problem import COLUMNS
 from solvers import Backend, Streams, create
 
 LABELS = ["rrr[nonneg=true,iterations=40]", "er[iterations=20]"]
-ROWS = ["variant", "solver", "seed", "image", "measurement", "status", "reason", "mse", "pixel_mse", "residual"]
+ROWS = [*COLUMNS, "solver", "seed", "image", "measurement", "status", "reason", "mse", "pixel_mse", "residual"]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_the_manifest_says_what_would_be_needed_to_repeat_the_run(finished):
     assert manifest["sweep"]["seeds"] == [0, 4]
     assert manifest["data"]["sha256"] == load_images("sample").digest
     assert {"numpy", "torch"} <= set(manifest["packages"])
-    assert set(manifest["measurements"]) == {"shift_flip", "none"}
+    assert {name.split(", ")[3] for name in manifest["measurements"]} == {"shift_flip", "none"}
     assert all(len(digest) == 64 for digest in manifest["measurements"].values())
     assert manifest["machine"]["threads"] == 1
     assert {"argv", "commit", "python", "weights"} <= set(manifest)

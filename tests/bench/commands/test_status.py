@@ -31,7 +31,7 @@ def test_finished_and_failed_shards_are_told_apart(folder):
 
 def test_missing_corrupt_and_stale_shards_are_found(bench, folder):
     shards = {path: path.read_bytes() for path in sorted((folder / "shards").iterdir())}
-    good = [path for path, content in shards.items() if b'"error": ""' in content]
+    good = [path for path, content in shards.items() if b'"error":""' in content]
     good[0].unlink()
     good[1].write_bytes(shards[good[1]][:-1])
     good[2].rename(good[2].with_name("0" * 32 + ".shard"))
@@ -50,7 +50,7 @@ def test_missing_corrupt_and_stale_shards_are_found(bench, folder):
 
 
 def test_shards_that_were_renamed_into_each_other_are_corrupt_and_made_again(folder):
-    good = [path for path in sorted((folder / "shards").iterdir()) if b'"error": ""' in path.read_bytes()]
+    good = [path for path in sorted((folder / "shards").iterdir()) if b'"error":""' in path.read_bytes()]
     first, second = (path.read_bytes() for path in good[:2])
     good[0].write_bytes(second)
     good[1].write_bytes(first)

@@ -19,6 +19,7 @@ from bench.executors.cluster import Cluster, reach
 from bench.request import request
 from bench.sweep.shard import Shard
 from datasets import load_images
+from datasets.problem import Problem
 from solvers import Backend
 
 HTTP = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/html\r\n\r\n<html></html>"
@@ -105,7 +106,7 @@ def test_a_scheduler_that_is_lost_in_the_middle_is_told_in_one_line(cluster, tmp
         loser = threading.Thread(target=lose_once_at_work, daemon=True)
         loser.start()
         with pytest.raises(RequestError, match="scheduler was lost: the same command goes on"):
-            list(executor.run([Shard(label, "none", 0, 0, 1, "test", None)]))
+            list(executor.run([Shard(Problem(dataset="sample", variant="none"), label, 0, 0, 1)]))
         loser.join()
 
 
@@ -121,4 +122,4 @@ def test_a_result_that_can_no_longer_be_fetched_means_that_the_scheduler_is_lost
 
     executor = Cluster(load_images("sample"), Backend(), 1, None, "tcp://127.0.0.1:9")
     with pytest.raises(RequestError, match="scheduler was lost"):
-        executor._outcome(Unreachable(), Shard("er", "none", 0, 0, 1, "test", None))
+        executor._outcome(Unreachable(), Shard(Problem(dataset="sample", variant="none"), "er", 0, 0, 1))

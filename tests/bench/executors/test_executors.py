@@ -32,6 +32,7 @@ from bench.store.lock import holder
 from bench.store.shard_file import read_header
 from bench.sweep.shard import Shard, observe
 from datasets import load_images
+from datasets.problem import Problem
 from solvers import Backend
 
 CSV = ("summary.csv", "table1.csv", "table2.csv")
@@ -148,7 +149,7 @@ def test_workers_share_the_processors_unless_threads_are_named():
 
 def test_workers_that_cannot_start_are_an_error_of_one_line(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    shard = Shard("er", "none", 0, 0, 2, "test", None)
+    shard = Shard(Problem(dataset="sample", variant="none"), "er", 0, 0, 2)
     with Processes(load_images("sample"), Backend()) as crew, pytest.raises(RequestError, match="exit status 1"):
         list(crew.run([shard]))
 
@@ -239,13 +240,14 @@ def test_a_shard_made_by_other_code_than_its_key_names_is_refused(tmp_path, monk
     assert list((tmp_path / "out" / "shards").iterdir()) == []
 
 
-FINE = Shard("troubled", "none", 0, 0, 2, "test", None)
+FINE = Shard(Problem(dataset="sample", variant="none"), "troubled", 0, 0, 2)
 
 
 def ask(shard, images, place):
     """The residuals that a solver says it has reached, and where it was asked."""
     _, measurement = observe(images, shard)
-    found = place.ask(Task("solve", shard.solver, (measurement,), {"variant": shard.variant, "seed": shard.seed}))
+    options = {"variant": shard.problem.variant, "seed": shard.seed}
+    found = place.ask(Task("solve", shard.solver, (measurement,), options))
     return os.getpid(), (found["found"] or {}).get("iterations"), found["reason"]
 
 

@@ -17,10 +17,11 @@ from bench.executors.probes import SINGLES
 from bench.score.metrics import adjusted_mse
 from bench.sweep.shard import Shard, observe
 from datasets import load_images
+from datasets.problem import Problem
 from solvers import Backend, Streams, create
 
 LONG, SHORT = "rrr[nonneg=true,iterations=60]", "rrr[nonneg=true,iterations=20]"
-SHARD = Shard(SHORT, "shift_flip", 0, 0, 3, "test", None)
+SHARD = Shard(Problem(dataset="sample", variant="shift_flip"), SHORT, 0, 0, 3)
 
 
 class Counting(Blank):

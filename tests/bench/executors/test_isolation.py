@@ -71,6 +71,14 @@ def test_what_a_solver_does_to_its_process_no_other_one_feels(run_it):
     pd.testing.assert_frame_equal(beside[~beside["solver"].isin(acts)].reset_index(drop=True), alone)
 
 
+def test_what_shared_a_process_with_a_plug_in_is_not_taken_for_what_a_solver_gives_by_itself(run_it):
+    act = "hostile[act=patch_random_numbers]"
+    alone = run_it(ER, name="alone").rows
+    run_it(act, ER, executor="inline")
+    for executor in ("processes", "inline"):
+        pd.testing.assert_frame_equal(run_it(ER, executor=executor).rows, alone)
+
+
 ENDS = {
     "exit": "the worker process died twice: exit status 0",
     "quit": "SystemExit: 0",
@@ -128,6 +136,7 @@ MALFORMED = {
     "huge_count": "the solver returned 'transforms' of type object: whole numbers are expected",
     "unsigned_count": "the solver returned 'transforms' that are negative or beyond 2^63",
     "negative_count": "the solver returned 'iterations' that are negative or beyond 2^63",
+    "negative_residual": "the solver returned a negative residual",
     "list_of_objects": "the solver returned 'starts' that cannot be read as an array: not an array",
     "text_images": "the solver returned 'images' of type <U1: real or complex floating-point numbers are expected",
     "integer_images": "the solver returned 'images' of type int64: real or complex floating-point numbers are expected",
@@ -152,19 +161,44 @@ def test_a_malformed_result_fails_with_its_reason_and_the_others_go_on(run_it, e
 
 
 def test_what_a_solver_leaves_to_be_understood_is_taken_as_it_is_meant(run_it):
-    acts = ("nan_images", "half_images", "long_images", "list_of_counts", "information", "digest", "talk_out_of_turn")
+    acts = ("nan_images", "no_residual", "half_images", "long_images", "list_of_counts", "digest", "talk_out_of_turn")
     labels = {act: f"hostile[act={act}]" for act in acts}
     result = run_it(*labels.values(), ER)
     rows = result.rows.groupby("solver").first()
-    assert rows.loc[labels["nan_images"], "status"] == "diverged", "whatever the solver says"
-    for act in ("half_images", "long_images", "list_of_counts", "information"):
+    for act in ("nan_images", "no_residual"):
+        assert rows.loc[labels[act], "status"] == "diverged", "whatever the solver says"
+    for act in ("half_images", "long_images", "list_of_counts"):
         assert rows.loc[labels[act], "status"] == "stopped"
     said = result.summary.set_index("solver")["information"]
-    assert said[labels["information"]] == "unknown: RuntimeError: no comment"
     assert said[labels["half_images"]] == "nothing"
     assert rows.loc[labels["digest"], "reason"] == "what weights_digest() returned is a value of type int, not text"
     assert rows.loc[labels["talk_out_of_turn"], "status"] == "failed", "what it writes into open files is no answer"
     assert rows.loc[ER, "status"] == "stopped"
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_a_solver_that_cannot_say_what_it_uses_has_failed(run_it, executor):
+    acts = {
+        "information": "RuntimeError: no comment",
+        "quit_instead_of_information": "SystemExit: 0",
+        "no_information": "TypeError: information() returned NoneType, not Information",
+    }
+    labels = {f"hostile[act={act}]": reason for act, reason in acts.items()}
+    result = run_it(*labels, executor=executor)
+    assert result.status == Exit.SOLVER
+    rows = result.rows.groupby("solver").first()
+    assert set(rows["status"]) == {"failed"}
+    for label, reason in labels.items():
+        assert rows.loc[label, "reason"] == f"solver 'hostile' cannot say what it uses: {reason}"
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_text_that_no_file_takes_and_no_terminal_should_see_is_escaped_wherever_a_solver_puts_it(run_it, executor):
+    result = run_it("hostile[act=odd_text]", ER, executor=executor)
+    assert result.status == Exit.FINE
+    row = result.rows.groupby("solver").first().loc["hostile[act=odd_text]"]
+    assert row["weights"] == "\\ud800\\x1b[31m"
+    assert row["information"] == "support: \\ud800\\x1b[31m"
 
 
 # ---- a plug-in that ends its process where nothing is solved yet
@@ -184,6 +218,12 @@ class Sudden(Solver):
 """
 AT_IMPORT = SOURCE + "\nos._exit(0)\n"
 IN_FILES = SOURCE + "\n    def files(self, variant=None):\n        os._exit(0)\n"
+TRANSPARENT = """def solve(self, measurement, rng):
+        from solvers import create
+        er = create("er[iterations=1]")
+        er.prepare(self.backend)
+        return er.solve(measurement, rng)
+"""
 IN_INFORMATION = SOURCE.replace("return Information()", "os._exit(0)")
 
 
@@ -197,6 +237,24 @@ def sudden(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(str(site))
 
     return install
+
+
+@pytest.mark.parametrize(
+    "source",
+    [AT_IMPORT.replace("os._exit", "sys.exit"), IN_FILES.replace("os._exit", "sys.exit"), "import a_module_not_here"],
+    ids=["exit at import", "exit in files", "import"],
+)
+def test_a_plug_in_that_raises_is_a_failed_solver_and_no_bad_usage(sudden, bench, tmp_path, source):
+    sudden(source.replace("def solve(self, measurement, rng):\n        sys.exit(0)", TRANSPARENT))
+    for command in (
+        ["run", "--solvers", "sudden", "--dataset", "sample", "--images", 2, "--output", tmp_path / "out"],
+        ["verify", "--solvers", "sudden"],
+    ):
+        done = bench(*command)
+        assert done.status == Exit.SOLVER, command
+        said = " ".join((done.err + done.out).split())
+        assert "cannot be imported" in said or "cannot say which files it reads" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("source", [AT_IMPORT, IN_FILES], ids=["import", "files"])

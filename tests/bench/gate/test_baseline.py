@@ -17,6 +17,7 @@ from bench.errors import RequestError
 from bench.gate.baseline import TITLE, Baseline, Cost, read_baseline, write_baseline
 from bench.gate.calibration import Calibration, calibrate, fingerprint, steady
 from bench.report.timing import timing_table
+from datasets.problem import Problem
 from solvers import Backend
 
 SPREAD = ("median", "low", "high")
@@ -78,7 +79,7 @@ def test_what_is_read_is_what_was_written(make, tmp_path):
 def test_labels_of_an_older_baseline_are_read_as_they_are_spelled_now(tmp_path):
     old = ("rrr[beta=0.6,nonneg=True]", "rrr[nonneg=true]", "gone[ b = 1 ]")
     rows = pd.concat([result_rows(label, np.array([0.1, 0.2])) for label in old], ignore_index=True)
-    costs = tuple(Cost(solver=label, variant="none", median=1.0, low=0.5, high=2.0) for label in old)
+    costs = tuple(Cost(solver=label, problem=Problem(variant="none"), median=1.0, low=0.5, high=2.0) for label in old)
     write_baseline(Baseline({}, {}, "0", costs, rows), tmp_path / "old.csv")
     found = read_baseline(tmp_path / "old.csv")
     assert found.rows["solver"].tolist() == 2 * ["rrr[nonneg=true]"] + 2 * ["gone[ b = 1 ]"]

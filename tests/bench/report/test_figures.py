@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from doubles import Blank, register_solvers
 from hypothesis import given
@@ -18,14 +19,20 @@ from bench.report.figures import convergence, draw_figures, folded, gallery, lin
 from bench.request import Sweep
 from bench.sweep.shard import Shard, observe
 from datasets import load_images
+from datasets.problem import Problem
 from solvers import Backend
 
-SHARD = Shard("", "shift_flip", 0, 0, 3, "test", None)
+
+def problem(variant: str, **setting: object) -> Problem:
+    return Problem(dataset="sample", variant=variant, **setting)
+
+
+SHARD = Shard(problem("shift_flip"), "", 0, 0, 3)
 LABEL = "rrr[nonneg=true,iterations=60]"
 
 
 def test_a_gallery_has_the_truth_and_every_solver_for_every_image_of_every_variant():
-    shards = [replace(SHARD, variant=variant) for variant in ("none", "shift_flip")]
+    shards = [replace(SHARD, problem=problem(variant)) for variant in ("none", "shift_flip")]
     labels = [LABEL, "er[iterations=5]"]
     images = load_images("sample")
     figure = gallery(shards, labels, images, Inline(images, Backend()))
@@ -43,7 +50,8 @@ def test_variants_stand_side_by_side_where_there_is_room(tmp_path, solvers, file
     labels = [f"er[iterations={i}]" for i in range(1, 1 + solvers)]
     sweep = Sweep(solvers=labels, variants=("none", "shift"), images=1, dataset="sample")
     images = load_images("sample")
-    draw_figures(sweep, labels, images, Inline(images, Backend()), tmp_path)
+    problems = sweep.problems(images)
+    draw_figures(sweep, problems, labels, images, Inline(images, Backend()), pd.DataFrame(), tmp_path)
     assert sorted(path.name for path in tmp_path.glob("gallery*")) == files
 
 
@@ -144,7 +152,7 @@ class Drawn:
 
 @pytest.mark.parametrize(("solvers", "variants"), [(1, ("none", "shift_flip")), (4, ("none", "flip")), (12, ("none",))])
 def test_titles_do_not_run_into_each_other(solvers, variants):
-    shards = [replace(SHARD, variant=variant, count=1) for variant in variants]
+    shards = [replace(SHARD, problem=problem(variant), count=1) for variant in variants]
     labels = [LONG.format(i) for i in range(solvers - 1)] + [PATH[:90]]
     figure = gallery(shards, labels, load_images("sample"), Drawn())
     figure.draw_without_rendering()

@@ -11,11 +11,10 @@ from doubles import result_rows, write_run
 from rich.console import Console
 
 from bench.gate.baseline import Baseline, write_baseline
-from bench.report.paper import Setting
 from bench.report.tables import summarise
 from bench.report.terminal import print_summary
 
-LONG = "difference_map[nonneg=true,iterations=1000,starts=5,beta=0.{}]"
+LONG = "difference_map[nonneg=true,iterations=2000,starts=5,beta=0.{}]"
 LABELS = [LONG.format(5), LONG.format(6), "er"]
 VARIANTS = ("none", "flip", "shift", "shift_flip")
 WIDTHS = (40, 60, 80, 200)
@@ -48,7 +47,7 @@ def fits(shown: str, width: int) -> None:
 
 
 def summary_of(rows: pd.DataFrame) -> pd.DataFrame:
-    return summarise(rows, Setting("sample", "test", None))
+    return summarise(rows)
 
 
 def test_a_summary_cuts_nothing(rows, width, capsys):
@@ -86,11 +85,11 @@ def test_the_gate_cuts_nothing(bench, tmp_path, rows, width, rng):
 
 
 def test_a_status_cuts_nothing(bench, run, tmp_path, width):
-    run(solvers=",".join(LABELS[:2]).replace("1000", "1").replace("starts=5", "starts=1"), images=1)
+    run(solvers=",".join(LABELS[:2]).replace("2000", "1").replace("starts=5", "starts=2"), images=1)
     shown = bench("status", "--output", tmp_path / "out").out
     assert max(map(len, shown.splitlines())) <= width
     for label in LABELS[:2]:
-        assert contains(shown, label.replace("1000", "1").replace("starts=5", "starts=1"))
+        assert contains(shown, label.replace("2000", "1").replace("starts=5", "starts=2"))
     for word in ("all shards", "done", "shift_flip", "none"):
         assert word in shown
 

@@ -13,6 +13,7 @@ from bench.executors.glimpses import alone
 from bench.executors.task import CallError
 from bench.report.timing import read_alone, single_images, timing_table
 from bench.sweep.shard import Outcome, Shard, Timing
+from datasets.problem import Problem
 from solvers import Backend
 
 
@@ -31,7 +32,7 @@ class Answering:
 
 
 def outcome(first: int = 0, count: int = 4, error: str = "", **timing: float) -> Outcome:
-    shard = Shard("counting", "shift", 0, first, count, "test", None)
+    shard = Shard(Problem(dataset="sample", variant="shift"), "counting", 0, first, count)
     rows = pd.DataFrame({"iterations": [5] * count, "transforms": [12] * count})
     return Outcome(shard, rows, Timing(**{"setup": 0.0, "solve": 0.1, "score": 0.1, "measure": 0.1} | timing), error)
 

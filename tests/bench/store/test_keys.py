@@ -15,9 +15,10 @@ from bench.executors.closure import closure
 from bench.store.keys import Keys
 from bench.sweep.shard import Shard
 from datasets import VARIANTS
+from datasets.problem import COLUMNS, Problem
 from solvers import Backend, SolverError
 
-SHARD = Shard("unet_a", "shift_flip", 0, 0, 2, "test", None)
+SHARD = Shard(Problem(dataset="sample", variant="shift_flip"), "unet_a", 0, 0, 2)
 BACKEND = Backend("torch")
 
 
@@ -28,6 +29,13 @@ def weights(tmp_path, monkeypatch):
     for name in ("unet_a-default-flip", "unet_a-default-none", "mine"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"one")
     return tmp_path
+
+
+def changed(**changes: object) -> Shard:
+    """The shard with another solver, seed or block, or of a problem with another setting."""
+    own = {name: value for name, value in changes.items() if name not in COLUMNS}
+    setting = {name: value for name, value in changes.items() if name in COLUMNS}
+    return replace(SHARD, **own, problem=Problem(**{**SHARD.problem.columns(), **setting}))
 
 
 def key(shard: Shard = SHARD, backend: Backend = BACKEND, data: str = "data") -> str:
@@ -45,11 +53,15 @@ def key(shard: Shard = SHARD, backend: Backend = BACKEND, data: str = "data") ->
         {"count": 3},
         {"split": "train"},
         {"photons": 1e5},
+        {"object": "complex"},
+        {"frame": 40},
+        {"grid": 100},
+        {"mask": "beamstop[width=1]"},
     ],
     ids=str,
 )
 def test_another_shard_has_another_key(weights, changes):
-    assert key(replace(SHARD, **changes)) != key()
+    assert key(changed(**changes)) != key()
 
 
 def test_other_data_precision_or_arrays_make_another_key(weights):
@@ -60,7 +72,7 @@ def test_other_data_precision_or_arrays_make_another_key(weights):
 
 
 def test_other_weights_make_another_key_for_the_variants_that_use_them(weights):
-    on_none = replace(SHARD, variant="none")
+    on_none = changed(variant="none")
     before, before_on_none = key(), key(on_none)
     (weights / "unet_a-default-flip.safetensors").write_bytes(b"two")
     assert key() != before

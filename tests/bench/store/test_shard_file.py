@@ -17,8 +17,9 @@ from bench.store.shard_file import DamagedError, decode, encode, read_header
 from bench.sweep.rows import FAILED
 from bench.sweep.shard import Observation, Outcome, Shard, Timing
 from datasets import load_images
+from datasets.problem import Problem
 
-SHARD = Shard("rrr[beta=0.5]", "shift_flip", 3, 4, 2, "test", 1e5)
+SHARD = Shard(Problem(dataset="sample", variant="shift_flip", photons=1e5), "rrr[beta=0.5]", 3, 4, 2)
 ROWS = pd.DataFrame({"image": np.arange(4, 6), "reason": "", "mse": [0.1, 1 / 3], "flipped": [True, False]})
 WRITTEN = Outcome(SHARD, ROWS, Timing(0.1, 1 / 3, 2.0, 3.0, threads=2, workers=3, memory=4))
 
@@ -76,7 +77,8 @@ def signed(content: bytes) -> bytes:
         {"shard__first": True},
         {"shard__solver": ["er"]},
         {"shard__seed": 1.5},
-        {"shard__photons": float("nan")},
+        {"shard__problem": {"variant": "mirror"}},
+        {"shard__problem": None},
         {"timing__solve": "fast"},
         {"timing__solve": float("inf")},
         {"timing__memory": -1},

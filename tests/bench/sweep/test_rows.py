@@ -55,5 +55,5 @@ def test_a_table_without_rows_or_columns_is_refused(tmp_path):
     for column in COLUMNS:
         with pytest.raises(RequestError, match=f"'{column}'"):
             check_rows(GOOD.drop(columns=column), tmp_path, COLUMNS)
-    with pytest.raises(RequestError, match="'variant'"):
+    with pytest.raises(RequestError, match="'dataset'"):
         check_rows(pd.DataFrame(), tmp_path, COLUMNS)

@@ -13,7 +13,10 @@ import bench.sweep.shard
 from bench.executors.inline import Inline
 from bench.sweep.shard import Outcome, Shard, Timing, observe
 from datasets import Measurement, load_images
+from datasets.problem import Problem
 from solvers import Backend
+
+NOISY = Problem(dataset="sample", photons=1e5)
 
 
 class Clock:
@@ -75,14 +78,14 @@ def outcome(place: Inline, *arguments) -> Outcome:
 
 
 def shard(variant: str = "none", first: int = 0) -> Shard:
-    return Shard("noting", variant, 3, first, 2, "test", None)
+    return Shard(Problem(dataset="sample", variant=variant), "noting", 3, first, 2)
 
 
 def test_measuring_setup_solving_and_scoring_are_timed_apart(place, monkeypatch):
     clock = Clock()
     monkeypatch.setattr(bench.sweep.shard, "time", clock)
     monkeypatch.setattr(bench.executors.probes, "time", clock)
-    monkeypatch.setattr(bench.sweep.shard, "measure", clock.slow(1, bench.sweep.shard.measure))
+    monkeypatch.setattr(bench.sweep.shard, "observe", clock.slow(1, bench.sweep.shard.observe))
     monkeypatch.setattr(Noting, "prepare", clock.slow(20, Noting.prepare))
     monkeypatch.setattr(Noting, "solve", clock.slow(300, Noting.solve))
     monkeypatch.setattr(bench.sweep.shard, "register", clock.slow(4000, bench.sweep.shard.register))
@@ -110,16 +113,18 @@ def test_a_solver_never_sees_the_truth(place):
 
 
 def test_a_part_of_a_split_is_measured_as_the_whole(place):
-    whole = observe(place.images, Shard("noting", "shift_flip", 3, 0, 6, "test", 1e5))
-    part = observe(place.images, Shard("noting", "shift_flip", 3, 4, 2, "test", 1e5))
+    whole = observe(place.images, Shard(NOISY, "noting", 3, 0, 6))
+    part = observe(place.images, Shard(NOISY, "noting", 3, 4, 2))
     np.testing.assert_array_equal(part[0], whole[0][4:])
     assert part[1].digests() == whole[1].digests()[4:]
 
 
 def test_another_seed_has_other_places_and_other_photons(place):
     def intensities(variant: str, seed: int) -> np.ndarray:
-        return observe(place.images, Shard("noting", variant, seed, 0, 4, "test", 1e4))[1].intensities
+        problem = NOISY.model_copy(update={"variant": variant})
+        return observe(place.images, Shard(problem, "noting", seed, 0, 4))[1].intensities
 
     assert not np.array_equal(intensities("none", 0), intensities("none", 1))
-    placed = [observe(place.images, Shard("noting", "shift", seed, 0, 4, "test", None))[0] for seed in (0, 1)]
+    shifted = Problem(dataset="sample", variant="shift")
+    placed = [observe(place.images, Shard(shifted, "noting", seed, 0, 4))[0] for seed in (0, 1)]
     assert not np.array_equal(*placed)
