@@ -71,7 +71,8 @@ def test_what_a_solver_does_to_its_process_no_other_one_feels(run_it):
     pd.testing.assert_frame_equal(beside[~beside["solver"].isin(acts)].reset_index(drop=True), alone)
 
 
-def test_what_shared_a_process_with_a_plug_in_is_not_taken_for_what_a_solver_gives_by_itself(run_it):
+def test_what_shared_a_process_with_a_plug_in_is_not_taken_for_what_a_solver_gives_by_itself(run_it, monkeypatch):
+    monkeypatch.setattr(np.random, "default_rng", np.random.default_rng)  # the plug-in patches it in this process
     act = "hostile[act=patch_random_numbers]"
     alone = run_it(ER, name="alone").rows
     run_it(act, ER, executor="inline")
