@@ -36,8 +36,8 @@ tables: install  ## the tables and figures under results/: all solvers on the wh
 	cp runs/figure4/figures/gallery.png results/figures/figure4.png
 	cp runs/table2/figures/gallery.png runs/table2/figures/convergence.png results/figures/
 
-test: $(VENV)/.installed-test  ## the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-test  ## the whole test suite, on all processors
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 $(VENV)/.installed-benchmark: $(VENV)/.installed-test
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'

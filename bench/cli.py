@@ -102,7 +102,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run solvers on the same measurements; write rows, tables, timings, figures and a manifest."""
-    from bench.commands.run import run_sweep
+    from bench.commands.run import run as run_sweep
     from bench.request import request
 
     sweep = request(

@@ -39,6 +39,12 @@ class NothingComparableError(RequestError):
     status = Exit.NOTHING
 
 
+class StoppedError(RequestError):
+    """A command was stopped whose work is not lost; the message says how it goes on."""
+
+    status = Exit.STOPPED
+
+
 class OutputClosed(BaseException):
     """Nobody reads standard output any more: as KeyboardInterrupt, nothing that a command should handle."""
 
@@ -46,7 +52,7 @@ class OutputClosed(BaseException):
 def tell(error: BaseException) -> Exit:
     """Say in one line on standard error what has ended the program; returns the exit status. `--debug` adds where."""
     if isinstance(error, KeyboardInterrupt):
-        say("stopped; the same command goes on where it was")
+        say("stopped")
         return Exit.STOPPED
     if "--debug" in sys.argv:
         traceback.print_exception(error)
@@ -84,12 +90,12 @@ def clean(text: str, limit: int) -> str:
     line breaks and tabs stay. Of a text that is longer than `limit` characters the beginning and the end are left.
     """
     if len(text) <= limit:
-        shown = _visible(text)
+        shown = visible(text)
         if len(shown) <= limit:
             return shown
     head = (limit - len(_LEFT_OUT)) // 2
     tail = limit - len(_LEFT_OUT) - head
-    return _visible(text[:head])[:head] + _LEFT_OUT + _visible(text[-tail:])[-tail:]
+    return visible(text[:head])[:head] + _LEFT_OUT + visible(text[-tail:])[-tail:]
 
 
 def one_line(what: BaseException | str) -> str:
@@ -98,7 +104,8 @@ def one_line(what: BaseException | str) -> str:
     return " ".join(clean(text, LINE).split())
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """The text with escapes (\\x1b) in place of what a terminal might obey, and of lone surrogates."""
     return "".join(
         character if character.isprintable() or character in "\n\t" else character.encode("unicode_escape").decode()
         for character in text

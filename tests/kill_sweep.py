@@ -28,6 +28,11 @@ from pathlib import Path
 
 import pandas as pd
 
+import bench.commands.compare
+import bench.commands.run
+import bench.commands.status  # noqa: F401 - see `ask`
+from bench.cli import main as main_of_bench
+
 ROOT = Path(__file__).resolve().parent.parent
 SWEEP = [
     *("--solvers", "er[iterations=60],rrr[nonneg=true,iterations=60,starts=2]"),
@@ -140,13 +145,28 @@ def kill_often(kills: int, reference: Path, executor: str, rng: random.Random) -
 
 
 def ask(*arguments: str | Path) -> tuple[int, str]:
-    """The status of a command and what it prints; a status below zero if it took longer than `LIMIT`."""
-    command = [sys.executable, "-m", "bench", *map(str, arguments)]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        return -1, ""
-    return done.returncode, done.stdout
+    """The status of a command and what it prints; a status below zero if it took longer than `LIMIT`.
+
+    The command runs in a fork of this process, which has imported everything already: it takes a tenth of the time.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(LIMIT)  # whose signal ends a process
+            os.dup2(output.fileno(), 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            sys.argv = ["bench", *map(str, arguments)]
+            status = 70
+            try:
+                main_of_bench()
+            except SystemExit as end:
+                status = int(end.code or 0)
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+        _, ended = os.waitpid(child, 0)
+        output.seek(0)
+        return os.waitstatus_to_exitcode(ended), output.read()
 
 
 def flip(path: Path, rng: random.Random) -> str:

@@ -19,6 +19,7 @@ from bench.gate.tolerances import COLD_START, TIME, Metric, with_tolerances
 from bench.gate.verdicts import FAMILY, Finding, Verdict, judge
 from bench.report.finished import read_rows
 from bench.report.settings import briefly
+from bench.report.terminal import output_console
 from bench.request import Sweep, request
 from bench.sweep.rows import GROUP
 from datasets.problem import Problem
@@ -56,7 +57,7 @@ def check(
         RequestError: a bad baseline, run or tolerance.
         NothingComparableError: not one measurement in common.
     """
-    console = console or Console()
+    console = console or output_console()
     metrics, time = with_tolerances(tolerances)
     if current is not None and seeds is not None:
         raise RequestError("--seed is for running again: leave it out with --current")

@@ -14,7 +14,7 @@ from rich.text import Text
 from bench.errors import NothingComparableError, RequestError
 from bench.report.finished import known_label, read_rows
 from bench.report.settings import briefly, problem_of
-from bench.report.terminal import labelled
+from bench.report.terminal import labelled, output_console
 from bench.score.by_image import on_common_measurements
 from bench.score.statistics import CONFIDENCE, holm, paired
 from bench.store.folder import write_csv
@@ -39,7 +39,7 @@ def compare(
         RequestError: a folder, a solver or a variant that is not there.
         NothingComparableError: fewer than two solvers, or no measurement in common.
     """
-    console = console or Console()
+    console = console or output_console()
     solvers = tuple(map(known_label, solvers))
     first = _chosen(read_rows(run), solvers, variants, run)
     second = None if other is None else _chosen(read_rows(other), solvers, variants, other)

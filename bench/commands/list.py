@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
 from bench.errors import RequestError
 from bench.executors.plugins import PluginError, listed
+from bench.report.terminal import output_console
 from datasets import VARIANTS, DatasetError
 from datasets import images as image_sets
 from solvers.errors import SolverError, printable
@@ -26,7 +27,7 @@ def show(what: str) -> None:
     }
     if what not in tables:
         raise RequestError(f"cannot list '{what}': choose from {', '.join(tables)}")
-    Console().print(tables[what]())
+    output_console().print(tables[what]())
 
 
 def _described(entries: dict[str, str]) -> Table:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -13,12 +14,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bench.commands.executor import make_executor
-from bench.errors import Exit, RequestError
+from bench.errors import Exit, RequestError, StoppedError
 from bench.executors.base import Executor
 from bench.report.manifest import MANIFEST, manifest
 from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_failures, print_summary
-from bench.report.timing import read_alone, single_images, timing_table
+from bench.report.timing import TIMING, read_alone, single_images, timing_table
 from bench.request import Sweep
 from bench.store.folder import Store, write_csv, write_parquet
 from bench.store.shard_file import DamagedError
@@ -28,10 +29,12 @@ from datasets import DatasetError, ImageSet, load_images
 from datasets.problem import Problem
 from solvers import create
 from solvers.compiled import kernels
-from solvers.files import write_text
+from solvers.files import sha256, write_text
 from solvers.labels import read_label
 from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
+
+TABLES = (FILE, "summary.csv", "table1.csv", "table2.csv", TIMING)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,19 @@ class Result:
     rows: pd.DataFrame
     summary: pd.DataFrame
     status: Exit
+
+
+def run(sweep: Sweep, output: Path, *, figures: bool = True) -> Result:
+    """`bench run`: as `run_sweep`, into a folder of the user's.
+
+    Raises:
+        RequestError: as `run_sweep`.
+        StoppedError: the user, or the system, asked for an end.
+    """
+    try:
+        return run_sweep(sweep, output, figures=figures)
+    except KeyboardInterrupt as error:
+        raise StoppedError("stopped; the same command goes on where it was") from error
 
 
 def run_sweep(
@@ -72,14 +88,13 @@ def run_sweep(
             write_csv(output / "summary.csv", summary)
             write_csv(output / "table1.csv", table1(summary))
             write_csv(output / "table2.csv", table2(summary))
-            known = read_alone(output / "timing.csv", without=worked)
-            write_csv(output / "timing.csv", timing_table(outcomes, backend, known))
-            described = manifest(sweep, images, backend, rows, [output / FILE])
-            write_text(output / MANIFEST, json.dumps(described, indent=2) + "\n")
+            described = manifest(sweep, images, backend, rows)
+            known = read_alone(output, without=worked)
+            _write_timing(output, timing_table(outcomes, backend, known), described)
             # From here on solvers run once more: what is written survives all that they may do.
             if latency:
                 single = single_images(outcomes, executor, known)
-                write_csv(output / "timing.csv", timing_table(outcomes, backend, single))
+                _write_timing(output, timing_table(outcomes, backend, single), described)
             if figures:
                 _draw(sweep, problems, images, executor, summary, rows, output / "figures", console)
     print_summary(summary, console)
@@ -87,6 +102,13 @@ def run_sweep(
     print_failures(lost, output, console)
     console.print(f"results in {output}", highlight=False, markup=False)
     return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
+
+
+def _write_timing(output: Path, table: pd.DataFrame, described: dict[str, Any]) -> None:
+    """The table of times; then the manifest, whose checksums make all tables valid."""
+    write_csv(output / TIMING, table)
+    files = {name: sha256((output / name).read_bytes()) for name in TABLES}
+    write_text(output / MANIFEST, json.dumps({**described, "files": files}, indent=2) + "\n")
 
 
 def read_images(sweep: Sweep) -> ImageSet:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePath
 
-from rich.console import Console
 from rich.text import Text
 
 from bench.commands.run import shards
 from bench.errors import RequestError, one_line
 from bench.report.settings import briefly
-from bench.report.terminal import labelled
+from bench.report.terminal import labelled, output_console
 from bench.request import Sweep
 from bench.store.folder import Store, read_claim
 from bench.store.lock import holder
@@ -64,7 +63,7 @@ def show_status(folder: Path, *, tracebacks: bool = False) -> None:
         RequestError: it holds no run, or one of an older version.
     """
     found = inventory(folder)
-    console = Console()
+    console = output_console()
     lines: list[list[str | Text]] = [
         [one_line(solver), one_line(variant), *(str(counter[state] or "") for state in State)]
         for (solver, variant), counter in found.counts.items()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from pydantic import ValidationError
 
-from bench.errors import Exit, RequestError
+from bench.errors import Exit, RequestError, StoppedError
 from bench.store.lock import Lock
 from datasets import VARIANTS, ImageSet, load_images
 from solvers.errors import ParameterError
@@ -43,12 +43,6 @@ class Training(TrainingConfig):
     def picture(self) -> Path:
         """Of the history."""
         return self.history.with_suffix(".png")
-
-
-class StoppedError(RequestError):
-    """A training was stopped; the message says what is left of it."""
-
-    status: ClassVar[Exit] = Exit.STOPPED
 
 
 class FailedTrainingError(RequestError):
@@ -193,11 +187,12 @@ class _Bar:
     """Steps done, images a second, loss and the last validation score; a line a minute where there is no terminal."""
 
     def __init__(self, asked: Training) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        from bench.report.terminal import error_console
+
         self.asked = asked
-        self.console = Console(stderr=True)
+        self.console = error_console()
         self.bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),

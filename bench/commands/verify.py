@@ -20,6 +20,7 @@ from bench.executors.contract import CHECKS, IMAGES, NEEDED, SCALES
 from bench.executors.plugins import canonical
 from bench.executors.processes import Processes
 from bench.executors.task import CallError, Task
+from bench.report.terminal import output_console
 from bench.score.metrics import SUCCESS, adjusted_mse
 from bench.sweep.solved import MalformedError, Solved
 from datasets import VARIANTS, Measurement, load_images, measure, place, placements
@@ -38,7 +39,7 @@ def verify(labels: tuple[str, ...], variant: str = "shift_flip", console: Consol
         raise RequestError(f"--variant: unknown variant '{variant}': choose from {', '.join(VARIANTS)}")
     if not labels:
         raise RequestError("--solvers: name at least one")
-    console = console or Console()
+    console = console or output_console()
     labels = tuple(dict.fromkeys(map(canonical, labels)))
     kept = True
     with Processes(load_images("sample"), Backend()) as workers:

@@ -31,7 +31,7 @@ def read_rows(folder: Path) -> pd.DataFrame:
         content = path.read_bytes()
     except OSError as error:
         raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
-    if sha256(content) != _recorded(folder):
+    if sha256(content) != checksum(folder, FILE):
         raise RequestError(
             f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
             f"{MANIFEST}; the same run into the same folder writes both again"
@@ -44,18 +44,22 @@ def read_rows(folder: Path) -> pd.DataFrame:
     return with_canonical_labels(rows)
 
 
-def _recorded(folder: Path) -> str:
-    """The checksum of the rows that the manifest of a run has, which is the last thing that a run writes."""
+def checksum(folder: Path, file: str) -> str:
+    """SHA-256 of a file of a finished run, as the manifest has it, which is the last thing that a run writes.
+
+    Raises:
+        RequestError: there is no manifest, or it is damaged.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
     try:
-        return str(json.loads(path.read_bytes())["files"][FILE])
+        return str(json.loads(path.read_bytes())["files"][file])
     except OSError as error:
         raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RequestError(
-            f"'{path}' is damaged, or of an older version: it has no checksum of {FILE}; "
+            f"'{path}' is damaged, or of an older version: it has no checksum of {file}; "
             "the same run into the same folder writes both again"
         ) from error
 

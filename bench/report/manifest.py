@@ -6,7 +6,6 @@ import hashlib
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,13 @@ from datasets import ImageSet
 from datasets.problem import COLUMNS, Problem
 from solvers import Backend
 from solvers.compiled import kernels
-from solvers.files import sha256
 
 MANIFEST = "manifest.json"
 PACKAGES = ("phasebench", "numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
 
 
-def manifest(
-    sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame, files: Iterable[Path]
-) -> dict[str, Any]:
-    """A JSON-ready description of a finished run.
-
-    Args:
-        files: what was written of it, of which the checksums are taken down.
-    """
+def manifest(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame) -> dict[str, Any]:
+    """A JSON-ready description of a finished run."""
     return {
         "sweep": sweep.model_dump(mode="json"),
         "argv": sys.argv[1:],
@@ -51,7 +43,6 @@ def manifest(
             for (solver, variant), digest in rows.groupby(["solver", "variant"], sort=False)["weights"].first().items()
             if digest
         },
-        "files": {path.name: sha256(path.read_bytes()) for path in files},
     }
 
 

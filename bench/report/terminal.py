@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from bench.errors import one_line
+from bench.errors import one_line, visible
 from bench.report.paper import IMAGES as PAPER_IMAGES
 from bench.report.settings import briefly, problem_of
 
@@ -56,9 +57,23 @@ def _text(cell: str | Text) -> Text:
     return Text(cell, overflow="fold") if isinstance(cell, str) else cell
 
 
+class Terminal(Console):
+    """A console that shows what a terminal might obey, instead of passing it on: labels, the names of files, and the
+    texts of errors come from anywhere."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+def output_console() -> Console:
+    """Standard output."""
+    return Terminal()
+
+
 def error_console() -> Console:
     """Standard error. Where it is no terminal it has no bars and spinners, even if FORCE_COLOR is set."""
-    return Console(stderr=True, force_terminal=sys.stderr.isatty())
+    return Terminal(stderr=True, force_terminal=sys.stderr.isatty())
 
 
 def print_summary(summary: pd.DataFrame, console: Console) -> None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
+from bench.errors import RequestError
 from bench.executors.base import Executor
 from bench.executors.glimpses import alone
 from bench.executors.probes import BUDGET
 from bench.executors.task import CallError
+from bench.report.finished import checksum
 from bench.sweep.rows import GROUP
 from bench.sweep.shard import Outcome, timing_row
 from datasets.problem import COLUMNS
 from solvers import Backend
+from solvers.files import read_regular, sha256
+
+TIMING = "timing.csv"
+LARGEST = 2**26  # bytes of it
 
 
 def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -91,19 +97,18 @@ def single_images(outcomes: list[Outcome], executor: Executor, known: pd.DataFra
     return pd.DataFrame(lines)
 
 
-def read_alone(path: Path, without: set[str]) -> pd.DataFrame | None:
+def read_alone(folder: Path, without: set[str]) -> pd.DataFrame | None:
     """What an earlier run in the same folder found for single images, but for solvers that have run again since.
 
-    None where there is no such file, or one that holds something else: it is then measured again.
+    None where there is no such file, or one that the manifest does not vouch for: it is then measured again.
     """
     columns = ["solver", *_spread("setup_ms", []), *_spread("latency_ms", [])]
-    if not path.is_file():
-        return None
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])[columns]
-    except (OSError, ValueError, KeyError, OverflowError):
-        return None
-    if not all(is_numeric_dtype(table[column]) for column in columns[1:]) or (table[columns[1:]] < 0).any(axis=None):
+        content = read_regular(folder / TIMING, LARGEST)
+        if sha256(content) != checksum(folder, TIMING):
+            return None
+        table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])[columns]
+    except (OSError, RequestError, ValueError, KeyError):  # none yet, of another version, or without a manifest
         return None
     return table[~table["solver"].isin(without)].drop_duplicates("solver")
 

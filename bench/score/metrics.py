@@ -83,7 +83,7 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
     def one(block: slice) -> Registration:
         return _register(truth[block], reconstruction[block], circular)
 
-    with _one_thread_each():
+    with contextlib.nullcontext() if _has_kernel(truth, reconstruction) else _one_thread_each():
         found = map_blocks(one, batch, BLOCK, threads)
     return Registration(*(np.concatenate([getattr(part, f.name) for part in found]) for f in fields(Registration)))
 
@@ -96,10 +96,15 @@ def _floats(what: str, images: NDArray) -> NDArray:
     return images.astype(np.complex128 if images.dtype.kind == "c" else np.float64)
 
 
+def _has_kernel(truth: NDArray, reconstruction: NDArray) -> bool:
+    """Whether the compiled search does it; torch, which does it otherwise, takes a second to import."""
+    return truth.dtype == reconstruction.dtype == np.float32 and compiled.supports(reconstruction.shape[1:])
+
+
 def _register(truth: NDArray, reconstruction: NDArray, circular: bool) -> Registration:
     a, a_exponent, a_finite = _normalised(truth)
     b, b_exponent, b_finite = _normalised(reconstruction)
-    if a.dtype == b.dtype == np.float32 and compiled.supports(b.shape[1:]):
+    if _has_kernel(a, b):
         found = compiled.search(np.ascontiguousarray(a), np.ascontiguousarray(b), circular)
     else:
         found = _search(a, b, circular)

@@ -20,11 +20,13 @@ from bench.store.shard_file import DamagedError, decode, encode
 from bench.sweep.shard import Outcome, Shard
 from datasets.problem import Problem
 from solvers import Backend
-from solvers.files import read_regular, replace_atomically, write_atomically, write_text
+from solvers.files import read_regular, replace_atomically, sha256, write_atomically, write_text
 
 CLAIM = "sweep.json"
 SUFFIX = ".shard"
 LARGEST_CLAIM, LARGEST_SHARD = 2**24, 2**31  # bytes
+
+CHECKSUM = "sha256"  # of the rest of a claim
 
 # What all runs in one folder have in common; the rest of a request may grow or shrink.
 IDENTITY = ("dataset", "split", "backend", "device", "precision")
@@ -148,7 +150,8 @@ class Store:
         )
 
     def _write_claim(self) -> None:
-        write_text(self.folder / CLAIM, json.dumps(self._claim(), indent=2) + "\n")
+        claim = self._claim()
+        write_text(self.folder / CLAIM, json.dumps({**claim, CHECKSUM: _checksum(claim)}, indent=2) + "\n")
 
     def _sweep_up(self) -> None:
         """Remove the temporary files that a killed run has left behind."""
@@ -168,13 +171,22 @@ def read_claim(folder: Path) -> dict[str, Any]:
     path = folder / CLAIM
     try:
         claim = json.loads(read_regular(path, LARGEST_CLAIM))
-        if not isinstance(claim, dict) or not claim.keys() >= set(IDENTITY):
+        if not isinstance(claim, dict):
             raise ValueError("it does not describe a run")
+        checksum = claim.pop(CHECKSUM, None)
+        if checksum is None:
+            raise ValueError("it has no checksum, or is of another version")
+        if checksum != _checksum(claim):
+            raise ValueError("its checksum is wrong")
     except FileNotFoundError as error:
         raise RequestError(f"'{folder}' holds no run: there is no {path}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     return claim
+
+
+def _checksum(claim: dict[str, Any]) -> str:
+    return sha256(json.dumps(claim, sort_keys=True).encode())
 
 
 def write_parquet(path: Path, rows: pd.DataFrame) -> None:

@@ -141,6 +141,15 @@ def test_shards_of_other_code_are_stale_and_run_again(folder, monkeypatch):
     assert inventory(folder).counts["blank", "none"] == {State.MISSING: 3, State.STALE: 3}
 
 
+def test_no_bit_of_a_request_changes_unseen(bench, folder):
+    claim = folder / "sweep.json"
+    good, told = claim.read_bytes(), bench("status", "--output", folder).out
+    for position in range(0, len(good), 7):
+        claim.write_bytes(good[:position] + bytes([good[position] ^ (1 << position % 8)]) + good[position + 1 :])
+        done = bench("status", "--output", folder)
+        assert done.status == 2 or done.out == told, position
+
+
 @pytest.mark.parametrize("content", ["[" * 100_000, "[]", "{", "\0"])
 def test_a_request_that_cannot_be_read_is_one_line(bench, folder, content):
     (folder / "sweep.json").write_text(content)
@@ -159,7 +168,7 @@ def test_a_table_of_times_with_a_damaged_head_is_made_again(folder):
 
 def test_a_folder_of_an_older_version_is_refused(bench, folder):
     claim = folder / "sweep.json"
-    claim.write_text(claim.read_text().replace("data_sha256", "digest"))
+    claim.write_text(claim.read_text().replace('"sha256"', '"digest"'))
     done = bench("status", "--output", folder)
     assert done.status == 2
     assert "another version" in done.err

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +14,8 @@ import pytest
 
 from bench.executors.glimpses import alone
 from bench.executors.task import CallError
-from bench.report.timing import read_alone, single_images, timing_table
+from bench.report.manifest import MANIFEST
+from bench.report.timing import TIMING, read_alone, single_images, timing_table
 from bench.sweep.shard import Outcome, Shard, Timing
 from datasets.problem import Problem
 from solvers import Backend
@@ -66,16 +70,37 @@ def test_a_line_has_the_latency_of_the_first_variant():
     assert [line[f"latency_ms_{name}"] for name in ("median", "low", "high")] == [20, 10, 30]
 
 
+def table(executor) -> bytes:
+    return timing_table([outcome()], Backend(), single_images([outcome()], executor)).to_csv(index=False).encode()
+
+
+def vouched(folder: Path, content: bytes) -> None:
+    """A table of times, and the manifest that has its checksum."""
+    (folder / TIMING).write_bytes(content)
+    (folder / MANIFEST).write_text(json.dumps({"files": {TIMING: hashlib.sha256(content).hexdigest()}}))
+
+
 def test_a_latency_is_kept_until_the_solver_runs_again(tmp_path):
-    path, executor = tmp_path / "timing.csv", Answering()
-    assert read_alone(path, without=set()) is None
-    timing_table([outcome()], Backend(), single_images([outcome()], executor)).to_csv(path, index=False)
+    executor = Answering()
+    assert read_alone(tmp_path, without=set()) is None
+    vouched(tmp_path, table(executor))
     executor.asked.clear()
-    (kept,) = single_images([outcome()], executor, read_alone(path, without=set())).to_dict("records")
+    (kept,) = single_images([outcome()], executor, read_alone(tmp_path, without=set())).to_dict("records")
     assert not executor.asked
     assert kept["latency_ms_median"] == 20
-    single_images([outcome()], executor, read_alone(path, without={"counting"}))
+    single_images([outcome()], executor, read_alone(tmp_path, without={"counting"}))
     assert len(executor.asked) == 1
+
+
+def test_a_latency_is_believed_only_as_it_was_written(tmp_path):
+    good = table(Answering())
+    vouched(tmp_path, good)
+    assert read_alone(tmp_path, without=set()) is not None
+    (tmp_path / TIMING).write_bytes(good.replace(b"20", b"21", 1))
+    assert read_alone(tmp_path, without=set()) is None
+    (tmp_path / TIMING).write_bytes(good)
+    (tmp_path / MANIFEST).unlink()
+    assert read_alone(tmp_path, without=set()) is None
 
 
 @pytest.mark.parametrize(
@@ -84,24 +109,17 @@ def test_a_latency_is_kept_until_the_solver_runs_again(tmp_path):
         b"",
         b"\xff\xfe",
         b"something,else\n1,2\n",
-        b"solver\ncounting\n",
         b"setup_ms_median,latency_ms_median\n1,2\n",
         b"solver,setup_ms_median,latency_ms_median\ncounting,1,2\n",
-        b"solver,setup_ms_median,setup_ms_low,setup_ms_high,latency_ms_median,latency_ms_low,latency_ms_high\n"
-        b"counting,1,1,1,fast,1,1\n",
-        b"solver,setup_ms_median,setup_ms_low,setup_ms_high,latency_ms_median,latency_ms_low,latency_ms_high\n"
-        b"counting,1,1,1,-1,1,1\n",
     ],
 )
-def test_a_strange_file_is_measured_again(tmp_path, content):
-    path = tmp_path / "timing.csv"
-    path.write_bytes(content)
-    assert read_alone(path, without=set()) is None
+def test_a_table_of_another_version_is_measured_again(tmp_path, content):
+    vouched(tmp_path, content)
+    assert read_alone(tmp_path, without=set()) is None
 
 
 def test_what_is_no_file_is_measured_again(tmp_path):
-    os.mkfifo(tmp_path / "timing.csv")
-    assert read_alone(tmp_path / "timing.csv", without=set()) is None
+    os.mkfifo(tmp_path / TIMING)
     assert read_alone(tmp_path, without=set()) is None
 
 
