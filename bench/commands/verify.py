@@ -7,6 +7,7 @@ solver runs in a process of its own, as in a sweep; whatever ends that process i
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ from bench.executors.processes import Processes
 from bench.executors.task import CallError, Task
 from bench.score.metrics import SUCCESS, adjusted_mse
 from bench.sweep.solved import MalformedError, Solved
-from datasets import VARIANTS, Measurement, load_images, measure, place, placements
+from datasets import VARIANTS, Measurement, load_images
+from datasets.problem import Problem
 from solvers import Backend
 
 NO_TRUTH = "knows no truth"
@@ -57,10 +59,12 @@ def verify(labels: tuple[str, ...], variant: str = "shift_flip", console: Consol
 
 def findings(label: str, variant: str, workers: Place) -> list[tuple[str, str]]:
     """(check, reason) for every check; the reason is empty where the solver keeps the promise."""
-    truth, measurement = _observed(variant)
+    problem = Problem(dataset="sample", variant=variant)
+    truth, measurement = _observed(problem)
+    setting = problem.model_dump(mode="json")
     lines = []
     for name in CHECKS:
-        task = Task("contract", label, (measurement,), {"variant": variant, "check": name})
+        task = Task("contract", label, (measurement,), {"problem": setting, "check": name})
         try:
             reason = str(workers.ask(task))
         except CallError as error:
@@ -68,11 +72,13 @@ def findings(label: str, variant: str, workers: Place) -> list[tuple[str, str]]:
         lines.append((name, reason))
         if reason and name in NEEDED:
             return lines
-    lines.append((NO_TRUTH, knows_no_truth(label, variant, workers, truth, measurement)))
+    lines.append((NO_TRUTH, knows_no_truth(label, setting, workers, truth, measurement)))
     return lines
 
 
-def knows_no_truth(label: str, variant: str, workers: Place, truth: NDArray, measurement: Measurement) -> str:
+def knows_no_truth(
+    label: str, setting: dict[str, Any], workers: Place, truth: NDArray, measurement: Measurement
+) -> str:
     """Only intensities say what an image is: under another image's number, that image must not appear.
 
     The truth of the measurement never leaves this process.
@@ -82,7 +88,7 @@ def knows_no_truth(label: str, variant: str, workers: Place, truth: NDArray, mea
             measurement, indices=np.roll(measurement.indices, 1), intensities=measurement.intensities * scale
         )
         try:
-            answer = workers.ask(Task("solve", label, (renamed,), {"variant": variant, "seed": 0}))
+            answer = workers.ask(Task("solve", label, (renamed,), {"problem": setting, "seed": 0}))
             solved = Solved.of(answer, renamed)
         except (CallError, MalformedError) as error:
             return str(error)
@@ -93,7 +99,7 @@ def knows_no_truth(label: str, variant: str, workers: Place, truth: NDArray, mea
     return ""
 
 
-def _observed(variant: str) -> tuple[NDArray, Measurement]:
+def _observed(problem: Problem) -> tuple[NDArray, Measurement]:
     indices = np.arange(IMAGES)
-    truth = place(load_images("sample").tiles(indices), placements(variant, seed=0, split="test", indices=indices))
-    return truth, measure(truth, indices=indices)
+    truth = problem.objects(load_images(problem.dataset), indices, seed=0)
+    return truth, problem.measure(truth, indices, seed=0)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from bench.executors.closure import TREE, closure, modules_of
 from datasets.files import sha256_of
+from datasets.problem import Problem
 from solvers import Solver, SolverError, create
 from solvers.compiled import VARIABLE, kernels
 from solvers.files import sha256
@@ -75,11 +77,13 @@ def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
     return found
 
 
-def file_digests(solver: Solver, variant: str) -> list[str]:
-    """SHA-256 of every file that a parameter names, and of those that the solver takes by itself."""
+def file_digests(solver: Solver, problems: Sequence[Problem]) -> list[list[str]]:
+    """For each problem SHA-256 of every file that a parameter names, and of those that the solver takes by itself."""
     with blaming(f"solver '{solver.name}' cannot say which files it reads"):
-        paths = dict.fromkeys([*solver.named_files(), *map(Path, solver.files(variant))])
-    return [_file_digest(path) for path in paths]
+        named = solver.named_files()
+        paths = [list(dict.fromkeys([*named, *map(Path, solver.files(problem))])) for problem in problems]
+    digests = {path: _file_digest(path) for path in set(chain.from_iterable(paths))}
+    return [[digests[path] for path in of_one] for of_one in paths]
 
 
 def _file_digest(path: Path) -> str:

@@ -16,6 +16,7 @@ from bench.errors import Exit, RequestError
 from bench.executors.inline import Inline
 from bench.executors.processes import Processes
 from bench.executors.task import CallError, Task
+from datasets.problem import Problem
 from solvers import Backend, SolverError
 from solvers.errors import BrokenPluginError, ParameterError, UnavailableError, UnknownSolverError
 from solvers.labels import read_label
@@ -37,12 +38,12 @@ class Description:
     Attributes:
         label: its canonical label.
         code: SHA-256 of the code that makes a shard of it.
-        files: for each variant, SHA-256 of the files that it reads.
+        files: for each problem, SHA-256 of the files that it reads.
     """
 
     label: str
     code: str
-    files: dict[str, list[str]]
+    files: dict[Problem, list[str]]
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,14 @@ def canonical(label: str) -> str:
     return describe(label).label
 
 
-def describe(label: str, variants: Sequence[str] = ()) -> Description:
-    """What has to be known of a solver on these variants.
+def describe(label: str, problems: Sequence[Problem] = ()) -> Description:
+    """What has to be known of a solver on these problems.
 
     Raises:
         SolverError, PluginError: as `canonical`.
     """
-    return Description(**_ask(label, "describe", variants=list(variants)))
+    found = _ask(label, "describe", problems=[problem.model_dump(mode="json") for problem in problems])
+    return Description(**{**found, "files": dict(zip(problems, found["files"], strict=True))})
 
 
 def listed(name: str) -> Listed:

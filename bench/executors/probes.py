@@ -17,41 +17,45 @@ from bench.executors.contract import CHECKS, Breach, Case
 from bench.sweep.memory import peak_memory
 from bench.sweep.solved import MalformedError, Solved, checked, text
 from datasets import Measurement
+from datasets.problem import Problem
 from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create
 from solvers.errors import BrokenPluginError
 from solvers.registry import blaming, canonical, information, parameters, solver_class
 
 Tell = Callable[[dict[str, Any]], None]
+Setting = dict[str, Any]  # a `Problem` as plain data
 
 SINGLES = 5  # images solved by themselves for a solver's latency
 BUDGET = 2.0  # seconds for those of one solver: none is begun after them
 
 
 class Bench:
-    """A place where one solver after the other is set up: once for all shards of a variant that follow each other."""
+    """A place where one solver after the other is set up: once for all shards of a problem that follow each other."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._prepared: tuple[tuple[str, str], Solver] | None = None
+        self._prepared: tuple[tuple[str, Problem], Solver] | None = None
 
-    def prepared(self, label: str, variant: str) -> Solver:
-        key = (label, variant)
+    def prepared(self, label: str, problem: Problem) -> Solver:
+        key = (label, problem)
         if self._prepared is None or self._prepared[0] != key:
             self._prepared = None  # before the next one needs its memory
             solver = create(label)
-            solver.prepare(self.backend, variant)
+            solver.prepare(self.backend, problem)
             self.backend.synchronize()
             self._prepared = (key, solver)
         return self._prepared[1]
 
 
-def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, seed: int) -> dict[str, Any]:
+def solve(
+    bench: Bench, tell: Tell, label: str, measurement: Measurement, *, problem: Setting, seed: int
+) -> dict[str, Any]:
     """`Solved.plain()` of a measurement. An error of the solver is part of the answer: it may raise anything."""
     clock = time.perf_counter
     began = prepared = clock()
     found, error, reason, weights, uses, processor = None, "", "", "", "", 0.0
     try:
-        solver = bench.prepared(label, variant)
+        solver = bench.prepared(label, Problem(**problem))
         prepared, processor = clock(), time.process_time()
         found = solver.solve(measurement, Streams(seed))
         bench.backend.synchronize()
@@ -77,7 +81,7 @@ def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, var
 
 
 def alone(
-    bench: Bench, tell: Tell, label: str, *measurements: Measurement, variant: str, seed: int
+    bench: Bench, tell: Tell, label: str, *measurements: Measurement, problem: Setting, seed: int
 ) -> dict[str, list[float]]:
     """Milliseconds of each setup, and of each of these measurements solved by itself. The first one only warms up."""
     clock = time.perf_counter
@@ -87,7 +91,7 @@ def alone(
     for i, measurement in enumerate(measurements):
         start = clock()
         solver = create(label)
-        solver.prepare(bench.backend, variant)
+        solver.prepare(bench.backend, Problem(**problem))
         bench.backend.synchronize()
         ready = clock()
         solver.solve(measurement, Streams(seed))
@@ -101,12 +105,12 @@ def alone(
     return {"setups": setups, "solves": solves}
 
 
-def converge(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, seed: int) -> bool:
+def converge(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, problem: Setting, seed: int) -> bool:
     """Tell every snapshot of a solver's first start, and whether it is one that iterates."""
     solver = create(label)
     if not isinstance(solver, IterativeSolver):
         return False
-    solver.prepare(bench.backend, variant)
+    solver.prepare(bench.backend, Problem(**problem))
 
     def observer(snapshot: Snapshot) -> None:
         first = snapshot.starts == 0
@@ -125,24 +129,25 @@ def converge(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, 
     return True
 
 
-def contract(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, check: str) -> str:
+def contract(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, problem: Setting, check: str) -> str:
     """How a solver breaks one promise (a name of `contract.CHECKS`), in words; empty where it keeps it."""
     try:
-        solver = bench.prepared(label, variant)
-        case = Case(solver, variant, measurement, solver.solve(measurement, Streams(0)))
+        of = Problem(**problem)
+        solver = bench.prepared(label, of)
+        case = Case(solver, of, measurement, solver.solve(measurement, Streams(0)))
         CHECKS[check](case)
     except Breach as breach:
         return one_line(str(breach))
     return ""
 
 
-def describe(bench: Bench, tell: Tell, label: str, *, variants: list[str]) -> dict[str, Any]:
-    """What the runner has to know of a solver before it runs: `plugins.Description`."""
+def describe(bench: Bench, tell: Tell, label: str, *, problems: list[Setting]) -> dict[str, Any]:
+    """What the runner has to know of a solver before it runs: `plugins.Description`, with the files of each problem."""
     solver = create(label)
     return {
         "label": canonical(label),
         "code": code_of(label),
-        "files": {variant: file_digests(solver, variant) for variant in variants},
+        "files": file_digests(solver, [Problem(**problem) for problem in problems]),
     }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from typing import Any, Self
 
-from bench.executors.task import CallError, Task, Tell
+from bench.executors.task import CallError, Task, Tell, told
 from bench.executors.worker_process import Warden, Worker
 from bench.sweep.rows import FAILED, TIMEOUT
 from bench.sweep.shard import Observation, Outcome, Shard
@@ -149,8 +149,7 @@ class Processes:
     def _give(self, worker: Worker, shard: Shard) -> None:
         assert self.images is not None
         observation = Observation.of(self.images, shard, self.backend.threads)
-        options = {"variant": shard.problem.variant, "seed": shard.seed}
-        worker.give(Task("solve", shard.solver, (observation.measurement,), options), observation, self.timeout)
+        worker.give(Task("solve", shard.solver, (observation.measurement,), told(shard)), observation, self.timeout)
 
     def _listen(self, worker: Worker, waiting: deque[Shard]) -> Outcome | None:
         """What a worker says of its shard."""

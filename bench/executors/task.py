@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.errors import one_line
 from bench.executors.probes import PROBES, Bench
+from bench.sweep.shard import Shard
 from datasets import Measurement
 
 Tell = Callable[[dict[str, Any]], None]
@@ -64,6 +65,11 @@ class Task:
     def perform(self, bench: Bench, tell: Tell) -> Any:
         """Do it here, and return what comes of it."""
         return PROBES[self.probe](bench, tell, self.label, *self.measurements, **self.options)
+
+
+def told(shard: Shard) -> dict[str, Any]:
+    """What a solver is told of a shard besides its measurement, as options of a task."""
+    return {"problem": shard.problem.model_dump(mode="json"), "seed": shard.seed}
 
 
 def answer(task: Task, bench: Bench, tell: Tell) -> dict[str, Any]:
