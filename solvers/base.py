@@ -123,6 +123,7 @@ class Solver(BaseModel, ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    origin: ClassVar[str] = ""  # where the class lies, if it is asked for by that
 
     _backend: Backend | None = PrivateAttr(default=None)
 
@@ -167,7 +168,7 @@ class Solver(BaseModel, ABC):
     @property
     def label(self) -> str:
         """How this solver is asked for: the one spelling that `datasets.labels` calls canonical."""
-        return label_of(self.name, self)
+        return label_of(self.origin or self.name, self)
 
     @abstractmethod
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:

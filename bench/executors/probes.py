@@ -17,10 +17,13 @@ from bench.executors.contract import CHECKS, Breach, Case
 from bench.sweep.memory import peak_memory
 from bench.sweep.solved import MalformedError, Solved, checked, text
 from datasets import Measurement
+from datasets import images as image_sets
+from datasets.located import located
 from datasets.problem import Problem
-from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create
-from solvers.errors import BrokenPluginError
-from solvers.registry import blaming, canonical, information, parameters, solver_class
+from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create, registry
+from solvers.errors import BrokenPluginError, UnknownSolverError
+from solvers.labels import read_label
+from solvers.registry import Parameter, blaming, canonical, information, parameters, solver_class
 
 Tell = Callable[[dict[str, Any]], None]
 Setting = dict[str, Any]  # a `Problem` as plain data
@@ -153,7 +156,7 @@ def describe(bench: Bench, tell: Tell, label: str, *, problems: list[Setting]) -
 
 def listed(bench: Bench, tell: Tell, label: str) -> dict[str, Any]:
     """What `bench list` says of a solver: `plugins.Listed`."""
-    kind = solver_class(label)
+    kind = solver_class(read_label(label)[0])
     described = parameters(kind)
     needed = [parameter.name for parameter in described if parameter.default is None]
     if needed:
@@ -165,13 +168,32 @@ def listed(bench: Bench, tell: Tell, label: str) -> dict[str, Any]:
             uses = str(information(solver))
         except SolverError as error:
             uses = f"it is not known what: {error}"
+    return {"summary": kind.summary, "uses": uses, "parameters": _plain(described)}
+
+
+def contents(bench: Bench, tell: Tell, label: str) -> dict[str, Any]:
+    """The solvers and the image sets of a file or a module, by where they lie: `plugins.contents`."""
+    name, _ = read_label(label)
+    where = located(name)
+    assert where is not None
+    chosen = [origin for origin in registry.contents(where) if not where.name or origin.endswith(f":{where.name}")]
+    sets = [origin for origin in image_sets.contents(where) if not where.name or origin.endswith(f":{where.name}")]
+    if not chosen and not sets:
+        raise UnknownSolverError(f"'{where}' defines no solver and no image set")
+    kinds = {origin: image_sets.source_class(origin) for origin in sets}
     return {
-        "summary": kind.summary,
-        "uses": uses,
-        "parameters": [[parameter.name, parameter.default, parameter.description] for parameter in described],
+        "solvers": chosen,
+        "datasets": {
+            origin: {"summary": kind.summary, "uses": "", "parameters": _plain(parameters(kind))}
+            for origin, kind in kinds.items()
+        },
     }
 
 
+def _plain(described: list[Parameter]) -> list[list[str | None]]:
+    return [[parameter.name, parameter.default, parameter.description] for parameter in described]
+
+
 PROBES: dict[str, Callable[..., Any]] = {
-    probe.__name__: probe for probe in (solve, alone, converge, contract, describe, listed)
+    probe.__name__: probe for probe in (solve, alone, converge, contract, describe, listed, contents)
 }

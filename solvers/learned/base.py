@@ -111,7 +111,7 @@ class LearnedSolver(Solver):
         if not path.exists():
             raise UnavailableError(
                 f"{self.name} has no weights {path}: train them with "
-                f"python -m bench train --solver {self.name} --variant {variant} --preset {self.preset} "
+                f"python -m bench train --solver {self.origin or self.name} --variant {variant} --preset {self.preset} "
                 f"--output {path.parent}"
             )
         model = self.model(self.preset)
