@@ -37,6 +37,13 @@ def test_the_example_of_a_solver_runs_as_it_is_printed(bench, rows, tmp_path, mo
     assert verified.status == 0, verified.out
 
 
+def test_the_example_of_a_method_for_one_image_keeps_the_contract(bench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zero.py").write_text(block("python", "class ZeroPhases"), encoding="utf-8")
+    verified = bench("verify", "--solvers", "zero.py")
+    assert verified.status == 0, verified.out
+
+
 def test_the_example_of_a_published_solver_installs_and_runs_as_it_is_printed(bench, run, rows, tmp_path, monkeypatch):
     pytest.importorskip("setuptools", minversion="61")
     folder, site = tmp_path / "mine", tmp_path / "site"
