@@ -285,7 +285,7 @@ def status(
     show_status(output, tracebacks=tracebacks)
 
 
-@_command("verify --solvers 'mine[iterations=100],rrr'")
+@_command("verify --solvers './mine.py[iterations=100],rrr'")
 def verify(
     solvers: Annotated[str, typer.Option(help="Labels, comma-separated: name or name[parameter=value,…].")],
     variant: Annotated[str, typer.Option(help="Symmetries of the data: a learned solver has weights for each.")] = (
@@ -300,9 +300,9 @@ def verify(
     raise typer.Exit(verify_solvers(tuple(split_labels(solvers)), variant))
 
 
-@_command("list solvers", name="list")
+@_command("list solvers", "list ./mine.py", name="list")
 def list_(
-    what: Annotated[str, typer.Argument(help="solvers, variants or datasets.")],
+    what: Annotated[str, typer.Argument(help="solvers, variants, datasets, the name of one, or a file: ./mine.py.")],
     debug: Debug = False,
 ) -> None:
     """Show what there is: solvers with their parameters and the information they use, variants, data sets."""

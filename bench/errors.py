@@ -54,7 +54,7 @@ def tell(error: BaseException) -> Exit:
     if isinstance(error, KeyboardInterrupt):
         say("stopped")
         return Exit.STOPPED
-    if "--debug" in sys.argv:
+    if debugging():
         traceback.print_exception(error)
     if _is_users(error):
         say(str(error))
@@ -64,6 +64,16 @@ def tell(error: BaseException) -> Exit:
         return Exit.USAGE
     say(f"internal error, {one_line(error)} (--debug shows where; please report it)")
     return Exit.BUG
+
+
+def debugging() -> bool:
+    """Whether the user asked for tracebacks."""
+    return "--debug" in sys.argv
+
+
+def say_all(text: str) -> None:
+    """A traceback on standard error."""
+    print(visible(text.rstrip()), file=sys.stderr)
 
 
 def say(message: str) -> None:

@@ -105,6 +105,7 @@ class ImageSource(BaseModel, ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    origin: ClassVar[str] = ""  # where the class lies, if it is asked for by that
 
     @abstractmethod
     def read(self, split: str, folder: str | Path | None = None) -> ImageSet:
@@ -121,7 +122,7 @@ class ImageSource(BaseModel, ABC):
     @property
     def label(self) -> str:
         """The one spelling that `datasets.labels` calls canonical."""
-        return label_of(self.name, self)
+        return label_of(self.origin or self.name, self)
 
     def refuse(self, folder: str | Path | None, because: str = "reads nothing there") -> None:
         """For a source that reads no files of a published set.

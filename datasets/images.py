@@ -1,7 +1,7 @@
 """Image sets by label: the ones of this package, and plug-ins.
 
-A plug-in is an `ImageSource` subclass announced as an entry point in the group `phasebench.datasets`, under its own
-`name`; `datasets.registry` says what is asked of it.
+A plug-in is an `ImageSource` subclass that is asked for by where it lies, or announced as an entry point in the group
+`phasebench.datasets` under its own `name`; `datasets.registry` says what is asked of it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _SOURCES: registry.Registry[ImageSource] = registry.Registry(
 )
 
 names = _SOURCES.names
+contents = _SOURCES.contents
 source_class = _SOURCES.load
 parameters = registry.parameters
 

@@ -1,7 +1,10 @@
 """How a solver, or a set of images, is written in one line: its name, and in brackets its parameters.
 
     label  = name | name[parameter=value, …]
+    name   = that of something registered | a location, as `datasets.located` reads it
     value  = text without spaces and without , = [ ] " | "any text, in which "" is one quotation mark"
+
+A location is written as a value is: `mine.py:Mine`, or `"my folder/mine.py"[beta=0.5]`.
 
 A label is canonical where it holds only the parameters that differ from their defaults, in the order in which its
 class declares them, without spaces around them, and with every value as `spelled` writes it. What is equal has one
@@ -16,10 +19,12 @@ from enum import Enum
 
 from pydantic import BaseModel
 
+from datasets.located import located
+
 NAME = re.compile(r"[A-Za-z_][\w.-]*")
 
 _QUOTED = r'"(?:[^"]|"")*"'
-_LABEL = re.compile(rf'\s*(?P<name>{NAME.pattern})\s*(?:\[(?P<parameters>(?:"[^"]*"|[^"\[\]])*)\]\s*)?')
+_LABEL = re.compile(rf'\s*(?P<name>{_QUOTED}|[^\s,="\[\]]+)\s*(?:\[(?P<parameters>(?:"[^"]*"|[^"\[\]])*)\]\s*)?')
 _PARAMETER = re.compile(rf'(?P<key>[^\s,="\[\]]+)\s*=\s*(?P<value>{_QUOTED}|[^\s,="\[\]]+)')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -54,8 +59,12 @@ def read_label(label: str, noun: str) -> tuple[str, dict[str, str]]:
         LabelError: it is no label, or gives a parameter twice.
     """
     match = _LABEL.fullmatch(label)
-    if match is None or _CONTROL.search(label):
-        raise LabelError(f"cannot read '{label}': write a {noun} as name or name[parameter=value,…]")
+    name = _unquoted(match["name"]) if match else ""
+    if match is None or _CONTROL.search(label) or not (NAME.fullmatch(name) or located(name)):
+        raise LabelError(
+            f"cannot read '{label}': write a {noun} as name or name[parameter=value,…], with file.py or "
+            "module:Class for the name of your own"
+        )
     values: dict[str, str] = {}
     for part in split_labels(match["parameters"] or ""):
         parameter = _PARAMETER.fullmatch(part)
@@ -67,14 +76,14 @@ def read_label(label: str, noun: str) -> tuple[str, dict[str, str]]:
         key, value = parameter.groups()
         if key in values:
             raise LabelError(f"parameter '{key}' is given twice in '{label}'")
-        values[key] = value[1:-1].replace('""', '"') if value.startswith('"') else value
-    return match["name"], values
+        values[key] = _unquoted(value)
+    return name, values
 
 
 def write_label(name: str, values: Mapping[str, object]) -> str:
     """The label with these parameters."""
     parameters = ",".join(f"{key}={_quoted(spelled(value))}" for key, value in values.items())
-    return f"{name}[{parameters}]" if parameters else name
+    return f"{_quoted(name)}[{parameters}]" if parameters else _quoted(name)
 
 
 def label_of(name: str, model: BaseModel) -> str:
@@ -96,6 +105,10 @@ def spelled(value: object) -> str:
     if isinstance(value, float):
         return repr(value + 0.0).removesuffix(".0")  # -0.0 is zero
     return "none" if value is None else str(value)
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text
 
 
 def _quoted(text: str) -> str:

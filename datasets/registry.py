@@ -1,7 +1,8 @@
-"""What is asked for by a label: the classes of this project, and those that other distributions bring.
+"""What is asked for by a label: the classes of this project, those of a file or a module, and those of distributions.
 
-A plug-in is a subclass announced as an entry point, under its own `name`. Its code may do anything: whatever it raises,
-and whatever it lacks, becomes one line that says whose fault it is.
+A plug-in is a subclass that is asked for by where it lies (`datasets.located`), or announced as an entry point under
+its own `name`. Its code may do anything: whatever it raises, and whatever it lacks, becomes one line that says whose
+fault it is.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from datasets.labels import NAME, spelled
+from datasets.located import Location, LocationError, choose, classes, load, located, spelling
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -51,7 +54,7 @@ class Registry(Generic[Model]):
     Attributes:
         noun: what they are, for messages: "solver".
         written: how their base class is written in a plug-in: "solvers.Solver".
-        base: that class.
+        base: that class. `origin` is where a subclass lies that is asked for by that, else it is empty.
         methods: what a plug-in's class may override, and must not replace by anything else.
         built_in: where the project's own are, name → "module:class", in the order in which they are listed.
         plugins: finds the entry points of every name.
@@ -82,6 +85,9 @@ class Registry(Generic[Model]):
         Raises:
             self.unknown: there is none, there are two, or the plug-in of this name is none of these.
         """
+        location = located(name)
+        if location is not None:
+            return self._located(location)
         points = self.plugins().get(name, [])
         if name in self.built_in:
             if points:
@@ -97,10 +103,52 @@ class Registry(Generic[Model]):
             raise self.unknown(f"there is more than one {self.noun} '{name}': {every}: uninstall all but one")
         with self.blaming(f"{_origin(points[0])} cannot be imported"):
             kind = points[0].load()
-        fault = self._fault(kind, name)
+        fault = self._misnamed(kind, name) or self._fault(kind)
         if fault:
             raise self.unknown(f"{_origin(points[0])} {fault}")
         return kind
+
+    def contents(self, location: Location) -> list[str]:
+        """The locations of all that a file or a module defines.
+
+        Raises:
+            self.unknown, self.broken: as `load`.
+        """
+        module = self._module(location)
+        return [spelling(location, kind) for kind in classes(module, self.base).values()]
+
+    def _located(self, location: Location) -> type[Model]:
+        """The class at a location, which knows its one spelling; or the registered one that this class is."""
+        module = self._module(location)
+        try:
+            kind = choose(module, location, self.base, self.noun, self.written)
+            origin = spelling(location, kind)
+        except LocationError as error:
+            raise self.unknown(str(error)) from error
+        registered = self._registered(origin)
+        if registered:
+            return self.load(registered)
+        if (kind, origin) not in _LOCATED:
+            fault = self._fault(kind)
+            if fault:
+                raise self.unknown(f"{self.noun} '{location}' {fault}")
+            with self.blaming(f"{self.noun} '{location}' cannot be used"):
+                _LOCATED[kind, origin] = _with_origin(kind, origin)
+        return _LOCATED[kind, origin]
+
+    def _module(self, location: Location) -> ModuleType:
+        with self.blaming(f"{self.noun} '{location}' cannot be imported"):
+            try:
+                return load(location)
+            except LocationError as error:
+                raise self.unknown(str(error)) from error
+
+    def _registered(self, origin: str) -> str:
+        """The name under which a class is registered, by its location; empty where it is not."""
+        named = {value: name for name, value in self.built_in.items()}
+        for name, points in self.plugins().items():
+            named.setdefault(points[0].value.replace(" ", ""), name)
+        return named.get(origin, "")
 
     def create(self, name: str, values: Mapping[str, str]) -> Model:
         """The one with these parameters, which are text as it stands in a label.
@@ -138,8 +186,8 @@ class Registry(Generic[Model]):
         except ValidationError as error:
             raise self.refused(f"{self.noun} '{name}': {_reason(error)}") from error
 
-    def _fault(self, kind: Any, name: str) -> str:
-        """What keeps a plug-in's class from being the one of this name; empty if nothing does."""
+    def _misnamed(self, kind: Any, name: str) -> str:
+        """What keeps an entry point from being the one of this name; empty if nothing does."""
         if not (isinstance(kind, type) and issubclass(kind, self.base)):
             return f"is not a subclass of {self.written}"
         called = getattr(kind, "name", None)
@@ -147,11 +195,15 @@ class Registry(Generic[Model]):
             return f'has no name: write name = "{name}" in its class'
         if called != name:
             return f"has the name '{called}': its entry point must have the same"
-        if not NAME.fullmatch(name):
+        if not NAME.fullmatch(name) or located(name):
             return "cannot be asked for: a name has letters, digits, _ . - and begins with a letter"
         summary = getattr(kind, "summary", None)
         if not isinstance(summary, str) or not summary.strip():
             return 'has no summary: write summary = "…" in its class'
+        return ""
+
+    def _fault(self, kind: type[Model]) -> str:
+        """What keeps a plug-in's class from being used; empty if nothing does."""
         if inspect.isabstract(kind):
             return f"does not implement {' and '.join(sorted(kind.__abstractmethods__))}"
         for method in self.methods:
@@ -160,11 +212,28 @@ class Registry(Generic[Model]):
         for parameter, field in kind.model_fields.items():
             if not parameter.isidentifier() or field.validation_alias is not None:
                 return f"has a parameter '{parameter}', which a label cannot write: use a Python name without an alias"
-            if parameter in ("name", "summary") or _taken(kind, parameter):
+            if parameter in ("name", "summary", "origin") or _taken(kind, parameter):
                 return f"has a parameter '{parameter}', which is the name of something else in a {self.noun}"
             if getattr(field, "default_factory_takes_validated_data", False):
                 return f"has a parameter '{parameter}' whose default depends on the others"
         return ""
+
+
+_LOCATED: dict[tuple[type, str], Any] = {}  # by class and location: what is made of the same class is equal
+
+
+def _with_origin(kind: Any, origin: str) -> Any:
+    """The class under its location, with what it does not say of itself: a name, and the first line of its docstring.
+
+    A subclass: the class itself may be in use under another name.
+    """
+    words = (vars(kind).get("__doc__") or "").strip().splitlines()
+    said: dict[str, object] = {"origin": origin, "__module__": kind.__module__, "__doc__": kind.__doc__}
+    if not isinstance(getattr(kind, "name", None), str) or not NAME.fullmatch(kind.name):
+        said["name"] = kind.__name__
+    if not str(vars(kind).get("summary", "")).strip():
+        said["summary"] = words[0] if words else getattr(kind, "summary", kind.__name__)
+    return type(kind)(kind.__name__, (kind,), said)
 
 
 def plugins(group: str) -> dict[str, list[EntryPoint]]:

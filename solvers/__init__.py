@@ -9,6 +9,7 @@ from solvers.errors import ParameterError, SolverError, UnavailableError, Unknow
 from solvers.iterative.loop import IterativeSolver, Snapshot
 from solvers.projection.base import ProjectionSolver
 from solvers.registry import create
+from solvers.single_image import SingleImageSolver
 
 __all__ = [
     "Backend",
@@ -18,6 +19,7 @@ __all__ = [
     "ParameterError",
     "ProjectionSolver",
     "Reconstruction",
+    "SingleImageSolver",
     "Snapshot",
     "Solver",
     "SolverError",

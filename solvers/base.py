@@ -123,6 +123,7 @@ class Solver(BaseModel, ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    origin: ClassVar[str] = ""  # where the class lies, if it is asked for by that
 
     _backend: Backend | None = PrivateAttr(default=None)
 
@@ -134,21 +135,21 @@ class Solver(BaseModel, ABC):
         """Why this solver is not made for a problem, in one line; empty where it can be tried."""
         return ""
 
-    def prepare(self, backend: Backend, variant: str | None = None) -> None:
+    def prepare(self, backend: Backend, problem: Problem | None = None) -> None:
         """Load weights, build plans: all that is timed as setup. Called once before `solve`.
 
         Args:
             backend: where to compute.
-            variant: the symmetry variant of the data, which says nothing of a single image; a learned solver
-                takes the weights trained on it.
+            problem: what is to be recovered from what, which says nothing of a single image; a learned solver takes
+                the weights trained on it. `Problem()` if absent.
 
         Raises:
             UnavailableError: something that this solver needs is not here.
         """
         self._backend = backend
 
-    def files(self, variant: str | None = None) -> tuple[Path, ...]:
-        """Files that decide the result on this variant: results are kept for as long as they are the same.
+    def files(self, problem: Problem | None = None) -> tuple[Path, ...]:
+        """Files that decide the result on this problem: results are kept for as long as they are the same.
 
         Three kinds need not be named: the code, the other files of the solver's package, and what parameters of the
         type `FilePath` name.
@@ -167,7 +168,7 @@ class Solver(BaseModel, ABC):
     @property
     def label(self) -> str:
         """How this solver is asked for: the one spelling that `datasets.labels` calls canonical."""
-        return label_of(self.name, self)
+        return label_of(self.origin or self.name, self)
 
     @abstractmethod
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:

@@ -1,7 +1,7 @@
 """Solvers by label: the ones of this package, and plug-ins.
 
-A plug-in is a `Solver` subclass announced as an entry point in the group `phasebench.solvers`, under its own `name`;
-`datasets.registry` says what is asked of it.
+A plug-in is a `Solver` subclass that is asked for by where it lies, or announced as an entry point in the group
+`phasebench.solvers` under its own `name`; `datasets.registry` says what is asked of it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from solvers.base import Information, Solver
 from solvers.errors import BrokenPluginError, ParameterError, SolverError, UnknownSolverError
 from solvers.labels import read_label
 
-__all__ = ["BUILT_IN", "GROUP", "Parameter", "blaming", "canonical", "create", "information", "names", "parameters",
-           "solver_class"]  # fmt: skip
+__all__ = ["BUILT_IN", "GROUP", "Parameter", "blaming", "canonical", "contents", "create", "information", "names",
+           "parameters", "solver_class"]  # fmt: skip
 
 GROUP = "phasebench.solvers"
 
@@ -50,6 +50,7 @@ _SOLVERS: registry.Registry[Solver] = registry.Registry(
 )
 
 names = _SOLVERS.names
+contents = _SOLVERS.contents
 solver_class = _SOLVERS.load
 blaming = _SOLVERS.blaming
 

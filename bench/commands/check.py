@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench.commands.baseline import measure_baseline
 from bench.errors import Exit, RequestError
-from bench.executors.plugins import PluginError, canonical
+from bench.executors.plugins import canonical
 from bench.gate.baseline import RECORDED, Baseline, Cost, Spread, read_baseline
 from bench.gate.tolerances import COLD_START, TIME, Metric, with_tolerances
 from bench.gate.verdicts import FAMILY, Finding, Verdict, judge
@@ -169,9 +169,11 @@ def _repeated(before: Baseline, path: Path, seeds: tuple[str, ...] | None) -> tu
     missing, labels = [], []
     for label in before.rows["solver"].unique():
         try:
-            canonical(label)
+            now = canonical(label)
+            if now != label:  # of a file or a module, whose labels were left as they are
+                raise RequestError(f"it is called '{now}' now: make the baseline again")
             labels.append(label)
-        except (SolverError, PluginError) as error:
+        except (SolverError, RequestError) as error:
             missing.append(Finding(str(label), None, "", Verdict.MISSING, str(error)))
     if not labels:
         return missing, None

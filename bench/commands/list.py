@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -10,24 +11,36 @@ from rich.padding import Padding
 from rich.table import Table
 
 from bench.errors import RequestError
-from bench.executors.plugins import PluginError, listed
+from bench.executors.plugins import PluginError, contents, listed
 from bench.report.terminal import output_console
 from datasets import VARIANTS, DatasetError
 from datasets import images as image_sets
+from datasets.located import located
 from solvers.errors import SolverError, printable
+from solvers.labels import write_label
 from solvers.registry import names
 
 
 def show(what: str) -> None:
-    """Print the solvers, the variants or the data sets."""
+    """Print the solvers, the variants or the data sets; or one of them, or those of a file or a module."""
     tables: dict[str, Callable[[], RenderableType]] = {
         "solvers": _solvers,
         "variants": lambda: _described(VARIANTS),
         "datasets": _datasets,
     }
-    if what not in tables:
-        raise RequestError(f"cannot list '{what}': choose from {', '.join(tables)}")
-    output_console().print(tables[what]())
+    if what in tables:
+        found = tables[what]()
+    elif located(what):
+        found = _contents(what)
+    elif what in names():
+        found = Group(*_solver(what))
+    elif what in image_sets.names():
+        found = Group(*_dataset(what))
+    else:
+        raise RequestError(
+            f"cannot list '{what}': choose from {', '.join(tables)}, the name of one of them, or a file of your own"
+        )
+    output_console().print(found)
 
 
 def _described(entries: dict[str, str]) -> Table:
@@ -40,32 +53,46 @@ def _described(entries: dict[str, str]) -> Table:
 
 
 def _solvers() -> Group:
-    parts: list[RenderableType] = []
-    for name in names():
-        title = f"[bold]{_plain(name)}[/bold]"
-        try:
-            solver = listed(name)
-        except (SolverError, PluginError) as error:
-            parts.append(f"{title}  [red]{_plain(str(error))}[/red]\n")
-            continue
-        parts.append(f"{title}  {_plain(solver.summary)}")
-        parts.append(Padding(f"uses {_plain(solver.uses)}", (0, 0, 0, 2)))
-        parts += [_parameters(solver.parameters), ""]
-    return Group(*parts)
+    return Group(*chain.from_iterable(map(_solver, names())))
 
 
 def _datasets() -> Group:
-    parts: list[RenderableType] = []
-    for name in image_sets.names():
-        title = f"[bold]{_plain(name)}[/bold]"
-        try:
-            kind = image_sets.source_class(name)
-        except DatasetError as error:
-            parts.append(f"{title}  [red]{_plain(str(error))}[/red]\n")
-            continue
-        found = [(p.name, p.default, p.description) for p in image_sets.parameters(kind)]
-        parts += [f"{title}  {_plain(kind.summary)}", _parameters(found), ""]
-    return Group(*parts)
+    return Group(*chain.from_iterable(map(_dataset, image_sets.names())))
+
+
+def _contents(location: str) -> Group:
+    solvers, sets = contents(location)
+    described = [_set(origin, found.summary, found.parameters) for origin, found in sets.items()]
+    return Group(*chain.from_iterable([*map(_solver, solvers), *described]))
+
+
+def _solver(name: str) -> list[RenderableType]:
+    try:
+        solver = listed(write_label(name, {}))
+    except (SolverError, PluginError) as error:
+        return [_failed(name, error)]
+    uses = Padding(f"uses {_plain(solver.uses)}", (0, 0, 0, 2))
+    return [f"{_title(name)}  {_plain(solver.summary)}", uses, _parameters(solver.parameters), ""]
+
+
+def _dataset(name: str) -> list[RenderableType]:
+    try:
+        kind = image_sets.source_class(name)
+    except DatasetError as error:
+        return [_failed(name, error)]
+    return _set(name, kind.summary, [(p.name, p.default, p.description) for p in image_sets.parameters(kind)])
+
+
+def _set(name: str, summary: str, parameters: Iterable[tuple[str, str | None, str]]) -> list[RenderableType]:
+    return [f"{_title(name)}  {_plain(summary)}", _parameters(parameters), ""]
+
+
+def _title(name: str) -> str:
+    return f"[bold]{_plain(name)}[/bold]"
+
+
+def _failed(name: str, error: Exception) -> str:
+    return f"{_title(name)}  [red]{_plain(str(error))}[/red]\n"
 
 
 def _parameters(parameters: Iterable[tuple[str, str | None, str]]) -> RenderableType:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.commands.executor import make_executor
 from bench.errors import Exit, RequestError, StoppedError
 from bench.executors.base import Executor
+from bench.executors.code import data_digest
 from bench.report.manifest import MANIFEST, manifest
 from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_failures, print_summary
@@ -76,7 +77,10 @@ def run_sweep(
     images = read_images(sweep)
     problems = sweep.problems(images)
     _refuse(sweep, problems)
-    with terminated_as_interrupted(), Store(output, sweep, problems, backend, images.digest) as store:
+    with (
+        terminated_as_interrupted(),
+        Store(output, sweep, problems, backend, data_digest(sweep.dataset, images)) as store,
+    ):
         if backend.device == "cpu" and kernels() is None:
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)

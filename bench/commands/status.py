@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from bench.commands.run import shards
 from bench.errors import RequestError, one_line
 from bench.report.settings import briefly
 from bench.report.terminal import labelled, output_console
+from bench.report.tracebacks import place_of
 from bench.request import Sweep
 from bench.store.folder import Store, read_claim
 from bench.store.lock import holder
@@ -21,9 +21,6 @@ from bench.store.shard_file import DamagedError, read_header
 from bench.sweep.shard import Shard
 from datasets.problem import Problem
 from solvers import Backend
-
-_OURS = ("bench", "solvers", "datasets")
-_FRAME = re.compile(r'^[ |]*File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
 
 
 class State(StrEnum):
@@ -116,22 +113,6 @@ def inventory(folder: Path) -> Inventory:
         if path not in asked and not path.name.startswith("."):
             found.add(*_origin(path), State.STALE)
     return found
-
-
-def place_of(error: str) -> str:
-    """Where a traceback ends, " (file:line)": its innermost frame outside of our packages, or the innermost one.
-
-    Empty where there is no traceback, as after a timeout.
-    """
-    last = error.rpartition("Traceback (most recent call last):")[2]
-    frames = [(PurePath(frame["file"]), frame["line"]) for frame in _FRAME.finditer(last)]
-    if not frames:
-        return ""
-    outermost = frames[0][0]  # is ours, wherever it was raised: the packages of a cluster's machine lie elsewhere
-    ours = [root / name for root in outermost.parents for name in _OURS if outermost.is_relative_to(root / "bench")]
-    theirs = [frame for frame in frames if not any(frame[0].is_relative_to(package) for package in ours)]
-    file, line = (theirs or frames)[-1]
-    return f" ({file}:{line})"
 
 
 def _reopen(folder: Path) -> tuple[Store, Sweep, tuple[Problem, ...]]:

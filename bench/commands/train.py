@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from bench.errors import Exit, RequestError, StoppedError
 from bench.store.lock import Lock
 from datasets import VARIANTS, ImageSet, load_images
+from datasets.located import located
 from solvers.errors import ParameterError
 from solvers.learned.base import LearnedSolver, Preset
 from solvers.registry import BUILT_IN, names, solver_class
@@ -94,7 +95,7 @@ def request(solver: str, **given: Any) -> Training:
 
 
 def _learned_solver(name: str) -> type[LearnedSolver]:
-    if name in names():
+    if name in names() or located(name):
         kind = solver_class(name)
         if issubclass(kind, LearnedSolver):
             return kind

@@ -19,6 +19,8 @@ from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from datasets.located import without_place
+
 TREE = frozenset(("bench", "solvers", "datasets"))  # followed even where it is installed
 
 # Modules are found by their imports, and a library by being loaded: what it is built from changes nothing before that.
@@ -36,7 +38,7 @@ class Code:
     def digest(self) -> str:
         """SHA-256 of the contents and the versions, wherever the files lie."""
         total = hashlib.sha256()
-        for name, path in sorted((self.sources | self.data).items()):
+        for name, path in sorted((without_place(name), path) for name, path in (self.sources | self.data).items()):
             total.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         for name, version in sorted(self.versions.items()):
             total.update(f"{name}=={version}\n".encode())

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import dask
@@ -43,6 +44,7 @@ class Setup:
     backend: Backend
     timeout: float | None
     beside: int
+    folder: str  # from which paths in labels are seen
 
 
 class Cluster:
@@ -123,7 +125,7 @@ class Cluster:
             images = self.images.head(count)
             client = self._connected()
             beside = max(1, sum(client.nthreads().values()))
-            setup = Setup(uuid.uuid4().hex, images, replace(self.backend), self.timeout, beside)
+            setup = Setup(uuid.uuid4().hex, images, replace(self.backend), self.timeout, beside, str(Path.cwd()))
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
                 self._setup = client.submit(_same, setup, key=f"setup-{setup.token}")
         return self._setup
@@ -232,7 +234,7 @@ def _crew(setup: Setup) -> Processes:
     if crew is None or token != setup.token:
         if crew is not None:
             crew.end()
-        crew = Processes(setup.images, setup.backend, timeout=setup.timeout, beside=setup.beside)
+        crew = Processes(setup.images, setup.backend, 1, setup.timeout, setup.beside, setup.folder)
         _crews[thread] = setup.token, crew
     return crew
 

@@ -1,19 +1,24 @@
 """What computes a shard, as a digest.
 
 That is the import closure of a solver and of what runs and scores it, with the data files of their packages; the
-compiled kernels, and which kernels are asked for; and the files that the solver reads.
+compiled kernels, and which kernels are asked for; and the files that the solver reads. Of an image set that is no part
+of this package it is the import closure of the set.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from bench.executors.closure import TREE, closure, modules_of
+from bench.executors.closure import TREE, Code, closure, modules_of
+from datasets import ImageSet
 from datasets.files import sha256_of
+from datasets.images import create as create_source
+from datasets.problem import Problem
 from solvers import Solver, SolverError, create
 from solvers.compiled import VARIABLE, kernels
 from solvers.files import sha256
@@ -28,6 +33,14 @@ def code_of(label: str) -> str:
         return code_digest(type(create(label)))
     except SolverError:
         return ""
+
+
+def data_digest(label: str, images: ImageSet) -> str:
+    """SHA-256 of what decides the pixels of an image set: what it says itself, and the code of a plug-in."""
+    kind = type(create_source(label))
+    if kind.__module__.partition(".")[0] in TREE:
+        return images.digest
+    return sha256("\0".join((images.digest, _closure(kind).digest())).encode())
 
 
 def code_digest(kind: type[Solver]) -> str:
@@ -56,14 +69,18 @@ _DIGESTS: dict[tuple[type[Solver], Path | None, str], _Known] = {}
 
 
 def _read_code(kind: type[Solver], kernel: Path | None, asked: str) -> _Known:
-    package = kind.__module__.partition(".")[0]
-    roots = [kind.__module__] if package in TREE else modules_of(package)
-    code = closure([*RUNNER, *roots], [package])
+    code = _closure(kind, RUNNER)
     stamps = _stamps(
         [*code.sources.values(), *code.data.values(), *([kernel] if kernel else [])]
     )  # before they are read
     compiled = sha256(kernel.read_bytes()) if kernel else "portable"
     return _Known(sha256("\0".join((code.digest(), compiled, asked)).encode()), stamps)
+
+
+def _closure(kind: type, beside: Sequence[str] = ()) -> Code:
+    package = kind.__module__.partition(".")[0]
+    roots = [kind.__module__] if package in TREE else modules_of(package)
+    return closure([*beside, *roots], [package])
 
 
 def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
@@ -75,11 +92,13 @@ def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int, int]]:
     return found
 
 
-def file_digests(solver: Solver, variant: str) -> list[str]:
-    """SHA-256 of every file that a parameter names, and of those that the solver takes by itself."""
+def file_digests(solver: Solver, problems: Sequence[Problem]) -> list[list[str]]:
+    """For each problem SHA-256 of every file that a parameter names, and of those that the solver takes by itself."""
     with blaming(f"solver '{solver.name}' cannot say which files it reads"):
-        paths = dict.fromkeys([*solver.named_files(), *map(Path, solver.files(variant))])
-    return [_file_digest(path) for path in paths]
+        named = solver.named_files()
+        paths = [list(dict.fromkeys([*named, *map(Path, solver.files(problem))])) for problem in problems]
+    digests = {path: _file_digest(path) for path in set(chain.from_iterable(paths))}
+    return [[digests[path] for path in of_one] for of_one in paths]
 
 
 def _file_digest(path: Path) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bench.executors.code import file_digests
 from datasets import Measurement
+from datasets.problem import Problem
 from solvers import Information, Reconstruction, Solver, Status, Streams
 from solvers.errors import BrokenPluginError
 
@@ -34,7 +35,7 @@ class Case:
     """A prepared solver, what it is asked to reconstruct, and its answer."""
 
     solver: Solver
-    variant: str
+    problem: Problem
     measurement: Measurement
     found: Reconstruction
 
@@ -99,7 +100,7 @@ def declares_information(case: Case) -> None:
 def names_its_files(case: Case) -> None:
     """It says which files decide its results: without that, a run cannot tell whether kept results are still valid."""
     try:
-        file_digests(case.solver, case.variant)
+        file_digests(case.solver, [case.problem])
     except BrokenPluginError as error:
         raise Breach(str(error)) from error
 

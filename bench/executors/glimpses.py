@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.executors.base import Place
 from bench.executors.probes import SINGLES
-from bench.executors.task import CallError, Task
+from bench.executors.task import CallError, Task, told
 from bench.score.metrics import adjusted_mse, cut, register
 from bench.sweep.shard import Shard, observe
 from bench.sweep.solved import Solved
@@ -35,14 +35,14 @@ def alone(shard: Shard, images: ImageSet, place: Place) -> tuple[list[float], li
     """Milliseconds of each setup, and of each image of the shard solved by itself."""
     parts = [replace(shard, first=shard.first + i % shard.count, count=1) for i in range(1 + SINGLES)]
     measurements = tuple(observe(images, part)[1] for part in parts)
-    found = place.ask(Task("alone", shard.solver, measurements, _options(shard)))
+    found = place.ask(Task("alone", shard.solver, measurements, told(shard)))
     return found["setups"], found["solves"]
 
 
 def pictures(shard: Shard, images: ImageSet, place: Place) -> tuple[NDArray, NDArray[np.float64]]:
     """The reconstructions (B, n1, n2) of a shard, each registered to its truth, and their adjusted errors (B,)."""
     truth, measurement = observe(images, shard)
-    solved = Solved.of(place.ask(Task("solve", shard.solver, (measurement,), _options(shard))), measurement)
+    solved = Solved.of(place.ask(Task("solve", shard.solver, (measurement,), told(shard))), measurement)
     if solved.found is None:
         raise CallError(solved.reason)
     return registered(truth, solved.found.images), adjusted_mse(truth, solved.found.images)
@@ -67,12 +67,8 @@ def converge(shard: Shard, images: ImageSet, place: Place) -> Curve | None:
         latest_residual[of] = snapshot["residual"]
         seen.append((int(snapshot["iterations"].max()), snapshot["seconds"], latest_mse.copy(), latest_residual.copy()))
 
-    place.ask(Task("converge", shard.solver, (measurement,), _options(shard)), tell)
+    place.ask(Task("converge", shard.solver, (measurement,), told(shard)), tell)
     if not seen:
         return None
     age, seconds, mse, residual = (np.array(column) for column in zip(*seen, strict=True))
     return Curve(age, seconds, np.median(mse, axis=1), np.median(residual, axis=1))
-
-
-def _options(shard: Shard) -> dict[str, Any]:
-    return {"variant": shard.problem.variant, "seed": shard.seed}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 from bench.executors.probes import Bench
-from bench.executors.task import CallError, Task, Tell
+from bench.executors.task import CallError, Task, Tell, told
 from bench.sweep.shard import Observation, Outcome, Shard
 from bench.sweep.solved import Solved
 from datasets import ImageSet
@@ -34,8 +34,7 @@ class Inline:
         for shard in shards:
             assert self.images is not None
             observation = Observation.of(self.images, shard, self.backend.threads)
-            options = {"variant": shard.problem.variant, "seed": shard.seed}
-            value = Task("solve", shard.solver, (observation.measurement,), options).perform(self._bench, _nobody)
+            value = Task("solve", shard.solver, (observation.measurement,), told(shard)).perform(self._bench, _nobody)
             solved = Solved.of(value, observation.measurement)
             yield observation.outcome(solved, self.backend.threads)
 

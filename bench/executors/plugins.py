@@ -16,9 +16,11 @@ from bench.errors import Exit, RequestError
 from bench.executors.inline import Inline
 from bench.executors.processes import Processes
 from bench.executors.task import CallError, Task
+from datasets.located import located
+from datasets.problem import Problem
 from solvers import Backend, SolverError
 from solvers.errors import BrokenPluginError, ParameterError, UnavailableError, UnknownSolverError
-from solvers.labels import read_label
+from solvers.labels import read_label, write_label
 from solvers.registry import BUILT_IN, names
 
 _REFUSALS = {kind.__name__: kind for kind in (SolverError, ParameterError, UnavailableError, UnknownSolverError)}
@@ -37,17 +39,18 @@ class Description:
     Attributes:
         label: its canonical label.
         code: SHA-256 of the code that makes a shard of it.
-        files: for each variant, SHA-256 of the files that it reads.
+        files: for each problem, SHA-256 of the files that it reads.
     """
 
     label: str
     code: str
-    files: dict[str, list[str]]
+    files: dict[Problem, list[str]]
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What a solver says of itself: `parameters` are (name, default or None, description)."""
+    """What a solver or an image set says of itself: `parameters` are (name, default or None, description), and an image
+    set uses nothing."""
 
     summary: str
     uses: str
@@ -64,30 +67,44 @@ def canonical(label: str) -> str:
     return describe(label).label
 
 
-def describe(label: str, variants: Sequence[str] = ()) -> Description:
-    """What has to be known of a solver on these variants.
+def describe(label: str, problems: Sequence[Problem] = ()) -> Description:
+    """What has to be known of a solver on these problems.
 
     Raises:
         SolverError, PluginError: as `canonical`.
     """
-    return Description(**_ask(label, "describe", variants=list(variants)))
+    found = _ask(label, "describe", problems=[problem.model_dump(mode="json") for problem in problems])
+    return Description(**{**found, "files": dict(zip(problems, found["files"], strict=True))})
 
 
 def listed(name: str) -> Listed:
-    """What `bench list` says of the solver with this name.
+    """What `bench list` says of the solver with this name, or at this location.
 
     Raises:
         SolverError, PluginError: as `canonical`.
     """
-    found = _ask(name, "listed")
-    return Listed(**{**found, "parameters": [tuple(parameter) for parameter in found["parameters"]]})
+    return _listed(_ask(name, "listed"))
+
+
+def contents(location: str) -> tuple[list[str], dict[str, Listed]]:
+    """Where the solvers of a file or a module lie, and its image sets with what they say of themselves.
+
+    Raises:
+        SolverError, PluginError: as `canonical`, or it defines nothing of that.
+    """
+    found = _ask(write_label(location, {}), "contents")
+    return found["solvers"], {origin: _listed(fields) for origin, fields in found["datasets"].items()}
+
+
+def _listed(fields: dict[str, Any]) -> Listed:
+    return Listed(**{**fields, "parameters": [tuple(parameter) for parameter in fields["parameters"]]})
 
 
 def _ask(label: str, probe: str, **options: Any) -> dict[str, Any]:
     name, _ = read_label(label)
     task = Task(probe, label, (), options)
     try:
-        if name in BUILT_IN or name not in names():
+        if name in BUILT_IN or not (name in names() or located(name)):
             return Inline(None, Backend("numpy")).ask(task)
         workers = _workers(tuple(sys.path))
         try:

@@ -17,41 +17,48 @@ from bench.executors.contract import CHECKS, Breach, Case
 from bench.sweep.memory import peak_memory
 from bench.sweep.solved import MalformedError, Solved, checked, text
 from datasets import Measurement
-from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create
-from solvers.errors import BrokenPluginError
-from solvers.registry import blaming, canonical, information, parameters, solver_class
+from datasets import images as image_sets
+from datasets.located import located
+from datasets.problem import Problem
+from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create, registry
+from solvers.errors import BrokenPluginError, UnknownSolverError
+from solvers.labels import read_label
+from solvers.registry import Parameter, blaming, canonical, information, parameters, solver_class
 
 Tell = Callable[[dict[str, Any]], None]
+Setting = dict[str, Any]  # a `Problem` as plain data
 
 SINGLES = 5  # images solved by themselves for a solver's latency
 BUDGET = 2.0  # seconds for those of one solver: none is begun after them
 
 
 class Bench:
-    """A place where one solver after the other is set up: once for all shards of a variant that follow each other."""
+    """A place where one solver after the other is set up: once for all shards of a problem that follow each other."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._prepared: tuple[tuple[str, str], Solver] | None = None
+        self._prepared: tuple[tuple[str, Problem], Solver] | None = None
 
-    def prepared(self, label: str, variant: str) -> Solver:
-        key = (label, variant)
+    def prepared(self, label: str, problem: Problem) -> Solver:
+        key = (label, problem)
         if self._prepared is None or self._prepared[0] != key:
             self._prepared = None  # before the next one needs its memory
             solver = create(label)
-            solver.prepare(self.backend, variant)
+            solver.prepare(self.backend, problem)
             self.backend.synchronize()
             self._prepared = (key, solver)
         return self._prepared[1]
 
 
-def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, seed: int) -> dict[str, Any]:
+def solve(
+    bench: Bench, tell: Tell, label: str, measurement: Measurement, *, problem: Setting, seed: int
+) -> dict[str, Any]:
     """`Solved.plain()` of a measurement. An error of the solver is part of the answer: it may raise anything."""
     clock = time.perf_counter
     began = prepared = clock()
     found, error, reason, weights, uses, processor = None, "", "", "", "", 0.0
     try:
-        solver = bench.prepared(label, variant)
+        solver = bench.prepared(label, Problem(**problem))
         prepared, processor = clock(), time.process_time()
         found = solver.solve(measurement, Streams(seed))
         bench.backend.synchronize()
@@ -77,7 +84,7 @@ def solve(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, var
 
 
 def alone(
-    bench: Bench, tell: Tell, label: str, *measurements: Measurement, variant: str, seed: int
+    bench: Bench, tell: Tell, label: str, *measurements: Measurement, problem: Setting, seed: int
 ) -> dict[str, list[float]]:
     """Milliseconds of each setup, and of each of these measurements solved by itself. The first one only warms up."""
     clock = time.perf_counter
@@ -87,7 +94,7 @@ def alone(
     for i, measurement in enumerate(measurements):
         start = clock()
         solver = create(label)
-        solver.prepare(bench.backend, variant)
+        solver.prepare(bench.backend, Problem(**problem))
         bench.backend.synchronize()
         ready = clock()
         solver.solve(measurement, Streams(seed))
@@ -101,12 +108,12 @@ def alone(
     return {"setups": setups, "solves": solves}
 
 
-def converge(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, seed: int) -> bool:
+def converge(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, problem: Setting, seed: int) -> bool:
     """Tell every snapshot of a solver's first start, and whether it is one that iterates."""
     solver = create(label)
     if not isinstance(solver, IterativeSolver):
         return False
-    solver.prepare(bench.backend, variant)
+    solver.prepare(bench.backend, Problem(**problem))
 
     def observer(snapshot: Snapshot) -> None:
         first = snapshot.starts == 0
@@ -125,30 +132,31 @@ def converge(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, 
     return True
 
 
-def contract(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, variant: str, check: str) -> str:
+def contract(bench: Bench, tell: Tell, label: str, measurement: Measurement, *, problem: Setting, check: str) -> str:
     """How a solver breaks one promise (a name of `contract.CHECKS`), in words; empty where it keeps it."""
     try:
-        solver = bench.prepared(label, variant)
-        case = Case(solver, variant, measurement, solver.solve(measurement, Streams(0)))
+        of = Problem(**problem)
+        solver = bench.prepared(label, of)
+        case = Case(solver, of, measurement, solver.solve(measurement, Streams(0)))
         CHECKS[check](case)
     except Breach as breach:
         return one_line(str(breach))
     return ""
 
 
-def describe(bench: Bench, tell: Tell, label: str, *, variants: list[str]) -> dict[str, Any]:
-    """What the runner has to know of a solver before it runs: `plugins.Description`."""
+def describe(bench: Bench, tell: Tell, label: str, *, problems: list[Setting]) -> dict[str, Any]:
+    """What the runner has to know of a solver before it runs: `plugins.Description`, with the files of each problem."""
     solver = create(label)
     return {
         "label": canonical(label),
         "code": code_of(label),
-        "files": {variant: file_digests(solver, variant) for variant in variants},
+        "files": file_digests(solver, [Problem(**problem) for problem in problems]),
     }
 
 
 def listed(bench: Bench, tell: Tell, label: str) -> dict[str, Any]:
     """What `bench list` says of a solver: `plugins.Listed`."""
-    kind = solver_class(label)
+    kind = solver_class(read_label(label)[0])
     described = parameters(kind)
     needed = [parameter.name for parameter in described if parameter.default is None]
     if needed:
@@ -160,13 +168,32 @@ def listed(bench: Bench, tell: Tell, label: str) -> dict[str, Any]:
             uses = str(information(solver))
         except SolverError as error:
             uses = f"it is not known what: {error}"
+    return {"summary": kind.summary, "uses": uses, "parameters": _plain(described)}
+
+
+def contents(bench: Bench, tell: Tell, label: str) -> dict[str, Any]:
+    """The solvers and the image sets of a file or a module, by where they lie: `plugins.contents`."""
+    name, _ = read_label(label)
+    where = located(name)
+    assert where is not None
+    chosen = [origin for origin in registry.contents(where) if not where.name or origin.endswith(f":{where.name}")]
+    sets = [origin for origin in image_sets.contents(where) if not where.name or origin.endswith(f":{where.name}")]
+    if not chosen and not sets:
+        raise UnknownSolverError(f"'{where}' defines no solver and no image set")
+    kinds = {origin: image_sets.source_class(origin) for origin in sets}
     return {
-        "summary": kind.summary,
-        "uses": uses,
-        "parameters": [[parameter.name, parameter.default, parameter.description] for parameter in described],
+        "solvers": chosen,
+        "datasets": {
+            origin: {"summary": kind.summary, "uses": "", "parameters": _plain(parameters(kind))}
+            for origin, kind in kinds.items()
+        },
     }
 
 
+def _plain(described: list[Parameter]) -> list[list[str | None]]:
+    return [[parameter.name, parameter.default, parameter.description] for parameter in described]
+
+
 PROBES: dict[str, Callable[..., Any]] = {
-    probe.__name__: probe for probe in (solve, alone, converge, contract, describe, listed)
+    probe.__name__: probe for probe in (solve, alone, converge, contract, describe, listed, contents)
 }

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from typing import Any, Self
 
-from bench.executors.task import CallError, Task, Tell
+from bench.executors.task import CallError, Task, Tell, told
 from bench.executors.worker_process import Warden, Worker
 from bench.sweep.rows import FAILED, TIMEOUT
 from bench.sweep.shard import Observation, Outcome, Shard
@@ -31,6 +31,7 @@ class Processes:
         workers: how many there are, at most.
         timeout: seconds for one shard; None for as long as it takes.
         beside: shards solved at a time, where these workers are not the only ones.
+        folder: from which paths in labels are seen, if not from the present one.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class Processes:
         workers: int = 1,
         timeout: float | None = None,
         beside: int | None = None,
+        folder: str | None = None,
     ) -> None:
         self.images, self.backend, self.workers, self.timeout = images, backend, workers, timeout
-        self.beside = beside or workers
+        self.beside, self.folder = beside or workers, folder
         self._ended = False
         self._warden_process: Warden | None = None
         self._crew: list[Worker] = []
@@ -97,7 +99,7 @@ class Processes:
         worker = next((worker for worker in self._crew if worker.label == task.label), None)
         if worker is None:
             self.dismiss_idle()
-            worker = self._warden.start(task.label)
+            worker = self._warden.start(task.label, self.folder)
             self._crew.append(worker)
         worker.give(task, task, self.timeout)
         try:
@@ -142,15 +144,14 @@ class Processes:
                 self._give(worker, shard)
         while waiting and len(self._crew) < self.workers:
             shard = waiting.popleft()
-            worker = self._warden.start(shard.solver)
+            worker = self._warden.start(shard.solver, self.folder)
             self._crew.append(worker)
             self._give(worker, shard)
 
     def _give(self, worker: Worker, shard: Shard) -> None:
         assert self.images is not None
         observation = Observation.of(self.images, shard, self.backend.threads)
-        options = {"variant": shard.problem.variant, "seed": shard.seed}
-        worker.give(Task("solve", shard.solver, (observation.measurement,), options), observation, self.timeout)
+        worker.give(Task("solve", shard.solver, (observation.measurement,), told(shard)), observation, self.timeout)
 
     def _listen(self, worker: Worker, waiting: deque[Shard]) -> Outcome | None:
         """What a worker says of its shard."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.errors import one_line
+from bench.errors import TRACEBACK, clean, one_line
 from bench.executors.probes import PROBES, Bench
+from bench.sweep.shard import Shard
 from datasets import Measurement
 
 Tell = Callable[[dict[str, Any]], None]
@@ -19,25 +21,27 @@ class CallError(Exception):
     Attributes:
         kind: the class of what was raised, by name; empty where nothing was.
         text: its message alone.
+        trace: its traceback.
     """
 
-    def __init__(self, message: str, kind: str = "", text: str = "") -> None:
+    def __init__(self, message: str, kind: str = "", text: str = "", trace: str = "") -> None:
         super().__init__(message)
-        self.kind, self.text = kind, text
+        self.kind, self.text, self.trace = kind, text, trace
 
     @classmethod
     def by(cls, failure: BaseException) -> CallError:
-        return cls(one_line(failure), type(failure).__name__, one_line(str(failure)))
+        trace = clean("".join(traceback.format_exception(failure)), TRACEBACK)
+        return cls(one_line(failure), type(failure).__name__, one_line(str(failure)), trace)
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> CallError:
         """From a message that holds no value."""
-        said = [str(message.get(name, "")) for name in ("error", "kind", "text")]
+        said = [str(message.get(name, "")) for name in ("error", "kind", "text", "trace")]
         return cls(said[0] or "the worker sent no answer", *said[1:])
 
     def plain(self) -> dict[str, str]:
         """For a message."""
-        return {"error": str(self), "kind": self.kind, "text": self.text}
+        return {"error": str(self), "kind": self.kind, "text": self.text, "trace": self.trace}
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ class Task:
     def perform(self, bench: Bench, tell: Tell) -> Any:
         """Do it here, and return what comes of it."""
         return PROBES[self.probe](bench, tell, self.label, *self.measurements, **self.options)
+
+
+def told(shard: Shard) -> dict[str, Any]:
+    """What a solver is told of a shard besides its measurement, as options of a task."""
+    return {"problem": shard.problem.model_dump(mode="json"), "seed": shard.seed}
 
 
 def answer(task: Task, bench: Bench, tell: Tell) -> dict[str, Any]:

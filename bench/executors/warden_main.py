@@ -67,7 +67,7 @@ def _serve(control: Connection, workers: set[int]) -> None:
         if control in heard:
             order = json.loads(control.recv_bytes())
             if "end" not in order:
-                workers.add(_start(control, alarm, backend))
+                workers.add(_start(control, alarm, backend, order["folder"]))
             elif order["end"] in workers:  # else its death was told already
                 _kill(order["end"])
 
@@ -88,8 +88,8 @@ def _prepare(backend: Backend) -> None:
         import torch  # noqa: F401
 
 
-def _start(control: Connection, alarm: tuple[int, int], backend: Backend) -> int:
-    """Fork a worker, with a socket and two pieces of memory from the owner, who is told its number."""
+def _start(control: Connection, alarm: tuple[int, int], backend: Backend, folder: str) -> int:
+    """Fork a worker in a folder, with a socket and two pieces of memory from the owner, who is told its number."""
     socket, incoming, outgoing = (recv_handle(control) for _ in range(3))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: only OpenBLAS has some, and ends them first
@@ -109,6 +109,8 @@ def _start(control: Connection, alarm: tuple[int, int], backend: Backend) -> int
         for descriptor in alarm:
             os.close(descriptor)
         adopt_orphans()
+        with contextlib.suppress(OSError):  # another machine may not have it
+            os.chdir(folder)
         from bench.executors.worker_main import work
 
         work(Connection(socket), outgoing, incoming, backend)

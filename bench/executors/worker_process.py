@@ -57,8 +57,9 @@ class Warden:
         except (EOFError, OSError):
             raise RequestError(f"worker processes end before they are ready: {_cause(self._process.wait())}") from None
 
-    def start(self, label: str) -> Worker:
-        """A fresh worker for this solver.
+    def start(self, label: str, folder: str | None = None) -> Worker:
+        """A fresh worker for this solver, in a folder from which the paths in its label are seen: the present one, or
+        another one if it is there.
 
         Raises:
             RequestError: it ends before it is ready.
@@ -67,7 +68,7 @@ class Warden:
         forth, back = shared_memory(), shared_memory()
         with theirs:
             try:
-                self.connection.send_bytes(b"{}")
+                self.connection.send_bytes(json.dumps({"folder": folder or str(Path.cwd())}).encode())
                 for descriptor in (theirs.fileno(), forth, back):
                     send_handle(self.connection, descriptor, self._process.pid)
                 while "started" not in (message := self._hear()):

@@ -13,8 +13,10 @@ from bench.errors import RequestError
 from bench.executors.plugins import PluginError, canonical
 from bench.report.manifest import MANIFEST
 from bench.sweep.rows import FILE, IDENTITY, check_rows
+from datasets.located import located
 from solvers import SolverError
 from solvers.files import sha256
+from solvers.labels import read_label
 
 
 def read_rows(folder: Path) -> pd.DataFrame:
@@ -65,9 +67,12 @@ def checksum(folder: Path, file: str) -> str:
 
 
 def known_label(label: str) -> str:
-    """The canonical spelling of a solver's label; as it is where this solver cannot be made here."""
+    """The canonical spelling of a solver's label; as it is where this solver cannot be made here.
+
+    A label that says where code lies is left as it is, too: a table of results is no reason to run what it names.
+    """
     try:
-        return canonical(label)
+        return label if located(read_label(label)[0]) else canonical(label)
     except (SolverError, PluginError):
         return label
 

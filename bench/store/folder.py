@@ -43,7 +43,7 @@ class Store:
         self.folder, self.shards = folder, folder / "shards"
         self.sweep, self.problems, self.backend, self.data_digest = sweep, problems, backend, data_digest
         isolated = sweep.executor != "inline"
-        self.keys = Keys(backend, data_digest, sweep.solvers, sweep.variants, isolated=isolated)
+        self.keys = Keys(backend, data_digest, sweep.solvers, problems, isolated=isolated)
         self._lock = Lock(folder)
 
     def __enter__(self) -> Store:

@@ -1,6 +1,6 @@
 """The name of a shard, which changes with what decides the shard's numbers.
 
-That is the solver's canonical label, variant, seed, images and noise; the data; array library, device and precision;
+That is the solver's canonical label, problem, seed and images; the data; array library, device and precision;
 the code that computes, and the weights and other files that the solver names (`bench.executors.code`).
 Threads, workers and executors are left out: they change no number, which the tests hold them to, but for plug-ins that
 share their process with other solvers. The versions of Python
@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.executors.plugins import Description, describe
 from bench.sweep.shard import Shard
+from datasets.problem import Problem
 from solvers import Backend
 from solvers.files import sha256
 from solvers.labels import read_label
@@ -30,11 +31,11 @@ class Keys:
         backend: Backend,
         data_digest: str,
         solvers: Sequence[str],
-        variants: Sequence[str],
+        problems: Sequence[Problem],
         *,
         isolated: bool = True,
     ) -> None:
-        """For shards of these solvers on these variants.
+        """For shards of these solvers on these problems.
 
         Args:
             isolated: each solver has a process of its own. Where they share one, a plug-in can change what the others
@@ -44,7 +45,7 @@ class Keys:
             SolverError, PluginError: a solver is not there, or its code does not answer.
         """
         self._common = [backend.name, backend.device, backend.precision, data_digest]
-        self._solvers: dict[str, Description] = {label: describe(label, variants) for label in solvers}
+        self._solvers: dict[str, Description] = {label: describe(label, problems) for label in solvers}
         self._plugins = [] if isolated else [label for label in solvers if read_label(label)[0] not in BUILT_IN]
 
     def key(self, shard: Shard) -> str:
@@ -53,7 +54,7 @@ class Keys:
         parts: list[Any] = [
             self._common,
             {**asdict(replace(shard, solver="")), "problem": shard.problem.model_dump(mode="json")},
-            [solver.label, *solver.files[shard.problem.variant]],
+            [solver.label, *solver.files[shard.problem]],
             solver.code,
         ]
         beside = [[label, self._solvers[label].code] for label in self._plugins if label != shard.solver]

@@ -88,10 +88,9 @@ class LearnedSolver(Solver):
     def weights_digest(self) -> str:
         return self._card.sha256 if self._card else ""
 
-    def files(self, variant: str | None = None) -> tuple[Path, ...]:
-        """The weights of this variant (of the hardest, shift_flip, if none is named)."""
-        chosen = Variant(variant) if variant else Variant.SHIFT_FLIP
-        return (self.weights or weight_files.FOLDER / self.file_name(self.preset, chosen),)
+    def files(self, problem: Problem | None = None) -> tuple[Path, ...]:
+        """The weights for the variant of this problem."""
+        return (self.weights or weight_files.FOLDER / self.file_name(self.preset, _variant(problem)),)
 
     def refusal(self, problem: Problem) -> str:
         """It was trained on whole patterns of real objects in the paper's frame, on its grid."""
@@ -99,25 +98,25 @@ class LearnedSolver(Solver):
         other = tuple(name for name in COLUMNS if getattr(problem, name) != getattr(trained, name))
         return f"{self.name} was trained on {trained.words(other)}, not on {problem.words(other)}" if other else ""
 
-    def prepare(self, backend: Backend, variant: str | None = None) -> None:
-        """Load the weights of this variant (of the hardest, shift_flip, if none is named).
+    def prepare(self, backend: Backend, problem: Problem | None = None) -> None:
+        """Load the weights for the variant of this problem.
 
         Raises:
             UnavailableError: there are none for this preset and variant; the message has the command that makes them.
             WeightsError: they are damaged, or made for something else.
         """
-        super().prepare(backend, variant)
-        chosen = Variant(variant) if variant else Variant.SHIFT_FLIP
-        (path,) = self.files(variant)
+        super().prepare(backend, problem)
+        variant = _variant(problem)
+        (path,) = self.files(problem)
         if not path.exists():
             raise UnavailableError(
                 f"{self.name} has no weights {path}: train them with "
-                f"python -m bench train --solver {self.name} --variant {chosen} --preset {self.preset} "
+                f"python -m bench train --solver {self.origin or self.name} --variant {variant} --preset {self.preset} "
                 f"--output {path.parent}"
             )
         model = self.model(self.preset)
         tensors, card = weight_files.load(
-            path, solver=self.name, preset=self.preset, variant=chosen, architecture=asdict(model.architecture)
+            path, solver=self.name, preset=self.preset, variant=variant, architecture=asdict(model.architecture)
         )
         weight_files.fill(model, tensors, path)
         self._card = card
@@ -175,6 +174,10 @@ class LearnedSolver(Solver):
         with narrow:  # which leaves Fourier transforms and what the network answers in float32
             images = self._model.reconstruct(torch.from_numpy(half).to(self.backend.device)).cpu().numpy()
         return images[: len(intensities)] * np.sqrt(scale).astype(np.float32)
+
+
+def _variant(problem: Problem | None) -> Variant:
+    return Variant((problem or Problem()).variant)
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ def test_a_solver_that_cannot_be_prepared_fails_without_stopping_the_sweep(run, 
     register_solvers(monkeypatch, Blank)
     from solvers import UnavailableError
 
-    def prepare(self, backend, variant=None):
+    def prepare(self, backend, problem=None):
         raise UnavailableError("no weights for this variant")
 
     monkeypatch.setattr(Blank, "prepare", prepare)

@@ -9,7 +9,7 @@ import pytest
 from doubles import Blank, Broken, register_solvers
 
 from bench.commands.run import run_sweep
-from bench.commands.status import State, inventory, place_of
+from bench.commands.status import State, inventory
 from bench.request import request
 
 
@@ -81,31 +81,6 @@ def test_a_run_ends_with_the_command_that_shows_where_a_solver_failed(bench, tmp
     assert f"python -m bench status --tracebacks --output '{output}'" in done.err
     whole = bench("run", "--solvers", "er[iterations=1]", *options, "--output", tmp_path / "whole")
     assert "--tracebacks" not in whole.err
-
-
-TRACE = """Traceback (most recent call last):
-  File "/far/away/bench/sweep/shard.py", line 1, in run
-  File "{}", line 22, in solve
-  File "{}", line 333, in inner
-ValueError: no
-"""
-
-
-@pytest.mark.parametrize(
-    ("frames", "place"),
-    [
-        (("/far/away/solvers/base.py", "/far/away/solvers/maps.py"), "/far/away/solvers/maps.py:333"),
-        (("/home/me/mine.py", "/far/away/solvers/maps.py"), "/home/me/mine.py:22"),
-        (("/home/me/solvers/mine.py", "/usr/lib/numpy/fft.py"), "/usr/lib/numpy/fft.py:333"),
-    ],
-)
-def test_the_place_of_a_failure_is_the_innermost_outside_of_our_packages(frames, place):
-    assert place_of(TRACE.format(*frames)) == f" ({place})"
-    assert place_of('Traceback (most recent call last):\n  File "/x.py", line 9\nKeyError\n\n' + TRACE.format(*frames))
-
-
-def test_what_failed_without_a_traceback_has_no_place():
-    assert place_of("no result after 1 s") == ""
 
 
 class Coloured(Broken):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import ClassVar
 
@@ -254,6 +255,14 @@ def test_the_contract_is_shown_as_a_table(bench):
     assert done.out.count("✓") == 2 * (len(CHECKS) + 1)
     assert "✗" not in done.out
     assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_a_solver_that_fails_is_told_with_the_place_where(bench, monkeypatch, here):
+    register_solvers(monkeypatch, Broken)
+    done = bench("verify", "--solvers", "broken")
+    assert re.search(r"doubles\.py:\d+", done.out.replace("\n", ""))
+    assert "Traceback" not in done.err
+    assert "Traceback (most recent call last)" in bench("verify", "--solvers", "broken", "--debug").err
 
 
 def test_a_breach_has_the_exit_status_of_a_failed_solver(bench, monkeypatch, here):

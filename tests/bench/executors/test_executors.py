@@ -25,7 +25,7 @@ from bench.commands.status import State, inventory
 from bench.errors import PACKAGES, Exit, RequestError
 from bench.executors.inline import Inline
 from bench.executors.processes import Processes
-from bench.executors.task import CallError, Task
+from bench.executors.task import CallError, Task, told
 from bench.report.timing import single_images
 from bench.request import Sweep, request
 from bench.store.lock import holder
@@ -53,7 +53,14 @@ def notes(tmp_path) -> Path:
 
 def sweep_of(*labels: str, **options):
     """A sweep with numpy: what a process without torch imports costs a third."""
-    given = {"backend": "numpy", "images": 4, "shard": 2, "variants": ("none",), "dataset": "sample", "threads": 1} | options
+    given = {
+        "backend": "numpy",
+        "images": 4,
+        "shard": 2,
+        "variants": ("none",),
+        "dataset": "sample",
+        "threads": 1,
+    } | options
     return request(solvers=labels, **given)
 
 
@@ -247,8 +254,7 @@ FINE = Shard(Problem(dataset="sample", variant="none"), "troubled", 0, 0, 2)
 def ask(shard, images, place):
     """The residuals that a solver says it has reached, and where it was asked."""
     _, measurement = observe(images, shard)
-    options = {"variant": shard.problem.variant, "seed": shard.seed}
-    found = place.ask(Task("solve", shard.solver, (measurement,), options))
+    found = place.ask(Task("solve", shard.solver, (measurement,), told(shard)))
     return os.getpid(), (found["found"] or {}).get("iterations"), found["reason"]
 
 

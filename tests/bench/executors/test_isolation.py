@@ -219,7 +219,7 @@ class Sudden(Solver):
         os._exit(0)
 """
 AT_IMPORT = SOURCE + "\nos._exit(0)\n"
-IN_FILES = SOURCE + "\n    def files(self, variant=None):\n        os._exit(0)\n"
+IN_FILES = SOURCE + "\n    def files(self, problem=None):\n        os._exit(0)\n"
 TRANSPARENT = """def solve(self, measurement, rng):
         from solvers import create
         er = create("er[iterations=1]")

@@ -14,7 +14,6 @@ import bench.executors.code
 from bench.executors.closure import closure
 from bench.store.keys import Keys
 from bench.sweep.shard import Shard
-from datasets import VARIANTS
 from datasets.problem import COLUMNS, Problem
 from solvers import Backend, SolverError
 
@@ -39,7 +38,7 @@ def changed(**changes: object) -> Shard:
 
 
 def key(shard: Shard = SHARD, backend: Backend = BACKEND, data: str = "data") -> str:
-    return Keys(backend, data, [shard.solver], tuple(VARIANTS)).key(shard)
+    return Keys(backend, data, [shard.solver], [shard.problem]).key(shard)
 
 
 @pytest.mark.parametrize(
@@ -129,11 +128,11 @@ def test_a_plug_in_that_cannot_name_its_files_is_named(monkeypatch):
     class Forgetful(Blank):
         name = "forgetful"
 
-        def files(self, variant=None):
+        def files(self, problem=None):
             raise SystemExit(0)
 
     with pytest.raises(SolverError, match="'forgetful' cannot say which files it reads: SystemExit: 0"):
-        bench.executors.code.file_digests(Forgetful(), "none")
+        bench.executors.code.file_digests(Forgetful(), [Problem()])
 
 
 def test_the_compiled_kernels_count_where_they_serve(weights, monkeypatch):

@@ -54,9 +54,9 @@ class Noting(Blank):
     summary = "notes what it is given"
     given: ClassVar[list[object]] = []
 
-    def prepare(self, backend, variant=None):
-        super().prepare(backend, variant)
-        Traced.events.append(f"prepared for {variant}")
+    def prepare(self, backend, problem=None):
+        super().prepare(backend, problem)
+        Traced.events.append(f"prepared for {problem.variant}")
 
     def solve(self, measurement, rng):
         Traced.events.append("solved")

@@ -12,6 +12,7 @@ from oracles import conjugate_flip
 
 from bench.score.metrics import adjusted_mse
 from datasets import VARIANTS, Measurement, Variant, measure, place, placements
+from datasets.problem import Problem
 from solvers import Backend, Streams
 from solvers.base import Status
 from solvers.errors import UnavailableError
@@ -58,7 +59,7 @@ def trained(tmp_path_factory):
     for kind in (TinyA, TinyB):
         plan = TrainingConfig(solver=kind, epochs=1, batch=12, output=folder, accelerator="cpu", threads=1)
         solvers[kind.name] = kind(weights=str(train(plan, few_images(), adjusted_mse)))
-        solvers[kind.name].prepare(Backend(), "shift_flip")
+        solvers[kind.name].prepare(Backend(), Problem(variant="shift_flip"))
     return solvers
 
 
@@ -306,7 +307,7 @@ def test_no_measurement_at_all_is_no_error(trained, frames):
 
 def test_the_numpy_backend_gives_the_same_answer(trained, frames):
     other = TinyA(weights=trained["unet_a"].weights)
-    other.prepare(Backend("numpy", precision="float64"), "shift_flip")
+    other.prepare(Backend("numpy", precision="float64"), Problem(variant="shift_flip"))
     np.testing.assert_array_equal(
         solve(other, measure(frames)).images, solve(trained["unet_a"], measure(frames)).images
     )
@@ -314,7 +315,7 @@ def test_the_numpy_backend_gives_the_same_answer(trained, frames):
 
 def test_bf16_is_another_precision_and_nearly_the_same_answer(trained, frames):
     narrow = TinyA(weights=trained["unet_a"].weights, precision="bf16")
-    narrow.prepare(Backend(), "shift_flip")
+    narrow.prepare(Backend(), Problem(variant="shift_flip"))
     one, other = solve(trained["unet_a"], measure(frames)).images, solve(narrow, measure(frames)).images
     assert other.dtype == np.float32
     assert 0 < np.linalg.norm(one - other) / np.linalg.norm(one) < 0.1
@@ -322,17 +323,17 @@ def test_bf16_is_another_precision_and_nearly_the_same_answer(trained, frames):
 
 def test_missing_weights_come_with_the_command_that_makes_them(tmp_path):
     with pytest.raises(UnavailableError, match="python -m bench train --solver unet_b --variant none --preset paper"):
-        TinyB(preset="paper", weights=str(tmp_path / "none.safetensors")).prepare(Backend(), "none")
+        TinyB(preset="paper", weights=str(tmp_path / "none.safetensors")).prepare(Backend(), Problem(variant="none"))
 
 
 def test_weights_of_another_variant_are_refused(trained):
     with pytest.raises(UnavailableError, match="was trained on variant flip and shift_flip, not on 'none'"):
-        TinyA(weights=trained["unet_a"].weights).prepare(Backend(), "none")
+        TinyA(weights=trained["unet_a"].weights).prepare(Backend(), Problem(variant="none"))
 
 
 def test_weights_of_another_architecture_are_refused(trained):
     with pytest.raises(UnavailableError, match=r"has another architecture: .*widths"):
-        UNetA(weights=trained["unet_a"].weights).prepare(Backend(), "flip")
+        UNetA(weights=trained["unet_a"].weights).prepare(Backend(), Problem(variant="flip"))
 
 
 def test_the_digest_of_the_weights_is_that_of_the_file(trained):

@@ -193,12 +193,13 @@ def test_the_card_says_where_the_weights_come_from(tmp_path):
 def test_the_score_of_the_card_is_that_of_the_solver_that_reads_the_file(tmp_path):
     """The network in training and the solver in the benchmark are one and the same."""
     from datasets import measure, place, placements
+    from datasets.problem import Problem
     from solvers.base import Streams
 
     data = few_images()
     path = train(config(tmp_path, solver=TinyA), data=data)
     solver = TinyA(weights=str(path))
-    solver.prepare(Backend(), "shift_flip")
+    solver.prepare(Backend(), Problem(variant="shift_flip"))
     held_out = range(72, 80)
     truth = place(data.tiles(held_out), placements("shift_flip", seed=0, split="train", indices=held_out))
     found = solver.solve(measure(truth), Streams())
