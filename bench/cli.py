@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bench.errors import Exit, OutputClosed, say, tell
+from bench.options import OPTIONS, Option, flag
 
 try:  # typer brings its own copy of click
     from typer._click.exceptions import ClickException
@@ -50,6 +52,28 @@ def _command(*examples: str, name: str | None = None) -> Callable[[Callable[...,
     return register
 
 
+def _sweep(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, whose `given` they are, these options of a sweep, after its first parameter."""
+    options = [_option(name, OPTIONS[name]) for name in names]
+
+    def extend(function: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(function, eval_str=True)
+        first, *rest = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        known = [p.replace(kind=p.KEYWORD_ONLY) for p in (first, *options, *rest)]
+        function.__signature__ = own.replace(parameters=known)  # type: ignore[attr-defined]  # it is what typer reads
+        function.__annotations__ = {p.name: p.annotation for p in known}
+        return function
+
+    return extend
+
+
+def _option(name: str, option: Option) -> inspect.Parameter:
+    described = (_PathOption if option.kind is Path else typer.Option)(flag(name), help=option.help)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[option.kind | None, described]
+    )
+
+
 _PathOption = partial(typer.Option, parser=_path, metavar="<path>")
 _PathArgument = partial(typer.Argument, parser=_path)
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -60,76 +84,19 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
     "run --solvers 'rrr[nonneg=true,starts=5],unet_a' --variants shift_flip --photons none,1e6,1e4 --output runs/noise",
     "run --dataset 'images[path=my/folder]' --solvers 'rrr[nonneg=true]' --variants none --images 20 --output runs/own",
 )
+@_sweep(OPTIONS)
 def run(
     output: Annotated[Path, _PathOption(help="Folder for the results; a run that was stopped there goes on.")],
-    solvers: Annotated[
-        str | None, typer.Option(help="Labels, comma-separated: name or name[parameter=value,…].")
-    ] = None,
-    variants: Annotated[str | None, typer.Option(help="Comma-separated: none, flip, shift, shift_flip.")] = None,
-    images: Annotated[int | None, typer.Option(help="How many images of the split, from the first on.")] = None,
-    seed: Annotated[str | None, typer.Option(help="Seed or seeds, comma-separated.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
-    split: Annotated[str | None, typer.Option(help="train or test.")] = None,
-    data_dir: Annotated[Path | None, _PathOption(help="Folder with the four Fashion-MNIST files.")] = None,
-    objects: Annotated[
-        str | None, typer.Option(help="Comma-separated: real, complex, complex[phase=1.5]: a second image as phase.")
-    ] = None,
-    frame: Annotated[
-        str | None, typer.Option(help="Sizes, comma-separated: 42, 40x48; of the image set if absent.")
-    ] = None,
-    grid: Annotated[str | None, typer.Option(help="Sizes of the pattern, comma-separated: 96, 128x128.")] = None,
-    photons: Annotated[
-        str | None, typer.Option(help="Poisson noise: photons in a pattern, comma-separated, or none.")
-    ] = None,
-    beamstop: Annotated[
-        str | None, typer.Option(help="Widths of the square around the zero frequency that is not measured.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
-    backend: Annotated[str | None, typer.Option(help="auto, numpy, torch or cupy.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Blocks of images solved side by side.")] = None,
-    shard: Annotated[int | None, typer.Option(help="Images per shard: bounds the memory.")] = None,
-    executor: Annotated[str | None, typer.Option(help="inline, processes or dask: where shards are solved.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Shards solved side by side; they share the threads, and slow each other down.")
-    ] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds for one shard, whose process is then ended.")] = None,
-    dask_scheduler: Annotated[
-        str | None, typer.Option(help="Address of a running dask scheduler; without it, one is started here.")
-    ] = None,
     config: Annotated[Path | None, _PathOption(help="TOML file with these options; the command line wins.")] = None,
     figures: Annotated[bool, typer.Option(help="Draw galleries and convergence curves.")] = True,
     debug: Debug = False,
+    **given: Any,
 ) -> None:
     """Run solvers on the same measurements; write rows, tables, timings, figures and a manifest."""
     from bench.commands.run import run as run_sweep
     from bench.request import request
 
-    sweep = request(
-        config,
-        solvers=solvers,
-        variants=variants,
-        seeds=seed,
-        images=images,
-        dataset=dataset,
-        split=split,
-        data_dir=data_dir,
-        objects=objects,
-        frame=frame,
-        grid=grid,
-        photons=photons,
-        beamstop=beamstop,
-        device=device,
-        backend=backend,
-        precision=precision,
-        threads=threads,
-        shard=shard,
-        executor=executor,
-        workers=workers,
-        timeout=timeout,
-        dask_scheduler=dask_scheduler,
-    )
-    result = run_sweep(sweep, output, figures=figures)
+    result = run_sweep(request(config, **given), output, figures=figures)
     raise typer.Exit(result.status)
 
 
@@ -161,8 +128,8 @@ def train(
     accelerator: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     devices: Annotated[str | None, typer.Option(help="GPUs: auto, or how many.")] = None,
     threads: Annotated[int | None, typer.Option(help="On a CPU; 0 for every processor.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
-    data_dir: Annotated[Path | None, _PathOption(help="Folder with the four Fashion-MNIST files.")] = None,
+    dataset: Annotated[str | None, typer.Option(help=OPTIONS["dataset"].help)] = None,
+    data_dir: Annotated[Path | None, _PathOption(help=OPTIONS["data_dir"].help)] = None,
     debug: Debug = False,
 ) -> None:
     """Train a learned solver on the training images; a training that was stopped goes on where it was."""
@@ -221,56 +188,23 @@ def check(
 ) -> None:
     """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone."""
     from bench.commands.check import check as check_baseline
-    from bench.request import split_words
 
-    seeds = None if seed is None else split_words(seed)
-    raise typer.Exit(check_baseline(baseline, current, seeds=seeds, tolerances=tolerance))
+    raise typer.Exit(check_baseline(baseline, current, seeds=seed, tolerances=tolerance))
 
 
 @_command("baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 --output baseline.csv")
+@_sweep(name for name, option in OPTIONS.items() if option.recorded or name == "data_dir")
 def baseline(
     output: Annotated[Path, _PathOption(help="File to write.")],
-    solvers: Annotated[str | None, typer.Option(help="Labels, comma-separated.")] = None,
-    variants: Annotated[str | None, typer.Option(help="Comma-separated: none, flip, shift, shift_flip.")] = None,
-    images: Annotated[int | None, typer.Option(help="How many images of the split, from the first on.")] = None,
-    seed: Annotated[str | None, typer.Option(help="Seed or seeds, comma-separated.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="See: bench list datasets.")] = None,
-    objects: Annotated[
-        str | None, typer.Option(help="Comma-separated: real, complex, complex[phase=1.5]: a second image as phase.")
-    ] = None,
-    frame: Annotated[
-        str | None, typer.Option(help="Sizes, comma-separated: 42, 40x48; of the image set if absent.")
-    ] = None,
-    grid: Annotated[str | None, typer.Option(help="Sizes of the pattern, comma-separated: 96, 128x128.")] = None,
-    photons: Annotated[
-        str | None, typer.Option(help="Poisson noise: photons in a pattern, comma-separated, or none.")
-    ] = None,
-    beamstop: Annotated[
-        str | None, typer.Option(help="Widths of the square around the zero frequency that is not measured.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="Blocks of images solved side by side.")] = None,
     config: Annotated[Path | None, _PathOption(help="TOML file with all options of `bench run`.")] = None,
     debug: Debug = False,
+    **given: Any,
 ) -> None:
     """Run a sweep and write what `bench check` compares with: a text file to commit."""
     from bench.commands.baseline import make_baseline
     from bench.request import request
 
-    sweep = request(
-        config,
-        solvers=solvers,
-        variants=variants,
-        seeds=seed,
-        images=images,
-        dataset=dataset,
-        objects=objects,
-        frame=frame,
-        grid=grid,
-        photons=photons,
-        beamstop=beamstop,
-        threads=threads,
-    )
-    raise typer.Exit(make_baseline(sweep, output))
+    raise typer.Exit(make_baseline(request(config, **given), output))
 
 
 @_command("status --output runs/first")

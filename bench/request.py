@@ -26,6 +26,7 @@ from pydantic_core import ErrorDetails
 from bench.errors import RequestError
 from bench.executors.address import check_address
 from bench.executors.plugins import PluginError, canonical
+from bench.options import AXES, OPTIONS, field, flag
 from datasets import SPLITS, VARIANTS, ImageSet
 from datasets import images as image_sets
 from datasets.problem import Problem, Size, mask_label, object_label, read_photons, read_size, show_size
@@ -39,14 +40,16 @@ EXECUTORS = {
     "processes": "in processes of its own, which can be ended and replaced",
     "dask": "as tasks of dask.distributed",
 }
-DEFAULT_EXECUTOR = "processes"
+DEFAULT_EXECUTOR = OPTIONS["executor"].default
 LONGEST_TIMEOUT = 2_000_000  # seconds; the system waits for 2^31 milliseconds at most
 LARGEST_CONFIG = 2**20  # bytes
 
-DEFAULT_SOLVERS = ("alm", "hio[nonneg=true]", "raar[nonneg=true]", "rrr[nonneg=true]")
+LISTS = ("solvers", "seeds", *AXES)
 
 
-LISTS = ("solvers", "variants", "seeds", "objects", "frame", "grid", "photons", "beamstop")
+def _option(name: str, **limits: Any) -> Any:
+    """The field of an option."""
+    return Field(OPTIONS[name].default, description=OPTIONS[name].about, **limits)
 
 
 class Sweep(BaseModel):
@@ -57,27 +60,27 @@ class Sweep(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    solvers: tuple[str, ...] = DEFAULT_SOLVERS
-    variants: tuple[str, ...] = tuple(VARIANTS)
-    images: int = Field(256, ge=1, lt=2**63)
-    seeds: tuple[int, ...] = (0,)
-    dataset: str = "fashion_mnist"
-    split: str = "test"
-    data_dir: str | None = None
-    objects: tuple[str, ...] = ("real",)
-    frame: tuple[Annotated[Size, BeforeValidator(read_size)], ...] | None = None
-    grid: tuple[Annotated[Size, BeforeValidator(read_size)], ...] | None = None
-    photons: tuple[Annotated[float, BeforeValidator(read_photons)], ...] = (math.inf,)
-    beamstop: tuple[int, ...] = (0,)
-    backend: str = "auto"
-    device: str = "cpu"
-    precision: str = "float32"
-    threads: int | None = Field(None, ge=1, le=1024)
-    shard: int = Field(256, ge=1, lt=2**63)
-    executor: str = Field(default_factory=lambda: DEFAULT_EXECUTOR)
-    workers: int | None = Field(None, ge=1, le=1024)
-    timeout: float | None = Field(None, gt=0, le=LONGEST_TIMEOUT, allow_inf_nan=False)
-    dask_scheduler: str | None = None
+    solvers: tuple[str, ...] = _option("solvers")
+    variants: tuple[str, ...] = _option("variants")
+    images: int = _option("images", ge=1, lt=2**63)
+    seeds: tuple[int, ...] = _option("seeds")
+    dataset: str = _option("dataset")
+    split: str = _option("split")
+    data_dir: str | None = _option("data_dir")
+    objects: tuple[str, ...] = _option("objects")
+    frame: tuple[Annotated[Size, BeforeValidator(read_size)], ...] | None = _option("frame")
+    grid: tuple[Annotated[Size, BeforeValidator(read_size)], ...] | None = _option("grid")
+    photons: tuple[Annotated[float, BeforeValidator(read_photons)], ...] = _option("photons")
+    beamstop: tuple[int, ...] = _option("beamstop")
+    backend: str = _option("backend")
+    device: str = _option("device")
+    precision: str = _option("precision")
+    threads: int | None = _option("threads", ge=1, le=1024)
+    shard: int = _option("shard", ge=1, lt=2**63)
+    executor: str = Field(default_factory=lambda: DEFAULT_EXECUTOR, description=OPTIONS["executor"].about)
+    workers: int | None = _option("workers", ge=1, le=1024)
+    timeout: float | None = _option("timeout", gt=0, le=LONGEST_TIMEOUT, allow_inf_nan=False)
+    dask_scheduler: str | None = _option("dask_scheduler")
 
     @field_validator(*LISTS, mode="before")
     @classmethod
@@ -200,24 +203,17 @@ class Sweep(BaseModel):
         Raises:
             RequestError: a setting does not go with another one, or with the images.
         """
-        frames, grids = self.frame or (images.frame,), self.grid or (images.grid,)
-        axes = product(self.objects, frames, grids, self.photons, self.beamstop, self.variants)
-        return tuple(self._problem(images, *setting) for setting in axes)
+        found = {"frame": (images.frame,), "grid": (images.grid,)}
+        listed = {name: getattr(self, name) or found[name] for name in AXES}
+        order = sorted(AXES, key="variants".__eq__)  # the tables are read by variants
+        settings = product(*(listed[name] for name in order))
+        return tuple(self._problem(images, dict(zip(order, setting, strict=True))) for setting in settings)
 
-    def _problem(
-        self, images: ImageSet, kind: str, frame: Size, grid: Size, light: float, beamstop: int, variant: str
-    ) -> Problem:
+    def _problem(self, images: ImageSet, setting: dict[str, Any]) -> Problem:
+        values = {AXES[name]: value for name, value in setting.items()}
+        values["mask"] = mask_label(values["mask"])
         try:
-            problem = Problem(
-                dataset=images.name,
-                split=self.split,
-                object=kind,
-                variant=variant,
-                frame=frame,
-                grid=grid,
-                photons=light,
-                mask=mask_label(beamstop),
-            )
+            problem = Problem(dataset=images.name, split=self.split, **values)
             problem.check(images)
         except ValidationError as error:
             raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
@@ -252,7 +248,7 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
     except ValidationError as error:
         first = error.errors()[0]
         reason = first.get("ctx", {}).get("error")
-        raise (reason if isinstance(reason, PluginError) else RequestError(_told(first))) from error
+        raise (reason if isinstance(reason, PluginError) else RequestError(told(first))) from error
     except SolverError as error:
         raise RequestError(str(error)) from error
     return sweep
@@ -263,9 +259,9 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _told(error: ErrorDetails) -> str:
+def told(error: ErrorDetails) -> str:
     """What is wrong with an option, in its spelling on the command line."""
-    option = "--" + str(error["loc"][0]).replace("_", "-").replace("seeds", "seed")
+    option = flag(str(error["loc"][0]))
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
         return f"{option}: {message}"
@@ -292,11 +288,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise RequestError(f"config '{path}' is not TOML: {error}") from error
     values: dict[str, Any] = {}
     for option, value in options.items():
-        name = "seeds" if option == "seed" else option.replace("-", "_")
-        if name not in Sweep.model_fields:
-            raise RequestError(
-                f"config '{path}' has an unknown option '{option}': choose from {', '.join(Sweep.model_fields)}"
-            )
+        name = field(option)
+        if name not in OPTIONS:
+            raise RequestError(f"config '{path}' has an unknown option '{option}': choose from {', '.join(OPTIONS)}")
         if name in values:
             raise RequestError(f"config '{path}' gives '{name}' twice, under two spellings: leave one of them out")
         values[name] = value

@@ -4,7 +4,6 @@ ImageSet → Placement → Measurement. Nothing in this package knows a solver o
 """
 
 from datasets.errors import DatasetError
-from datasets.fashion_mnist import DATASETS
 from datasets.forward import forward
 from datasets.image_set import SPLITS, ImageSet, ImageSource
 from datasets.images import load_images
@@ -12,7 +11,6 @@ from datasets.measurement import Measurement, measure
 from datasets.variants import VARIANTS, Placement, Variant, place, placements
 
 __all__ = [
-    "DATASETS",
     "SPLITS",
     "VARIANTS",
     "DatasetError",

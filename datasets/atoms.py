@@ -14,10 +14,11 @@ files hold are Poisson counts of these intensities, for N = 100 about 9e5 in all
 
 Chosen here: places are drawn uniformly, one after the other, and drawn again while closer than 3 pixels to an atom
 that is there. The autocorrelation of such an image is as dense as that of data140M; that of data100E is sparser. How
-the authors made an easy or a hard one is not known to us, so there is no parameter for it. Noise and the unknown
-intensity belong to the measurement and not to the image. Pixels are in units in which the peak of a heavy atom is 1.
-Row and column 64 of the Fourier plane are cut off as in the files: images are negative in places, where they have
-about 0.5% of their energy.
+the authors made an easy or a hard one is not known to us, so there is no parameter for the letter. `contrast` is ours:
+it is the weight of the heavy atoms over that of the light ones, 2 in the files above. Noise and the unknown intensity
+belong to the measurement and not to the image. Pixels are in units in which the peak of an atom of weight 2 is 1. Row
+and column 64 of the Fourier plane are cut off as in the files: images are negative in places, where they have about
+0.5% of their energy.
 """
 
 from __future__ import annotations
@@ -47,16 +48,21 @@ class Atoms(ImageSource):
     summary: ClassVar[str] = "crystals after Elser, Lan and Bendory: one period of 128×128 pixels with atoms in it"
 
     count: int = Field(100, ge=1, le=400, description="atoms in an image")
+    contrast: float = Field(
+        2.0, ge=1, le=10, description="weight of the heavy half of the atoms, the others being 1; 1 for equal atoms"
+    )
     images: int = Field(1000, ge=1, le=1_000_000, description="images in each split")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="of the places")
 
     def read(self, split: str, folder: str | Path | None = None) -> ImageSet:
         self.refuse(folder)
         recipe = f"atoms {_CONSTRUCTION} {self.count} {self.images} {self.seed} {split_code(split)}"
+        if self.contrast != 2:
+            recipe += f" {self.contrast!r}"
         return ImageSet(
             name=self.label,
             split=split,
-            images=Crystals(self.count, self.images, self.seed, split),
+            images=Crystals(self.count, self.contrast, self.images, self.seed, split),
             labels=None,
             source="generated",
             digest=hashlib.sha256(recipe.encode()).hexdigest(),
@@ -70,6 +76,7 @@ class Crystals:
     """float32 (size, 128, 128), of which each image is made when it is asked for, from (seed, split, index) alone."""
 
     count: int
+    contrast: float
     size: int
     seed: int
     split: str
@@ -87,7 +94,7 @@ class Crystals:
         images = np.empty((len(indices), PERIOD, PERIOD), dtype=np.float32)
         for image, index in zip(images, indices, strict=True):
             rng = np.random.default_rng([self.seed, split_code(self.split), int(index), ATOMS])
-            image[:] = density(places(self.count, rng), weights(self.count))
+            image[:] = density(places(self.count, rng), weights(self.count, self.contrast))
         return images
 
 
@@ -104,9 +111,9 @@ def places(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return found
 
 
-def weights(count: int) -> NDArray[np.float64]:
-    """(count,) 1 for one half of the atoms and 2 for the other; the odd one is light."""
-    return np.where(np.arange(count) < (count + 1) // 2, 1.0, 2.0)
+def weights(count: int, contrast: float) -> NDArray[np.float64]:
+    """(count,) 1 for one half of the atoms and the contrast for the other; the odd one is light."""
+    return np.where(np.arange(count) < (count + 1) // 2, 1.0, contrast)
 
 
 def density(places: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

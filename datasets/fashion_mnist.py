@@ -140,9 +140,6 @@ class Sample(ImageSource):
         return _read(SAMPLE_FOLDER, _SAMPLE[split], self.name, split, "the embedded sample")
 
 
-DATASETS: dict[str, str] = {kind.name: kind.summary for kind in (FashionMnist, Sample)}
-
-
 def cache_folder() -> Path:
     """The user's cache of downloaded files."""
     import pooch

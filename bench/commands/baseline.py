@@ -12,9 +12,10 @@ from rich.console import Console
 
 from bench.commands.run import run_sweep
 from bench.errors import Exit, RequestError
-from bench.gate.baseline import RECORDED, TITLE, Baseline, Cost, write_baseline
+from bench.gate.baseline import TITLE, Baseline, Cost, write_baseline
 from bench.gate.calibration import calibrate, fingerprint, steady
 from bench.gate.scratch import scratch
+from bench.options import RECORDED
 from bench.report.manifest import versions
 from bench.report.settings import problem_of
 from bench.report.terminal import error_console

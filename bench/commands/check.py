@@ -14,9 +14,10 @@ from rich.table import Table
 from bench.commands.baseline import measure_baseline
 from bench.errors import Exit, RequestError
 from bench.executors.plugins import canonical
-from bench.gate.baseline import RECORDED, Baseline, Cost, Spread, read_baseline
+from bench.gate.baseline import Baseline, Cost, Spread, read_baseline
 from bench.gate.tolerances import COLD_START, TIME, Metric, with_tolerances
 from bench.gate.verdicts import FAMILY, Finding, Verdict, judge
+from bench.options import RECORDED
 from bench.report.finished import read_rows
 from bench.report.settings import briefly
 from bench.report.terminal import output_console
@@ -43,7 +44,7 @@ def check(
     path: Path,
     current: Path | None = None,
     *,
-    seeds: tuple[str, ...] | None = None,
+    seeds: str | None = None,
     tolerances: str = "",
     console: Console | None = None,
 ) -> Exit:
@@ -51,7 +52,7 @@ def check(
 
     Args:
         current: a finished run to take the rows of; the baseline's sweep runs again if absent.
-        seeds: to run with instead of the baseline's own.
+        seeds: to run with instead of the baseline's own, comma-separated.
 
     Raises:
         RequestError: a bad baseline, run or tolerance.
@@ -164,7 +165,7 @@ def _first_difference(before: dict[str, Any], after: dict[str, Any]) -> str:
     return ""
 
 
-def _repeated(before: Baseline, path: Path, seeds: tuple[str, ...] | None) -> tuple[list[Finding], Sweep | None]:
+def _repeated(before: Baseline, path: Path, seeds: str | None) -> tuple[list[Finding], Sweep | None]:
     """The baseline's sweep without the solvers that are no longer here, and what to say of those."""
     missing, labels = [], []
     for label in before.rows["solver"].unique():
@@ -178,7 +179,7 @@ def _repeated(before: Baseline, path: Path, seeds: tuple[str, ...] | None) -> tu
     if not labels:
         return missing, None
     try:
-        for option in before.sweep.keys() - set(RECORDED):
+        for option in before.sweep.keys() - RECORDED:
             raise RequestError(f"it has an unknown option '{option}'")
         sweep = request(**{**before.sweep, "solvers": tuple(labels)})
     except (RequestError, TypeError) as error:

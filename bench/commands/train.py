@@ -6,7 +6,6 @@ import contextlib
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from pydantic import ValidationError
 
-from bench.errors import Exit, RequestError, StoppedError
+from bench.errors import Exit, RequestError, StoppedError, say
+from bench.request import told
 from bench.store.lock import Lock
 from datasets import VARIANTS, ImageSet, load_images
 from datasets.located import located
@@ -72,7 +72,7 @@ def train_command(solver: str, **given: Any) -> Path:
             raise StoppedError("stopped before anything was computed") from error
         if finished is None:
             return _train(asked, data)
-        _say("this training is finished already; --overwrite repeats it")
+        say("this training is finished already; --overwrite repeats it")
         return finished
 
 
@@ -87,11 +87,7 @@ def request(solver: str, **given: Any) -> Training:
     try:
         return Training(solver=_learned_solver(solver), **values)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        message = first["msg"].removeprefix("Value error, ")
-        shown = "" if first["type"] == "value_error" else f" (got {first['input']!r})"
-        raise RequestError(f"{option}: {message}{shown}") from error
+        raise RequestError(told(error.errors()[0])) from error
 
 
 def _learned_solver(name: str) -> type[LearnedSolver]:
@@ -124,7 +120,7 @@ def _train(asked: Training, data: ImageSet) -> Path:
         except KeyboardInterrupt as error:
             raise StoppedError(_what_is_left(asked, resumable_step(asked, data))) from error
         bar.draw()
-    _say(f"history in {asked.history} and {asked.picture}")
+    say(f"history in {asked.history} and {asked.picture}")
     return weights
 
 
@@ -178,10 +174,6 @@ def _sweep_up(asked: Training) -> None:
             other.acquire()
             path.unlink(missing_ok=True)
         other.release()
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
 
 
 class _Bar:

@@ -27,26 +27,6 @@ from solvers.files import sha256, write_text
 TITLE = "# phasebench baseline 1: made by `python -m bench baseline`, compared by `python -m bench check`"
 KEPT = [*IDENTITY, "mse", "transforms"]
 
-# The folder of the data and the number of processes belong to a machine, and not to what is measured.
-RECORDED = (
-    "solvers",
-    "images",
-    "seeds",
-    "dataset",
-    "split",
-    "objects",
-    "variants",
-    "frame",
-    "grid",
-    "photons",
-    "beamstop",
-    "backend",
-    "device",
-    "precision",
-    "threads",
-    "shard",
-)
-
 
 @dataclass(frozen=True)
 class Spread:

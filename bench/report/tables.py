@@ -7,13 +7,14 @@ import pandas as pd
 from bench.report.paper import paper_mse
 from bench.report.settings import varying
 from bench.score.by_image import image_means
+from bench.score.measures import MEASURES
 from bench.score.metrics import STRICT_SUCCESS, SUCCESS
 from bench.score.statistics import bootstrap_mean, success_interval
 from bench.sweep.rows import GROUP, failed
 from datasets import VARIANTS
 from datasets.problem import COLUMNS, Problem
 
-_MEANS = ["mse", "success", "strict_success", "pixel_mse", "residual", "iterations", "starts", "transforms"]
+_MEANS = ["mse", "success", "strict_success", *MEASURES, "residual", "iterations", "starts", "transforms"]
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
@@ -39,7 +40,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
                 "mse_low": low,
                 "mse_high": high,
                 "median": images["mse"].median(),
-                "pixel_mse": images["pixel_mse"].mean(),
+                **{name: images[name].mean() for name in MEASURES},
                 "success_rate": images["success"].mean(),
                 "success_low": success_low,
                 "success_high": success_high,

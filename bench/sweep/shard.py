@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.score.measures import MEASURES, Scored
 from bench.score.metrics import register
 from bench.sweep.rows import FAILED
 from bench.sweep.solved import Solved
@@ -138,14 +139,14 @@ def _scored_rows(
     identity: dict[str, Any], truth: NDArray, found: Reconstruction, solved: Solved, threads: int
 ) -> pd.DataFrame:
     match = register(truth, found.images, threads=threads)
-    energy = np.sum(np.abs(truth.astype(np.result_type(truth.dtype, np.float64))) ** 2, axis=(1, 2))
+    scored = Scored(truth, found.images, match)
     return pd.DataFrame(
         {
             **identity,
             "status": [str(status) for status in found.status],
             "reason": "",
             "mse": match.mse,
-            "pixel_mse": match.mse * energy / truth[0].size,
+            **{name: measure(scored) for name, measure in MEASURES.items()},
             "residual": found.residual.copy(),  # what came in a message lies in memory that the next one uses again
             "iterations": found.iterations.copy(),
             "starts": found.starts.copy(),
@@ -167,7 +168,7 @@ def _unsolved_rows(identity: dict[str, Any], status: str, reason: str) -> pd.Dat
             "status": status,
             "reason": reason,
             "mse": 1.0,
-            "pixel_mse": np.nan,
+            **dict.fromkeys(MEASURES, np.nan),
             "residual": np.nan,
             "iterations": 0,
             "starts": 0,

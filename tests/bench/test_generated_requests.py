@@ -29,8 +29,9 @@ from bench.cli import main
 from bench.gate.baseline import Baseline, write_baseline
 from bench.request import Sweep
 from bench.sweep.rows import FILE
-from datasets import DATASETS, SPLITS, VARIANTS
+from datasets import SPLITS, VARIANTS
 from datasets.fashion_mnist import SAMPLE_FOLDER
+from datasets.images import BUILT_IN as DATASETS
 from solvers import SolverError, create
 from solvers.labels import split_labels
 from solvers.registry import BUILT_IN, solver_class

@@ -6,7 +6,7 @@ import pytest
 from doubles import Blank, Demanding, announce, register_solvers
 from pydantic import Field
 
-from datasets import DATASETS, VARIANTS
+from datasets import VARIANTS, images
 from solvers import Information
 from solvers.registry import names, parameters, solver_class
 
@@ -30,7 +30,10 @@ def test_every_solver_is_listed_with_its_parameters_and_defaults(bench, monkeypa
             assert parameter.description in done.out
 
 
-@pytest.mark.parametrize(("what", "entries"), [("variants", VARIANTS), ("datasets", DATASETS)])
+SETS = {name: images.source_class(name).summary for name in images.BUILT_IN}
+
+
+@pytest.mark.parametrize(("what", "entries"), [("variants", VARIANTS), ("datasets", SETS)])
 def test_variants_and_data_sets_are_listed_and_described(bench, what, entries):
     done = bench("list", what)
     assert done.status == 0
