@@ -149,7 +149,12 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the images; fixes the learning-rate schedule. 10 if absent.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="default, or paper.")] = None,
+    preset: Annotated[str | None, typer.Option(help="default, paper, or noise.")] = None,
+    photons: Annotated[
+        str | None,
+        typer.Option(help="Poisson noise: none, a number, or a range such as 1e3:1e9; of the preset if absent."),
+    ] = None,
+    start_from: Annotated[Path | None, _PathOption(help="Weights to begin with, instead of random ones.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of initialisation, order and placements.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images in a step; 32 if absent.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its highest; 0.001 if absent.")] = None,
@@ -172,6 +177,8 @@ def train(
         solver,
         variant=variant,
         preset=preset,
+        photons=photons,
+        start_from=start_from,
         images=images,
         epochs=epochs,
         batch=batch,

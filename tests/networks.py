@@ -16,13 +16,13 @@ TINY = {"widths": (8, 16), "mixers": 1, "heads": 2}
 class TinyA(UNetA):
     @classmethod
     def model(cls, preset):
-        return PhaseModel(**TINY)
+        return PhaseModel(counts=preset == "noise", **TINY)
 
 
 class TinyB(UNetB):
     @classmethod
     def model(cls, preset):
-        return ImageModel(**TINY)
+        return ImageModel(counts=preset == "noise", **TINY)
 
 
 def few_images(count: int = 80) -> ImageSet:

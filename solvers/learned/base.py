@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr
 
 from datasets import Measurement, Variant
 from datasets.forward import half_plane
+from datasets.photons import estimate_photons
 from datasets.problem import COLUMNS, Problem
 from datasets.variants import FRAME, GRID
 from solvers.backend import Backend
@@ -25,9 +26,11 @@ from solvers.iterative.units import in_units, normalised
 from solvers.learned import weights as weight_files
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from solvers.learned.model import RetrievalModel
 
-Preset = Literal["default", "paper"]
+Preset = Literal["default", "paper", "noise"]
 
 # Images in one pass; the last chunk is filled up, so that no image's result depends on its neighbours. On a CPU 16 are
 # fastest, whose activations stay in the cache, and an image by itself costs no more than these.
@@ -37,7 +40,11 @@ CHUNK = {"cpu": 16, "cuda": 256}
 class LearnedSolver(Solver):
     """A trained network, applied once. It runs in torch, on the device of the backend, whatever the array library."""
 
-    preset: Preset = Field("default", description="default: the best known; paper: as the paper describes it")
+    preset: Preset = Field(
+        "default",
+        description="default: the best known without noise; paper: as the paper describes it; "
+        "noise: trained with photon noise, and told how many photons there are",
+    )
     weights: FilePath | None = Field(
         None, description="weight file (.safetensors) to use instead of the one in this package"
     )
@@ -77,6 +84,11 @@ class LearnedSolver(Solver):
     def fresh_each_epoch(cls, variant: Variant) -> bool:
         """`objects` differ from epoch to epoch."""
         return False
+
+    @classmethod
+    def photons(cls, preset: Preset) -> str:
+        """Those that this preset is trained with unless something else is asked for: none, a number, or a range."""
+        return "1e3:1e9" if preset == "noise" else "none"
 
     @classmethod
     def file_name(cls, preset: Preset, variant: Variant) -> str:
@@ -164,17 +176,27 @@ class LearnedSolver(Solver):
         )
 
     def _reconstruct(self, intensities: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(n, m1, m2) for up to a chunk of normalised measurements. The network sees the brightest intensity as 1."""
+        """(n, m1, m2) for up to a chunk of normalised measurements."""
         import torch
 
         scale = intensities.max(axis=(1, 2), keepdims=True)
-        mean = half_plane(intensities) / scale
-        half = np.ones((CHUNK[self.backend.device], *mean.shape[1:]), dtype=np.float32)
-        half[: len(mean)] = mean
+        missing = CHUNK[self.backend.device] - len(intensities)
+        half, photons = (
+            torch.cat([t, t.new_ones(missing, *t.shape[1:])]).to(self.backend.device) for t in seen(intensities)
+        )
         narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
         with narrow:  # which leaves Fourier transforms and what the network answers in float32
-            images = self._model.reconstruct(torch.from_numpy(half).to(self.backend.device)).cpu().numpy()
+            images = self._model.reconstruct(half, photons).cpu().numpy()
         return images[: len(intensities)] * np.sqrt(scale).astype(np.float32)
+
+
+def seen(intensities: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+    """What a network sees of whole patterns (B, m1, m2): their half planes (B, m1, m2 // 2 + 1), in which the brightest
+    intensity of the whole is 1, and the photons (B,) in each as its noise tells them, both in float32."""
+    import torch
+
+    half = half_plane(intensities) / intensities.max(axis=(1, 2), keepdims=True)
+    return torch.from_numpy(half).float(), torch.from_numpy(estimate_photons(intensities)).float()
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _BREAKING: dict[Preset, tuple[symmetry.Index, symmetry.Centring, tuple[int, int]]] = {
     "default": (symmetry.VERTICAL_INDEX, "box", (32, 32)),
     "paper": (symmetry.PAPER_INDEX, "centroid", (56, 56)),
+    "noise": (symmetry.VERTICAL_INDEX, "box", (32, 32)),
 }
 
 
@@ -35,7 +36,7 @@ class UNetA(LearnedSolver):
     def model(cls, preset: Preset) -> RetrievalModel:
         from solvers.learned.phase_model import PhaseModel, PlanePhaseModel
 
-        return PhaseModel() if preset == "default" else PlanePhaseModel()
+        return PlanePhaseModel() if preset == "paper" else PhaseModel(counts=preset == "noise")
 
     @classmethod
     def equivalent(cls, variant: Variant) -> tuple[Variant, ...]:

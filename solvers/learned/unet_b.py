@@ -27,7 +27,7 @@ class UNetB(LearnedSolver):
     def model(cls, preset: Preset) -> RetrievalModel:
         from solvers.learned.image_model import ImageModel
 
-        return ImageModel(FRAME, plane=preset == "paper")
+        return ImageModel(FRAME, plane=preset == "paper", counts=preset == "noise")
 
     @classmethod
     def equivalent(cls, variant: Variant) -> tuple[Variant, ...]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from datasets.files import read_regular
+from datasets.problem import show_size
+from datasets.variants import FRAME, GRID
 from solvers.errors import UnavailableError
 from solvers.files import replace_atomically, sha256, write_atomically
 
@@ -46,6 +48,10 @@ class Card:
         machine: processor or GPU, and threads or devices.
         precision: of the training arithmetic.
         validation_mse: mean adjusted relative error on the images held out, of these half-precision weights.
+        frame, grid: of the problem that they are for.
+        photons: of the patterns they were trained on, `none` where these had no noise; the validation goes in equal
+            ratios from the fewest to the most.
+        started_from: SHA-256 of the weights that the training began with, empty where these were random.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -69,6 +75,10 @@ class Card:
     machine: str
     precision: str
     validation_mse: float
+    frame: str = show_size(FRAME)
+    grid: str = show_size(GRID)
+    photons: str = "none"
+    started_from: str = ""
 
 
 def card_path(path: Path) -> Path:
@@ -142,14 +152,7 @@ def load(
         WeightsError: damaged, or trained for another solver, preset or variant, or of another architecture; or they
             are no finite floating-point numbers.
     """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load as deserialise
-
-    if not path.is_file():
-        raise WeightsError(f"{path} is not a regular file")
-    card = read_card(path)
-    content = read_whole(path, card)
+    card, tensors = read(path)
     if (card.solver, card.preset) != (solver, preset):
         raise WeightsError(
             f"{path} was trained for {card.solver}[preset={card.preset}], not for {solver}[preset={preset}]"
@@ -159,8 +162,24 @@ def load(
     differing = differences(card.architecture, json.loads(json.dumps(architecture)))
     if differing:
         raise WeightsError(f"{path} has another architecture: {differing}")
+    return tensors, card
+
+
+def read(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    """The card of a weight file, and its weights in float32.
+
+    Raises:
+        WeightsError: it is damaged, or has something else than finite floating-point numbers.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load as deserialise
+
+    if not path.is_file():
+        raise WeightsError(f"{path} is not a regular file")
+    card = read_card(path)
     try:
-        tensors = deserialise(content)
+        tensors = deserialise(read_whole(path, card))
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file: {error}") from error
     for name, t in tensors.items():
@@ -168,7 +187,7 @@ def load(
             raise WeightsError(f"{path} has a tensor '{name}' of {str(t.dtype).removeprefix('torch.')}, not of floats")
         if not t.isfinite().all():
             raise WeightsError(f"{path} has a tensor '{name}' with values that are not finite")
-    return {name: t.to(torch.float32) for name, t in tensors.items()}, card
+    return card, {name: t.to(torch.float32) for name, t in tensors.items()}
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
@@ -181,6 +200,25 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     if theirs != ours:
         raise WeightsError(f"{path} has other tensors than the network: {differences(theirs, ours)}")
     model.load_state_dict(tensors)
+
+
+def start_from(model: nn.Module, path: Path) -> None:
+    """Give a network the weights of this file to begin with, which may know fewer inputs of its first layer than it has:
+    the inputs that come after those have no effect yet.
+
+    Raises:
+        WeightsError: they cannot be read, or are those of another network.
+    """
+    _, tensors = read(path)
+    ours = model.state_dict()
+    for name in tensors.keys() & ours.keys():
+        known, whole = tensors[name], ours[name].new_zeros(ours[name].shape)
+        if known.ndim == whole.ndim > 1 and known.shape[1] < whole.shape[1]:
+            fitting = whole[:, : known.shape[1]]
+            if fitting.shape == known.shape:
+                fitting.copy_(known)
+                tensors[name] = whole
+    fill(model, tensors, path)
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:

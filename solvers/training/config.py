@@ -8,9 +8,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from datasets import ImageSet, Variant
+from datasets.problem import Problem
 from solvers.errors import ParameterError
 from solvers.learned.base import LearnedSolver, Preset
 from solvers.learned.weights import card_path
+from solvers.training.photons import PhotonRange
 
 HELD_OUT = 2_000  # the last images of the training set: never trained on, they measure progress
 
@@ -24,6 +26,9 @@ class TrainingConfig(BaseModel):
         epochs: passes over them; the learning rate falls to zero at the end of the last.
         batch: images in a step, over all devices. On a CPU 32 stay in the cache.
         learning_rate: at its highest, after the warm-up.
+        photons: expected in all of a pattern, drawn anew for each image in each epoch, evenly in the logarithm, with Poisson
+            noise; None is what the preset is made for.
+        start_from: weights to begin with instead of random ones. Inputs that they do not know begin without effect.
         output: folder of the weights, the checkpoint and the history.
         resume: go on from the checkpoint in that folder, if there is one.
         overwrite: replace the weights that lie there.
@@ -43,6 +48,8 @@ class TrainingConfig(BaseModel):
     batch: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1e6, allow_inf_nan=False)
     seed: int = Field(0, ge=0, lt=2**63)
+    photons: PhotonRange | None = None
+    start_from: Path | None = None
     output: Path = Path("runs/train")
     resume: bool = True
     overwrite: bool = False
@@ -59,6 +66,20 @@ class TrainingConfig(BaseModel):
         if isinstance(value, str) and not value.lstrip("-").isdecimal():
             raise ValueError(f"must be auto, or how many, got '{value}'")
         return value
+
+    @field_validator("photons", mode="before")
+    @classmethod
+    def _photons(cls, value: Any) -> PhotonRange | None:
+        return None if value is None else PhotonRange.read(value)
+
+    @property
+    def noise(self) -> PhotonRange:
+        """The photons that are trained with."""
+        return self.photons or PhotonRange.read(self.solver.photons(self.preset))
+
+    def problem(self, data: ImageSet) -> Problem:
+        """What is to be recovered from what, without its noise."""
+        return Problem(dataset=data.name, split=data.split, variant=self.variant, frame=data.frame, grid=data.grid)
 
     @property
     def name(self) -> str:

@@ -22,16 +22,19 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets import ImageSet, place, placements
+from datasets import ImageSet, measure
+from datasets.problem import show_size
 from solvers.backend import processors
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
-from solvers.learned.model import RetrievalModel, intensities
+from solvers.learned.base import seen
+from solvers.learned.model import RetrievalModel
 from solvers.training import checkpoint, machine
 from solvers.training.config import TrainingConfig
 from solvers.training.history import History, Step
 from solvers.training.interruption import Interruption
 from solvers.training.muon import Muon, hidden_weights
+from solvers.training.pairs import Pairs, observe
 
 MUON_RATE = 3.0  # learning rate of the hidden weights, relative to that of the others
 WEIGHT_DECAY = 0.01
@@ -147,8 +150,10 @@ def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> d
 
     Raises:
         ParameterError, UnavailableError: as `train` does.
+        WeightsError: the weights to start from cannot be read.
     """
     images, held_out = config.counts(data)
+    problem = config.problem(data)
     return {
         "solver": config.solver.name,
         "preset": config.preset,
@@ -163,6 +168,10 @@ def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> d
         "learning_rate": config.learning_rate,
         "seed": config.seed,
         "precision": precision(config),
+        "frame": show_size(problem.frame),
+        "grid": show_size(problem.grid),
+        "photons": str(config.noise),
+        "started_from": weights.read_card(config.start_from).sha256 if config.start_from else "",
         "architecture": json.loads(json.dumps(asdict(model.architecture))),
     }
 
@@ -211,7 +220,10 @@ class _Training:
         self.fabric.launch()
         torch.manual_seed(config.seed)
         self.model = config.solver.model(config.preset)
+        self.problem = config.problem(data)
         self.identity = identity(config, data, self.model)
+        if config.start_from:
+            weights.start_from(self.model, config.start_from)
         hidden, others = hidden_weights(self.model, self.model.ends())
         self.optimizers: list[torch.optim.Optimizer] = [
             Muon(hidden, weight_decay=WEIGHT_DECAY),
@@ -261,9 +273,10 @@ class _Training:
             self.history.add(Step(self.step, images, loss, measured, rate, self.seconds))
         return loss, self.config.batch / elapsed
 
-    def _optimise(self, objects: Tensor, rate: float) -> float:
+    def _optimise(self, pairs: Pairs, rate: float) -> float:
         """One step; the mean loss of all devices."""
-        loss = self.parallel.loss(objects)
+        with self.fabric.autocast():  # Fabric itself narrows forward() alone where there is one device
+            loss = self.parallel.loss(*pairs)
         self.model.zero_grad()
         self.fabric.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=1.0)
@@ -289,13 +302,16 @@ class _Training:
         state = self.model.state_dict()
         torch._foreach_lerp_(list(self.average.values()), [state[name] for name in self.average], 1 - decay)
 
-    def _batch(self) -> Tensor:
-        """Objects (batch, h, w) of this step: the next of the epoch's permutation, divided between the devices."""
+    def _batch(self) -> Pairs:
+        """What this step learns from: the next of the epoch's permutation, divided between the devices."""
         epoch, position = divmod(self.step, self.steps_per_epoch)
         order = np.random.default_rng([self.config.seed, epoch]).permutation(self.images)
         chosen = order[position * self.config.batch : (position + 1) * self.config.batch]
-        mine = torch.from_numpy(chosen[self.fabric.global_rank :: self.fabric.world_size])
-        return self._objects(epoch)[mine].to(self.fabric.device).float() / 255
+        mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
+        objects = self._objects(epoch)[torch.from_numpy(mine)].to(self.fabric.device).float() / 255
+        return observe(
+            objects, self.problem.grid, self.config.noise, indices=mine, seed=self.config.seed, epoch=epoch
+        )
 
     def _objects(self, epoch: int) -> Tensor:
         """All objects of an epoch (images, h, w), uint8."""
@@ -310,21 +326,31 @@ class _Training:
 
     @torch.inference_mode()
     def _validate(self, state: dict[str, Tensor]) -> float:
-        """Mean score of these weights on the images held out, placed and measured as the benchmark does."""
+        """Mean score of these weights on the images held out, placed and measured as the benchmark does.
+
+        With noise, the photons of these images go in equal ratios from the fewest to the most.
+        """
         model = self.config.solver.model(self.config.preset)
         model.load_state_dict(state)
         model.eval().to(self.fabric.device)
         indices = np.arange(len(self.data) - self.held_out, len(self.data))
-        placement = placements(self.config.variant, seed=self.config.seed, split="train", indices=indices)
-        truth = place(self.data.tiles(indices), placement)
+        truth = self.problem.objects(self.data, indices, self.config.seed)
+        counts = self.config.noise.spread(len(truth))
         scores = []
         for start in range(0, len(truth), VALIDATION_CHUNK):
-            chunk = truth[start : start + VALIDATION_CHUNK]
-            half = intensities(model.spectrum(torch.from_numpy(chunk).to(self.fabric.device)))
-            images = model.reconstruct(half).cpu()
+            chunk = slice(start, start + VALIDATION_CHUNK)
+            measured = measure(
+                truth[chunk],
+                indices=indices[chunk],
+                grid=self.problem.grid,
+                photons=counts[chunk] if self.config.noise.noisy else None,
+                seed=self.config.seed,
+                split="train",
+            )
+            images = model.reconstruct(*(t.to(self.fabric.device) for t in seen(measured.intensities))).cpu()
             if not images.isfinite().all():
                 raise self._diverged("what the network answers is not finite")
-            scores.append(self.score(chunk, images.numpy()))
+            scores.append(self.score(truth[chunk], images.numpy()))
         return float(np.concatenate(scores).mean())
 
     def _diverged(self, what: str) -> DivergedError:

@@ -30,6 +30,8 @@ MODELS = {
     "phases from the plane": lambda: PlanePhaseModel(**TINY),
     "image from images": lambda: ImageModel(**TINY),
     "image from the plane": lambda: ImageModel(plane=True, **TINY),
+    "phases from images and counts": lambda: PhaseModel(counts=True, **TINY),
+    "image from images and counts": lambda: ImageModel(counts=True, **TINY),
 }
 
 
@@ -138,7 +140,8 @@ def test_true_phases_have_no_loss(frames):
 def test_every_model_learns_from_its_loss(model, frames):
     """A loss that some weight cannot influence would train nothing there."""
     objects = torch.from_numpy(frames[:, :32, :32] if isinstance(model, PhaseModel) else frames) + 1e-3
-    model.loss(objects).backward()
+    half = intensities(model.spectrum(objects))
+    model.loss(half, torch.full((6,), 1e5), objects).backward()
     missing = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     model.zero_grad()
     assert not missing
@@ -238,8 +241,8 @@ def test_an_answer_that_is_not_finite_has_diverged(name, trained, frames, monkey
     model = trained[name]._model
     answer = model.reconstruct
 
-    def troubled(half):
-        images = answer(half)
+    def troubled(half, photons):
+        images = answer(half, photons)
         images[1, 3, 4], images[2] = torch.nan, torch.inf
         return images
 

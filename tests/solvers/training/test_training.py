@@ -129,7 +129,7 @@ def test_a_damaged_checkpoint_is_named_and_kept(stopped, damage):
 
 
 def test_a_checkpoint_of_another_version_is_refused(stopped, monkeypatch):
-    monkeypatch.setattr(checkpoint, "FORMAT", "3")
+    monkeypatch.setattr(checkpoint, "FORMAT", "another")
     with pytest.raises(checkpoint.CheckpointError, match="another version of phasebench: begin anew with --no-resume"):
         train(stopped)
 
