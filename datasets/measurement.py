@@ -147,9 +147,9 @@ def measure(
     A real object is known to be nonnegative where none of its pixels is below zero by more than the rounding errors
     of its largest one, in the precision of the objects.
 
-    With `photons`, one number or one for each image, its intensities are Poisson counts with that many photons expected
-    in all, scaled back to the units of the noiseless intensities. The counts are drawn once per image from (seed, split,
-    index): every solver sees the same ones. An image without any light stays all zero.
+    With `photons`, one number or one for each image, its intensities are Poisson counts with that many photons
+    expected in all, scaled back to the units of the noiseless intensities. The counts are drawn once per image from
+    (seed, split, index): every solver sees the same ones. An image without any light stays all zero.
 
     Where `mask` (m1, m2) is False nothing is measured, and the intensities are NaN.
 

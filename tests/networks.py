@@ -14,15 +14,13 @@ TINY = {"widths": (8, 16), "mixers": 1, "heads": 2}
 
 
 class TinyA(UNetA):
-    @classmethod
-    def model(cls, preset):
-        return PhaseModel(counts=preset == "noise", **TINY)
+    def model(self, problem):
+        return PhaseModel(grid=problem.grid, counts=self.preset == "noise", **TINY)
 
 
 class TinyB(UNetB):
-    @classmethod
-    def model(cls, preset):
-        return ImageModel(counts=preset == "noise", **TINY)
+    def model(self, problem):
+        return ImageModel(problem.frame, grid=problem.grid, counts=self.preset == "noise", **TINY)
 
 
 def few_images(count: int = 80) -> ImageSet:

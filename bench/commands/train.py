@@ -10,16 +10,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
 from bench.errors import Exit, RequestError
 from bench.store.lock import Lock
 from datasets import VARIANTS, ImageSet, load_images
-from solvers.errors import ParameterError
-from solvers.learned.base import LearnedSolver, Preset
-from solvers.registry import BUILT_IN, names, solver_class
+from solvers.errors import BrokenPluginError, ParameterError
+from solvers.labels import read_label
+from solvers.learned.base import LearnedSolver
+from solvers.registry import BUILT_IN, blaming, create, solver_class
 from solvers.training.config import TrainingConfig
 from solvers.training.interruption import terminated_as_interrupted
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 # As solvers.files names the temporaries of a training's files; the group is the training.
 _TEMPORARY = re.compile(
-    rf"\.([\w.-]+-({'|'.join(get_args(Preset))})-({'|'.join(VARIANTS)}))"
+    rf"\.([\w.-]+-[\w-]+-({'|'.join(VARIANTS)}))"
     r"\.(safetensors|json|checkpoint|history\.csv|history\.png)\.[a-z0-9_]{8}"
 )
 
@@ -52,7 +53,7 @@ class StoppedError(RequestError):
 
 
 class FailedTrainingError(RequestError):
-    """A training diverged."""
+    """A training diverged, or the code of a plug-in raised an error."""
 
     status: ClassVar[Exit] = Exit.SOLVER
 
@@ -61,7 +62,7 @@ def train_command(solver: str, **given: Any) -> Path:
     """Train a learned solver and write its weights, their card and the history. Returns the path of the weights.
 
     Args:
-        solver: its name.
+        solver: its label. The code of a plug-in runs in this process.
         given: the fields of a `Training`; None stands for the default.
 
     Raises:
@@ -70,7 +71,7 @@ def train_command(solver: str, **given: Any) -> Path:
         DatasetError: the images cannot be read.
     """
     asked = request(solver, **given)
-    with terminated_as_interrupted():
+    with terminated_as_interrupted(), _blaming_a_plugin(solver):
         try:
             data, finished = _prepare(asked)
         except KeyboardInterrupt as error:
@@ -89,8 +90,9 @@ def request(solver: str, **given: Any) -> Training:
         ParameterError: the solver is unknown, or has nothing to train.
     """
     values = {name: value for name, value in given.items() if value is not None}
+    learned = _learned_solver(solver)
     try:
-        return Training(solver=_learned_solver(solver), **values)
+        return Training(solver=learned, **values)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
@@ -99,13 +101,31 @@ def request(solver: str, **given: Any) -> Training:
         raise RequestError(f"{option}: {message}{shown}") from error
 
 
-def _learned_solver(name: str) -> type[LearnedSolver]:
-    if name in names():
-        kind = solver_class(name)
-        if issubclass(kind, LearnedSolver):
-            return kind
-    learned = [built_in for built_in in BUILT_IN if issubclass(solver_class(built_in), LearnedSolver)]
-    raise ParameterError(f"unknown learned solver '{name}': choose from {', '.join(learned)}")
+@contextlib.contextmanager
+def _blaming_a_plugin(label: str) -> Iterator[None]:
+    """What the code of a plug-in raises is its failure, not a bug of phasebench."""
+    if read_label(label)[0] in BUILT_IN:
+        yield
+        return
+    try:
+        with blaming(f"solver '{label}' cannot be trained"):
+            yield
+    except BrokenPluginError as error:
+        raise FailedTrainingError(str(error)) from error
+
+
+def _learned_solver(label: str) -> LearnedSolver:
+    solver = create(label)
+    if not isinstance(solver, LearnedSolver):
+        learned = [name for name in BUILT_IN if issubclass(solver_class(name), LearnedSolver)]
+        raise ParameterError(
+            f"solver '{label}' has nothing to train: choose from {', '.join(learned)}, or a plug-in's LearnedSolver"
+        )
+    if solver.weights is not None:
+        raise ParameterError(
+            f"solver '{label}' names weights: --start-from begins with some, --output says where they go"
+        )
+    return solver
 
 
 def _prepare(asked: Training) -> tuple[ImageSet, Path | None]:

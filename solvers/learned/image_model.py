@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from solvers.errors import ParameterError
 from solvers.learned.model import RetrievalModel, norm
 
 
@@ -18,6 +19,10 @@ class ImageModel(RetrievalModel):
 
     def __init__(self, frame: tuple[int, int] = (42, 42), plane: bool = False, **options: Any) -> None:
         super().__init__(outputs=4, plane=plane, **options)
+        if max(frame) > 2 * self.architecture.size:
+            raise ParameterError(
+                f"this U-Net has no frame of {frame[0]}x{frame[1]}: at most {2 * self.architecture.size} pixels a side"
+            )
         self.frame = frame
 
     def drawn(self, half: Tensor, photons: Tensor | None) -> Tensor:

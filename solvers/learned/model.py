@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
-from abc import ABC, abstractmethod
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from solvers.errors import ParameterError
 from solvers.learned import encoding
+from solvers.learned.network import Network
 from solvers.learned.unet import Architecture, UNet
 
 GRID = (96, 96)
 MOST_PHOTONS = 1e9  # and any number above it: noise that no network sees
 
 
-class RetrievalModel(nn.Module, ABC):
-    """Encoding, U-Net and what its output means.
-
-    Intensities enter as half planes (batch, m1, m2 // 2 + 1) of a real image, zero frequency first, and in any unit.
-    With them come the photons (batch,) of each pattern, or None where there is no noise. Training hands over objects
-    (batch, h, w) in the very position and orientation that the model is to predict.
+class RetrievalModel(Network):
+    """Encoding, U-Net and what its output means. Intensities may be in any unit.
 
     Attributes:
         plane: the network works on the Fourier plane (log-magnitudes) and not on the autocorrelation.
@@ -40,6 +39,11 @@ class RetrievalModel(nn.Module, ABC):
         side = grid[0] if plane else encoding.AUTOCORRELATION_WINDOW
         channels = 1 if plane else 3
         inputs = 4 * channels + 2 + counts
+        if min(grid) < side or (plane and (grid[0] != grid[1] or side % 8)):
+            raise ParameterError(
+                f"this U-Net has no grid of {grid[0]}x{grid[1]}: "
+                + ("both sides must be the same multiple of 8" if plane else f"both sides must be at least {side}")
+            )
         self.architecture = Architecture(inputs=inputs, outputs=outputs, size=side // 2, **widths)
         self.unet = UNet(self.architecture)
         for parameter in self.unet.parameters():
@@ -67,7 +71,6 @@ class RetrievalModel(nn.Module, ABC):
         return self.unet(x.contiguous(memory_format=torch.channels_last)).float()
 
     def ends(self) -> tuple[nn.Module, nn.Module]:
-        """The first and the last layer, whose weights are not optimised as hidden ones are."""
         return self.unet.stem, self.unet.head
 
     def spectrum(self, objects: Tensor) -> Tensor:
@@ -79,13 +82,8 @@ class RetrievalModel(nn.Module, ABC):
         energy = (half * half_plane_weights(self.grid[1], half.device)).sum(dim=(1, 2), keepdim=True)
         return (energy / (self.grid[0] * self.grid[1])).sqrt()
 
-    @abstractmethod
-    def loss(self, half: Tensor, photons: Tensor | None, objects: Tensor) -> Tensor:
-        """Mean loss (a scalar) of predicting these objects (batch, h, w) from these intensities of theirs."""
-
-    @abstractmethod
-    def reconstruct(self, half: Tensor, photons: Tensor | None = None) -> Tensor:
-        """Images (batch, m1, m2) for these intensities."""
+    def shapes(self) -> dict[str, Any]:
+        return json.loads(json.dumps(asdict(self.architecture)))
 
 
 def photon_level(photons: Tensor) -> Tensor:

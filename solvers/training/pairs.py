@@ -30,6 +30,11 @@ class Pairs(NamedTuple):
     objects: Tensor
 
 
+def shuffled(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The numbers below `count` in the order of an epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
 def observe(
     objects: Tensor, grid: tuple[int, int], photons: PhotonRange, *, indices: NDArray[np.int64], seed: int, epoch: int
 ) -> Pairs:

@@ -8,7 +8,6 @@ number, and a training that was killed and resumed gives the same bits as one th
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
 from collections.abc import Callable
@@ -23,18 +22,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets import ImageSet, measure
+from datasets.image_set import as_floats
 from datasets.problem import show_size
 from solvers.backend import processors
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
 from solvers.learned.base import seen
-from solvers.learned.model import RetrievalModel
+from solvers.learned.network import Network
 from solvers.training import checkpoint, machine
 from solvers.training.config import TrainingConfig
 from solvers.training.history import History, Step
 from solvers.training.interruption import Interruption
 from solvers.training.muon import Muon, hidden_weights
-from solvers.training.pairs import Pairs, observe
+from solvers.training.pairs import Pairs, observe, shuffled
 
 MUON_RATE = 3.0  # learning rate of the hidden weights, relative to that of the others
 WEIGHT_DECAY = 0.01
@@ -118,7 +118,7 @@ def find_finished(config: TrainingConfig, data: ImageSet) -> Path | None:
     """
     config.require_room()
     device(config)
-    asked = identity(config, data, config.solver.model(config.preset))
+    asked = identity(config, data, config.solver.model(config.problem(data)))
     if config.overwrite or not config.file.exists():
         return None
     remedy = "replace them with --overwrite, or choose another --output"
@@ -137,13 +137,13 @@ def find_finished(config: TrainingConfig, data: ImageSet) -> Path | None:
 def resumable_step(config: TrainingConfig, data: ImageSet) -> int | None:
     """The step after which this training would go on, if its checkpoint is asked for; None where there is none."""
     try:
-        asked = identity(config, data, config.solver.model(config.preset))
+        asked = identity(config, data, config.solver.model(config.problem(data)))
         return checkpoint.read_progress(config.checkpoint, asked)["step"]
     except checkpoint.CheckpointError:
         return None
 
 
-def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> dict[str, Any]:
+def identity(config: TrainingConfig, data: ImageSet, model: Network) -> dict[str, Any]:
     """What decides the result, as a card's JSON has it: weights and checkpoints of this training agree in it.
 
     The code is not among it: weights are not trained again because a line of it has changed.
@@ -156,7 +156,8 @@ def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> d
     problem = config.problem(data)
     return {
         "solver": config.solver.name,
-        "preset": config.preset,
+        "preset": config.solver.preset,
+        "parameters": config.solver.own_parameters(),
         "variants": [str(variant) for variant in config.solver.equivalent(config.variant)],
         "dataset": data.name,
         "split": data.split,
@@ -172,7 +173,7 @@ def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> d
         "grid": show_size(problem.grid),
         "photons": str(config.noise),
         "started_from": weights.read_card(config.start_from).sha256 if config.start_from else "",
-        "architecture": json.loads(json.dumps(asdict(model.architecture))),
+        "architecture": model.shapes(),
     }
 
 
@@ -213,14 +214,14 @@ class _Training:
         self.steps_per_epoch = self.images // config.batch
         self.steps = config.epochs * self.steps_per_epoch
         self.step, self.seconds, self.validation = 0, 0.0, math.nan
-        self._placed: tuple[int, Tensor] | None = None
+        self._placed: tuple[int, NDArray] | None = None
 
         accelerator, devices = device(config)
         self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision(config))  # type: ignore[arg-type]
         self.fabric.launch()
         torch.manual_seed(config.seed)
-        self.model = config.solver.model(config.preset)
         self.problem = config.problem(data)
+        self.model = config.solver.model(self.problem)
         self.identity = identity(config, data, self.model)
         if config.start_from:
             weights.start_from(self.model, config.start_from)
@@ -300,28 +301,30 @@ class _Training:
         """Exponential moving average of the weights, over fewer steps at first, to forget the random ones."""
         decay = min(1 - 1 / AVERAGE_OVER, (1 + self.step) / (10 + self.step))
         state = self.model.state_dict()
-        torch._foreach_lerp_(list(self.average.values()), [state[name] for name in self.average], 1 - decay)
+        floats = [name for name, t in self.average.items() if t.is_floating_point()]
+        torch._foreach_lerp_([self.average[name] for name in floats], [state[name] for name in floats], 1 - decay)
+        for name in self.average.keys() - floats:
+            self.average[name].copy_(state[name])
 
     def _batch(self) -> Pairs:
         """What this step learns from: the next of the epoch's permutation, divided between the devices."""
         epoch, position = divmod(self.step, self.steps_per_epoch)
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.images)
+        order = shuffled(self.images, self.config.seed, epoch)
         chosen = order[position * self.config.batch : (position + 1) * self.config.batch]
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
-        objects = self._objects(epoch)[torch.from_numpy(mine)].to(self.fabric.device).float() / 255
+        objects = torch.from_numpy(as_floats(self._objects(epoch)[mine])).to(self.fabric.device)
         return observe(
-            objects, self.problem.grid, self.config.noise, indices=mine, seed=self.config.seed, epoch=epoch
+            objects.float(), self.problem.grid, self.config.noise, indices=mine, seed=self.config.seed, epoch=epoch
         )
 
-    def _objects(self, epoch: int) -> Tensor:
-        """All objects of an epoch (images, h, w), uint8."""
+    def _objects(self, epoch: int) -> NDArray:
+        """All objects of an epoch (images, h, w), in the type of the images."""
         config = self.config
         epoch = epoch if config.solver.fresh_each_epoch(config.variant) else 0
         if self._placed is None or self._placed[0] != epoch:
             indices = np.arange(self.images)
-            tiles = self.data.images[indices]
-            objects = config.solver.objects(tiles, indices, config.variant, config.preset, config.seed, epoch)
-            self._placed = epoch, torch.from_numpy(objects)
+            images = self.data.images[indices]
+            self._placed = epoch, config.solver.objects(images, indices, self.problem, seed=config.seed, epoch=epoch)
         return self._placed[1]
 
     @torch.inference_mode()
@@ -330,7 +333,7 @@ class _Training:
 
         With noise, the photons of these images go in equal ratios from the fewest to the most.
         """
-        model = self.config.solver.model(self.config.preset)
+        model = self.config.solver.model(self.problem)
         model.load_state_dict(state)
         model.eval().to(self.fabric.device)
         indices = np.arange(len(self.data) - self.held_out, len(self.data))

@@ -40,7 +40,7 @@ def _tiny():
     """A network that learns within a test, and few images to measure it by."""
     small = {"widths": (8, 16), "mixers": 1, "heads": 2}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(UNetB, "model", classmethod(lambda cls, preset: ImageModel(**small)))
+        patch.setattr(UNetB, "model", lambda self, problem: ImageModel(**small))
         patch.setattr("solvers.training.config.HELD_OUT", 8)
         yield
 
@@ -169,8 +169,14 @@ def test_weights_are_replaced_on_request(train, trained):
     [
         ("solver", "er", ["'er'", "unet_b, unet_a"]),
         ("solver", "nobody", ["'nobody'", "unet_b, unet_a"]),
+        ("solver", "unet_b[preset=best]", ["preset", "best", "paper"]),
+        ("solver", "unet_b[weights=mine.safetensors]", ["unet_b[weights=mine.safetensors]", "--start-from"]),
+        ("start_from", "none.safetensors", ["none.json", "missing"]),
+        ("photons", "1e9:1e3", ["--photons", "1e9:1e3", "1e3:1e9"]),
+        ("photons", "many", ["--photons", "many"]),
+        ("frame", "27", ["28x28", "27x27"]),
+        ("grid", "9x", ["--grid", "9x", "96x128"]),
         ("variant", "mirror", ["--variant", "mirror", "shift_flip"]),
-        ("preset", "best", ["--preset", "best", "paper"]),
         ("images", -1, ["--images", "-1"]),
         ("images", 1993, ["--images 1993", "1992"]),
         ("images", 10**30, ["--images"]),

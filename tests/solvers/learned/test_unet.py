@@ -12,9 +12,10 @@ from oracles import conjugate_flip
 
 from bench.score.metrics import adjusted_mse
 from datasets import VARIANTS, Measurement, Variant, measure, place, placements
+from datasets.problem import Problem
 from solvers import Backend, Streams
 from solvers.base import Status
-from solvers.errors import UnavailableError
+from solvers.errors import ParameterError, UnavailableError
 from solvers.learned import encoding
 from solvers.learned.image_model import ImageModel
 from solvers.learned.model import intensities
@@ -58,7 +59,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     solvers = {}
     for kind in (TinyA, TinyB):
-        plan = TrainingConfig(solver=kind, epochs=1, batch=12, output=folder, accelerator="cpu", threads=1)
+        plan = TrainingConfig(solver=kind(), epochs=1, batch=12, output=folder, accelerator="cpu", threads=1)
         solvers[kind.name] = kind(weights=str(train(plan, few_images(), adjusted_mse)))
         solvers[kind.name].prepare(Backend(), "shift_flip")
     return solvers
@@ -153,12 +154,12 @@ def test_every_model_learns_from_its_loss(model, frames):
 @pytest.mark.parametrize(("one", "other"), [("none", "shift"), ("flip", "shift_flip")])
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_after_centring_shifts_make_no_difference_to_unet_a(one, other, preset):
-    data = few_images(60)
+    data, solver = few_images(60), UNetA(preset=preset)
     mine, theirs = (
-        UNetA.objects(data.images, np.arange(60), Variant(v), preset, seed=0, epoch=0) for v in (one, other)
+        solver.objects(data.images, np.arange(60), Problem(variant=v), seed=0, epoch=0) for v in (one, other)
     )
     np.testing.assert_array_equal(mine, theirs)
-    assert UNetA.file_name(preset, Variant(one)) == UNetA.file_name(preset, Variant(other))
+    assert solver.file_name(Variant(one)) == solver.file_name(Variant(other))
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
@@ -167,15 +168,16 @@ def test_unet_a_learns_one_orientation_of_each_object(preset):
     data = few_images(60)
     turned = data.images[:, ::-1, ::-1]
     mine, theirs = (
-        UNetA.objects(tiles, np.arange(60), Variant.FLIP, preset, seed=0, epoch=0) for tiles in (data.images, turned)
+        UNetA(preset=preset).objects(tiles, np.arange(60), Problem(variant="flip"), seed=0, epoch=0)
+        for tiles in (data.images, turned)
     )
     np.testing.assert_array_equal(mine, theirs)
 
 
 def test_canonical_training_data_have_the_intensities_of_the_images():
     data = few_images(20)
-    canonical = UNetA.objects(data.images, np.arange(20), Variant.SHIFT_FLIP, "default", seed=0, epoch=0)
-    placed = UNetB.objects(data.images, np.arange(20), Variant.SHIFT_FLIP, "default", seed=0, epoch=0)
+    canonical = UNetA().objects(data.images, np.arange(20), Problem(), seed=0, epoch=0)
+    placed = UNetB().objects(data.images, np.arange(20), Problem(), seed=0, epoch=0)
     mine, theirs = (measure(x.astype(float)).intensities for x in (canonical, placed))
     np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6 * theirs.max())
 
@@ -184,10 +186,10 @@ def test_canonical_training_data_have_the_intensities_of_the_images():
 def test_unet_b_sees_fresh_flips_and_shifts_each_epoch(variant):
     data = few_images(30)
     first, again, second = (
-        UNetB.objects(data.images, np.arange(30), Variant(variant), "default", seed=0, epoch=e) for e in (0, 0, 1)
+        UNetB().objects(data.images, np.arange(30), Problem(variant=variant), seed=0, epoch=e) for e in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
-    assert np.array_equal(first, second) == (not UNetB.fresh_each_epoch(Variant(variant)))
+    assert np.array_equal(first, second) == (not UNetB().fresh_each_epoch(Variant(variant)))
 
 
 # What a solver promises
@@ -324,7 +326,8 @@ def test_bf16_is_another_precision_and_nearly_the_same_answer(trained, frames):
 
 
 def test_missing_weights_come_with_the_command_that_makes_them(tmp_path):
-    with pytest.raises(UnavailableError, match="python -m bench train --solver unet_b --variant none --preset paper"):
+    command = r"python -m bench train --solver 'unet_b\[preset=paper\]' --variant none"
+    with pytest.raises(UnavailableError, match=command):
         TinyB(preset="paper", weights=str(tmp_path / "none.safetensors")).prepare(Backend(), "none")
 
 
@@ -354,6 +357,19 @@ def test_measurements_that_the_network_was_not_made_for_are_refused(name, traine
         solve(trained[name], measure(frames * 1j))
 
 
+@pytest.mark.parametrize(
+    ("solver", "frame", "grid", "message"),
+    [
+        (UNetA(), 20, 50, "no grid of 50x50: both sides must be at least 64"),
+        (UNetB(), 80, 160, "no frame of 80x80: at most 64 pixels a side"),
+        (UNetB(preset="paper"), 42, (96, 100), "no grid of 96x100: both sides must be the same multiple of 8"),
+    ],
+)
+def test_a_problem_that_a_network_cannot_have_is_refused(solver, frame, grid, message):
+    with pytest.raises(ParameterError, match=message):
+        solver.model(Problem(frame=frame, grid=grid))
+
+
 def test_a_solver_that_was_not_prepared_says_so(frames):
     with pytest.raises(RuntimeError, match="prepare"):
         solve(TinyA(), measure(frames))
@@ -361,6 +377,6 @@ def test_a_solver_that_was_not_prepared_says_so(frames):
 
 def test_both_solvers_have_networks_of_one_size():
     """The comparison of the paper is one of training data, not of networks: under 2.2 million weights each."""
-    sizes = [sum(p.numel() for p in kind.model("default").unet.parameters()) for kind in (UNetA, UNetB)]
+    sizes = [sum(p.numel() for p in kind().model(Problem()).unet.parameters()) for kind in (UNetA, UNetB)]
     assert abs(sizes[0] - sizes[1]) < 2_000
     assert max(sizes) < 2_200_000
