@@ -139,8 +139,8 @@ class LearnedSolver(Solver):
         """It was trained on whole patterns of real objects, in a frame and on a grid that its card names."""
         trained = problem.model_copy(update={"object": "real", "mask": "none"})
         with contextlib.suppress(weight_files.WeightsError):
-            card = weight_files.read_card(*self.files(problem.variant))
-            trained = trained.model_copy(update=card.problem().model_dump(include={"frame", "grid"}))
+            known = weight_files.read_card(*self.files(problem.variant)).problem()
+            trained = trained.model_copy(update={"frame": known.frame, "grid": known.grid})
         other = tuple(name for name in COLUMNS if getattr(problem, name) != getattr(trained, name))
         return f"{self.name} was trained on {trained.words(other)}, not on {problem.words(other)}" if other else ""
 

@@ -226,11 +226,14 @@ class _Training:
         if config.start_from:
             weights.start_from(self.model, config.start_from)
         hidden, others = hidden_weights(self.model, self.model.ends())
-        self.optimizers: list[torch.optim.Optimizer] = [
-            Muon(hidden, weight_decay=WEIGHT_DECAY),
-            torch.optim.AdamW(others, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True),
-        ]
-        self.relative_rates = (MUON_RATE, 1.0)
+        self.optimizers: list[torch.optim.Optimizer] = []
+        self.relative_rates: list[float] = []
+        if hidden:
+            self.optimizers.append(Muon(hidden, weight_decay=WEIGHT_DECAY))
+            self.relative_rates.append(MUON_RATE)
+        if others:
+            self.optimizers.append(torch.optim.AdamW(others, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True))
+            self.relative_rates.append(1.0)
         self.average = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
         if config.resume and config.checkpoint.exists():
             self._resume()

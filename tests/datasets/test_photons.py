@@ -50,7 +50,7 @@ def test_the_frequencies_that_are_their_own_opposite(grid, own):
 @pytest.mark.parametrize("grid", [(8, 8), (7, 8), (8, 9)])
 def test_counts_on_the_half_plane_are_distributed_as_those_of_the_whole(small_objects, grid):
     """Mean and variance of every coefficient over many draws, against the half plane of whole measurements."""
-    x, draws, photons = small_objects[:1, :4, :4], 2000, 200.0
+    x, draws, photons = small_objects[:1, :4, :4], 4000, 2e3
     clean = half_plane(measure(x, grid=grid).intensities)[0]
     rng = np.random.default_rng(1)
     mine = np.array([count_half_plane(clean, grid[1], photons, rng) for _ in range(draws)])

@@ -13,12 +13,12 @@ from oracles import conjugate_flip
 from bench.score.metrics import adjusted_mse
 from datasets import VARIANTS, Measurement, Variant, measure, place, placements
 from datasets.problem import Problem
-from solvers import Backend, Streams
+from solvers import Backend, Streams, create
 from solvers.base import Status
 from solvers.errors import ParameterError, UnavailableError
 from solvers.learned import encoding
 from solvers.learned.image_model import ImageModel
-from solvers.learned.model import intensities
+from solvers.learned.model import intensities, photon_level
 from solvers.learned.phase_model import PhaseModel, PlanePhaseModel, invert, phase_error
 from solvers.learned.unet_a import UNetA
 from solvers.learned.unet_b import UNetB
@@ -329,6 +329,64 @@ def test_missing_weights_come_with_the_command_that_makes_them(tmp_path):
     command = r"python -m bench train --solver 'unet_b\[preset=paper\]' --variant none"
     with pytest.raises(UnavailableError, match=command):
         TinyB(preset="paper", weights=str(tmp_path / "none.safetensors")).prepare(Backend(), "none")
+
+
+def test_the_name_of_weights_may_have_blanks():
+    solver = UNetA(preset="noise", weights="runs/{solver}/{preset}-{variant}.safetensors")
+    assert solver.label == "unet_a[preset=noise,weights=runs/{solver}/{preset}-{variant}.safetensors]"
+    assert [str(path) for path in solver.files("shift_flip")] == ["runs/unet_a/noise-flip.safetensors"]
+    assert [str(path) for path in solver.files("none")] == ["runs/unet_a/noise-none.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("{size}.safetensors", r"unknown {size}: choose from {solver}, {preset}, {variant}"),
+        ("{}.safetensors", r"unknown {}: choose from"),
+        ("{variant.safetensors", r"write {{ and }} for braces"),
+    ],
+)
+def test_a_blank_that_nothing_fills_is_refused(name, message):
+    with pytest.raises(ParameterError, match=message):
+        create(f"unet_a[weights={name}]")
+
+
+def test_the_shipped_weights_are_for_the_problems_of_the_paper_alone():
+    assert UNetA().refusal(Problem(variant="flip", photons=1e5)) == ""
+    assert UNetA().refusal(Problem(frame=(40, 42))) == "unet_a was trained on frame 42x42, not on frame 40x42"
+    assert UNetB().refusal(Problem(object="complex")) == "unet_b was trained on real, not on complex"
+
+
+def test_a_network_that_is_told_the_photons_answers_differently_for_different_ones(half):
+    torch.manual_seed(0)
+    model = PhaseModel(counts=True, **TINY).eval()
+    level = photon_level(torch.tensor([1e3, 1e6, 1e9, torch.inf, 0]))
+    torch.testing.assert_close(level, torch.tensor([-1.0, 0, 1, 1, -2]))
+    with torch.inference_mode():
+        few, many, most, none = (model.output(half, p and torch.full((6,), p)) for p in (1e4, 1e8, 1e12, None))
+    assert not torch.equal(few, many)
+    assert torch.equal(most, none)
+
+
+def test_the_photons_that_a_network_is_told_are_those_of_the_noise(frames, monkeypatch, tmp_path):
+    plan = TrainingConfig(solver=TinyA(preset="noise"), epochs=1, batch=12, output=tmp_path, threads=1)
+    solver = TinyA(preset="noise", weights=train(plan, few_images(), adjusted_mse))
+    solver.prepare(Backend(), "shift_flip")
+    answer, told = solver._model.reconstruct, []
+    monkeypatch.setattr(solver._model, "reconstruct", lambda half, p: told.append(p[:6]) or answer(half, p))
+    for photons in (1e4, 1e7, None):
+        solve(solver, measure(3 * frames, photons=photons))
+    torch.testing.assert_close(told[0].log10(), torch.full((6,), 4.0), atol=0.1, rtol=0)
+    torch.testing.assert_close(told[1].log10(), torch.full((6,), 7.0), atol=0.1, rtol=0)
+    assert (told[2] > 1e20).all()
+
+
+def test_an_answer_of_another_shape_is_refused(trained, frames, monkeypatch):
+    model = trained["unet_a"]._model
+    answer = model.reconstruct
+    monkeypatch.setattr(model, "reconstruct", lambda half, photons: answer(half, photons)[:, :42])
+    with pytest.raises(ParameterError, match=r"images \(16, 42, 96\): they must have the shape of the grid"):
+        solve(trained["unet_a"], measure(frames))
 
 
 def test_weights_of_another_variant_are_refused(trained):
