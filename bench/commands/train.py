@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from bench.errors import Exit, RequestError
 from bench.store.lock import Lock
-from datasets import VARIANTS, ImageSet, load_images
-from solvers.errors import BrokenPluginError, ParameterError
+from datasets import VARIANTS, DatasetError, ImageSet, load_images
+from solvers.errors import ParameterError, SolverError, printable
 from solvers.labels import read_label
 from solvers.learned.base import LearnedSolver
-from solvers.registry import BUILT_IN, blaming, create, solver_class
+from solvers.registry import BUILT_IN, create, solver_class
 from solvers.training.config import TrainingConfig
 from solvers.training.interruption import terminated_as_interrupted
 
@@ -103,15 +103,18 @@ def request(solver: str, **given: Any) -> Training:
 
 @contextlib.contextmanager
 def _blaming_a_plugin(label: str) -> Iterator[None]:
-    """What the code of a plug-in raises is its failure, not a bug of phasebench."""
+    """Whatever else the code of a plug-in raises is its failure, not a bug of phasebench."""
     if read_label(label)[0] in BUILT_IN:
         yield
         return
     try:
-        with blaming(f"solver '{label}' cannot be trained"):
-            yield
-    except BrokenPluginError as error:
-        raise FailedTrainingError(str(error)) from error
+        yield
+    except (RequestError, SolverError, DatasetError, OSError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise FailedTrainingError(
+            f"solver '{label}' cannot be trained: {type(error).__name__}: {printable(str(error))}"
+        ) from error
 
 
 def _learned_solver(label: str) -> LearnedSolver:

@@ -174,7 +174,7 @@ class LearnedSolver(Solver):
         range of float32 in the unit of the measurement.
 
         Raises:
-            UnavailableError: the measurement is of a complex object, or of another frame or grid than the network's.
+            UnavailableError: the measurement is of a complex object, or on another grid than the network's.
         """
         import torch
 
@@ -219,7 +219,7 @@ class LearnedSolver(Solver):
         )
         narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
         with narrow:  # which leaves Fourier transforms and what the network answers in float32
-            images = self._model.reconstruct(half, photons).cpu().numpy()
+            images = self._model.reconstruct(half, photons).float().cpu().numpy()
         if images.shape != (len(half), *intensities.shape[1:]):
             raise ParameterError(
                 f"the network of {self.name} answers with images {images.shape}: they must have the shape of the grid, "

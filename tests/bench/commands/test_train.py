@@ -395,3 +395,10 @@ def test_what_the_code_of_others_raises_is_their_failure(theirs, train, monkeypa
     done = train(solver="theirs")
     assert done.status == 3
     assert done.err.splitlines()[-1] == "bench: solver 'theirs' cannot be trained: ZeroDivisionError: deep"
+
+
+def test_a_training_of_others_that_was_stopped_is_no_failure_of_theirs(theirs, train, stop):
+    stop(signal.SIGTERM)
+    done = train(solver="theirs", images=36)
+    assert done.status == 130
+    assert done.err.splitlines()[-1] == "bench: stopped; the same command goes on after step 1"

@@ -16,7 +16,7 @@ from datasets.problem import Problem
 from solvers import Backend, Streams, create
 from solvers.base import Status
 from solvers.errors import ParameterError, UnavailableError
-from solvers.learned import encoding
+from solvers.learned import encoding, weights
 from solvers.learned.image_model import ImageModel
 from solvers.learned.model import intensities, photon_level
 from solvers.learned.phase_model import PhaseModel, PlanePhaseModel, invert, phase_error
@@ -355,6 +355,24 @@ def test_the_shipped_weights_are_for_the_problems_of_the_paper_alone():
     assert UNetA().refusal(Problem(variant="flip", photons=1e5)) == ""
     assert UNetA().refusal(Problem(frame=(40, 42))) == "unet_a was trained on frame 42x42, not on frame 40x42"
     assert UNetB().refusal(Problem(object="complex")) == "unet_b was trained on real, not on complex"
+
+
+@pytest.mark.parametrize("path", sorted(weights.FOLDER.glob("*-default-*.safetensors")), ids=lambda path: path.stem)
+def test_the_noiseless_weights_of_the_package_know_nothing_of_photons(path, half):
+    card, tensors = weights.read(path)
+    assert (card.frame, card.grid, card.photons, card.started_from, card.parameters) == (
+        "42x42",
+        "96x96",
+        "none",
+        "",
+        {},
+    )
+    model = create(card.solver).model(card.problem()).eval()
+    assert model.shapes() == card.architecture
+    weights.fill(model, tensors, path)
+    with torch.inference_mode():
+        few, none = (model.reconstruct(half[:1], photons) for photons in (torch.tensor([1e3]), None))
+    assert torch.equal(few, none)
 
 
 def test_a_network_that_is_told_the_photons_answers_differently_for_different_ones(half):
