@@ -105,7 +105,9 @@ def run(
     "train --solver unet_b --variant none --images 2000 --epochs 1 --output runs/try",
 )
 def train(
-    solver: Annotated[str, typer.Option(help="unet_a or unet_b.")],
+    solver: Annotated[
+        str, typer.Option(help="Label of a learned solver: unet_a, 'unet_b[preset=noise]', or a plug-in.")
+    ],
     variant: Annotated[str, typer.Option(help="Symmetries of the training data: none, flip, shift or shift_flip.")],
     output: Annotated[
         Path | None, _PathOption(help="Folder of weights, checkpoint and history; runs/train if absent.")
@@ -116,7 +118,13 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the images; fixes the learning-rate schedule. 10 if absent.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="default, or paper.")] = None,
+    frame: Annotated[str | None, typer.Option(help="Size, such as 42 or 40x48; without it, the image set's.")] = None,
+    grid: Annotated[str | None, typer.Option(help="Size of the pattern; without it, the image set's.")] = None,
+    photons: Annotated[
+        str | None,
+        typer.Option(help="Poisson noise: none, a number, or a range such as 1e3:1e9; without it, the preset's."),
+    ] = None,
+    start_from: Annotated[Path | None, _PathOption(help="Weights to begin with, instead of random ones.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of initialisation, order and placements.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images in a step; 32 if absent.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its highest; 0.001 if absent.")] = None,
@@ -138,7 +146,10 @@ def train(
     weights = train_command(
         solver,
         variant=variant,
-        preset=preset,
+        frame=frame,
+        grid=grid,
+        photons=photons,
+        start_from=start_from,
         images=images,
         epochs=epochs,
         batch=batch,

@@ -89,9 +89,7 @@ class ImageSet:
 
         An image has the same values in whatever choice it is.
         """
-        images = self.images[indices]
-        white = _WHITE.get(images.dtype)
-        return images if white is None else images.astype(np.float32) / np.float32(white)
+        return as_floats(self.images[indices])
 
 
 class ImageSource(BaseModel, ABC):
@@ -132,6 +130,12 @@ class ImageSource(BaseModel, ABC):
         """
         if folder is not None:
             raise DatasetError(f"data folder '{folder}' is of no use: the dataset '{self.label}' {because}")
+
+
+def as_floats(images: NDArray) -> NDArray:
+    """Images (N, h, w) as floating-point numbers: uint8 / 255 and uint16 / 65535 as float32, others as they are."""
+    white = _WHITE.get(images.dtype)
+    return images if white is None else images.astype(np.float32) / np.float32(white)
 
 
 def fast_even(least: int) -> int:

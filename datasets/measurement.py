@@ -136,7 +136,7 @@ def measure(
     *,
     indices: ArrayLike | None = None,
     grid: tuple[int, int] = GRID,
-    photons: float | None = None,
+    photons: float | ArrayLike | None = None,
     mask: NDArray[np.bool_] | None = None,
     seed: int = 0,
     split: str = "test",
@@ -147,9 +147,9 @@ def measure(
     A real object is known to be nonnegative where none of its pixels is below zero by more than the rounding errors
     of its largest one, in the precision of the objects.
 
-    With `photons`, each image's intensities are Poisson counts with that many photons expected in all, scaled
-    back to the units of the noiseless intensities. The counts are drawn once per image from (seed, split,
-    index): every solver sees the same ones. An image without any light stays all zero.
+    With `photons`, one number or one for each image, its intensities are Poisson counts with that many photons
+    expected in all, scaled back to the units of the noiseless intensities. The counts are drawn once per image from
+    (seed, split, index): every solver sees the same ones. An image without any light stays all zero.
 
     Where `mask` (m1, m2) is False nothing is measured, and the intensities are NaN.
 
@@ -164,9 +164,11 @@ def measure(
         raise ValueError(f"{len(numbers)} indices for {len(objects)} images")
     intensities = forward(objects, grid, threads)
     if photons is not None:
-        if not (np.isfinite(photons) and photons > 0):
-            raise ValueError(f"photons must be positive, got {photons}")
-        intensities = _poisson(intensities, photons, numbers, seed, split, threads)
+        expected = np.asarray(photons, dtype=np.float64)
+        if expected.shape not in ((), (len(objects),)) or not np.all(np.isfinite(expected) & (expected > 0)):
+            raise ValueError(f"photons must be positive, one number or one for each image, got {photons}")
+        each = np.broadcast_to(expected, len(objects))
+        intensities = _poisson(intensities, each, numbers, seed, split, threads)
     if mask is not None:
         intensities[:, ~arrays.mask("mask", mask, intensities.shape[1:])] = np.nan
     real = not np.iscomplexobj(objects)
@@ -189,7 +191,7 @@ def _nonnegative(objects: NDArray) -> NDArray[np.bool_]:
 
 def _poisson(
     intensities: NDArray[np.float64],
-    photons: float,
+    photons: NDArray[np.float64],
     indices: NDArray[np.int64],
     seed: int,
     split: str,
@@ -198,12 +200,14 @@ def _poisson(
     noisy = np.empty_like(intensities)
 
     def count(block: slice) -> None:
-        for counts, expected, index in zip(noisy[block], intensities[block], indices[block], strict=True):
+        for counts, expected, light, index in zip(
+            noisy[block], intensities[block], photons[block], indices[block], strict=True
+        ):
             rng = np.random.default_rng([seed, split_code(split), int(index), NOISE])
             exponent = exponents(expected.max())
             relative = times_two_to_the(expected, -exponent)
             total = relative.sum()
-            seen = rng.poisson(relative * (photons / total)) * (total / photons) if total > 0 else relative
+            seen = rng.poisson(relative * (light / total)) * (total / light) if total > 0 else relative
             counts[:] = times_two_to_the(seen, exponent)
 
     map_blocks(count, len(noisy), _BLOCK, threads)

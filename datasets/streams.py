@@ -11,6 +11,7 @@ NOISE = 2
 START = 3
 ATOMS = 4
 PARTNER = 5
+TRAINING_NOISE = 6
 
 _SPLITS = {"train": 0, "test": 1}
 

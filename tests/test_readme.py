@@ -9,12 +9,20 @@ import subprocess
 import sys
 import tomllib
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from networks import few_images
 
+from bench.score.metrics import adjusted_mse
+from datasets import measure
+from datasets.problem import Problem
+from solvers import Backend, Streams
 from solvers.labels import split_labels
 from solvers.registry import canonical
+from solvers.training.config import TrainingConfig
+from solvers.training.trainer import train
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -74,6 +82,17 @@ def test_the_example_of_a_published_solver_installs_and_runs_as_it_is_printed(be
     errors = rows().groupby("solver")["mse"].apply(list)
     assert errors["mine[iterations=3]"] == pytest.approx(errors["er[iterations=3]"], rel=1e-3)
     monkeypatch.delitem(sys.modules, module)
+
+
+def test_the_example_of_a_network_is_trained_as_it_is_printed(tmp_path):
+    namespace = {}
+    exec(block("python", "class MyNet"), namespace)
+    mynet = namespace["MyNet"]
+    plan = TrainingConfig(solver=mynet(width=8), output=tmp_path, epochs=1, batch=12, accelerator="cpu", threads=1)
+    solver = mynet(width=8, weights=train(plan, few_images(), adjusted_mse))
+    solver.prepare(Backend(), Problem(variant="shift_flip"))
+    found = solver.solve(measure(np.ones((2, 42, 42))), Streams())
+    assert np.isfinite(found.images).all()
 
 
 def labels_in_print() -> list[str]:

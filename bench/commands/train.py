@@ -9,18 +9,18 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
 from bench.errors import Exit, RequestError, StoppedError, say
 from bench.request import told
 from bench.store.lock import Lock
-from datasets import VARIANTS, ImageSet, load_images
-from datasets.located import located
-from solvers.errors import ParameterError
-from solvers.learned.base import LearnedSolver, Preset
-from solvers.registry import BUILT_IN, names, solver_class
+from datasets import VARIANTS, DatasetError, ImageSet, load_images
+from solvers.errors import ParameterError, SolverError, printable
+from solvers.labels import read_label
+from solvers.learned.base import LearnedSolver
+from solvers.registry import BUILT_IN, create, solver_class
 from solvers.training.config import TrainingConfig
 from solvers.training.interruption import terminated_as_interrupted
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # As solvers.files names the temporaries of a training's files; the group is the training.
 _TEMPORARY = re.compile(
-    rf"\.([\w.-]+-({'|'.join(get_args(Preset))})-({'|'.join(VARIANTS)}))"
+    rf"\.([\w.-]+-[\w-]+-({'|'.join(VARIANTS)}))"
     r"\.(safetensors|json|checkpoint|history\.csv|history\.png)\.[a-z0-9_]{8}"
 )
 
@@ -47,7 +47,7 @@ class Training(TrainingConfig):
 
 
 class FailedTrainingError(RequestError):
-    """A training diverged."""
+    """A training diverged, or the code of a plug-in raised an error."""
 
     status: ClassVar[Exit] = Exit.SOLVER
 
@@ -56,7 +56,7 @@ def train_command(solver: str, **given: Any) -> Path:
     """Train a learned solver and write its weights, their card and the history. Returns the path of the weights.
 
     Args:
-        solver: its name.
+        solver: its label. The code of a plug-in runs in this process.
         given: the fields of a `Training`; None stands for the default.
 
     Raises:
@@ -65,7 +65,7 @@ def train_command(solver: str, **given: Any) -> Path:
         DatasetError: the images cannot be read.
     """
     asked = request(solver, **given)
-    with terminated_as_interrupted():
+    with terminated_as_interrupted(), _blaming_a_plugin(solver):
         try:
             data, finished = _prepare(asked)
         except KeyboardInterrupt as error:
@@ -84,19 +84,41 @@ def request(solver: str, **given: Any) -> Training:
         ParameterError: the solver is unknown, or has nothing to train.
     """
     values = {name: value for name, value in given.items() if value is not None}
+    learned = _learned_solver(solver)
     try:
-        return Training(solver=_learned_solver(solver), **values)
+        return Training(solver=learned, **values)
     except ValidationError as error:
         raise RequestError(told(error.errors()[0])) from error
 
 
-def _learned_solver(name: str) -> type[LearnedSolver]:
-    if name in names() or located(name):
-        kind = solver_class(name)
-        if issubclass(kind, LearnedSolver):
-            return kind
-    learned = [built_in for built_in in BUILT_IN if issubclass(solver_class(built_in), LearnedSolver)]
-    raise ParameterError(f"unknown learned solver '{name}': choose from {', '.join(learned)}")
+@contextlib.contextmanager
+def _blaming_a_plugin(label: str) -> Iterator[None]:
+    """Whatever else the code of a plug-in raises is its failure, not a bug of phasebench."""
+    if read_label(label)[0] in BUILT_IN:
+        yield
+        return
+    try:
+        yield
+    except (RequestError, SolverError, DatasetError, OSError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise FailedTrainingError(
+            f"solver '{label}' cannot be trained: {type(error).__name__}: {printable(str(error))}"
+        ) from error
+
+
+def _learned_solver(label: str) -> LearnedSolver:
+    solver = create(label)
+    if not isinstance(solver, LearnedSolver):
+        learned = [name for name in BUILT_IN if issubclass(solver_class(name), LearnedSolver)]
+        raise ParameterError(
+            f"solver '{label}' has nothing to train: choose from {', '.join(learned)}, or a plug-in's LearnedSolver"
+        )
+    if solver.weights is not None:
+        raise ParameterError(
+            f"solver '{label}' names weights: --start-from begins with some, --output says where they go"
+        )
+    return solver
 
 
 def _prepare(asked: Training) -> tuple[ImageSet, Path | None]:

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import json
+import math
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from solvers.errors import ParameterError
 from solvers.learned import encoding
+from solvers.learned.network import Network
 from solvers.learned.unet import Architecture, UNet
 
 GRID = (96, 96)
+MOST_PHOTONS = 1e9  # and any number above it: noise that no network sees
 
 
-class RetrievalModel(nn.Module, ABC):
-    """Encoding, U-Net and what its output means.
-
-    Intensities enter as half planes (batch, m1, m2 // 2 + 1) of a real image, zero frequency first. Training hands
-    over objects (batch, h, w) in the very position and orientation that the model is to predict.
+class RetrievalModel(Network):
+    """Encoding, U-Net and what its output means. Intensities may be in any unit.
 
     Attributes:
         plane: the network works on the Fourier plane (log-magnitudes) and not on the autocorrelation.
+        counts: the number of photons is an input of the network.
     """
 
     coordinates: Tensor  # (1, 2, size, size): where a pixel is, which a convolution cannot know
 
-    def __init__(self, outputs: int, plane: bool, grid: tuple[int, int] = GRID, **widths: Any) -> None:
+    def __init__(
+        self, outputs: int, plane: bool, grid: tuple[int, int] = GRID, counts: bool = False, **widths: Any
+    ) -> None:
         super().__init__()
         self.grid = grid
         self.plane = plane
+        self.counts = counts
         side = grid[0] if plane else encoding.AUTOCORRELATION_WINDOW
         channels = 1 if plane else 3
-        self.architecture = Architecture(inputs=4 * channels + 2, outputs=outputs, size=side // 2, **widths)
+        inputs = 4 * channels + 2 + counts
+        if min(grid) < side or (plane and (grid[0] != grid[1] or side % 8)):
+            raise ParameterError(
+                f"this U-Net has no grid of {grid[0]}x{grid[1]}: "
+                + ("both sides must be the same multiple of 8" if plane else f"both sides must be at least {side}")
+            )
+        self.architecture = Architecture(inputs=inputs, outputs=outputs, size=side // 2, **widths)
         self.unet = UNet(self.architecture)
         for parameter in self.unet.parameters():
             if parameter.ndim == 4:  # torch convolves channels-last images fastest with channels-last weights
@@ -42,19 +54,23 @@ class RetrievalModel(nn.Module, ABC):
             "coordinates", torch.stack(torch.meshgrid(axis, axis, indexing="ij"))[None], persistent=False
         )
 
-    def output(self, half: Tensor) -> Tensor:
+    def output(self, half: Tensor, photons: Tensor | None = None) -> Tensor:
         """What the network says of these intensities: (batch, outputs, size, size).
 
         The input is folded, 2×2 pixels becoming channels: an autocorrelation is twice as wide as its object, so the
-        folded input and the object are of one size, at a quarter of the cost.
+        folded input and the object are of one size, at a quarter of the cost. The number of photons is one more
+        channel, the same everywhere.
         """
         encode = encoding.log_plane if self.plane else encoding.image_space
         folded = nn.functional.pixel_unshuffle(encode(half, self.grid[1]), 2)
-        x = torch.cat([folded, self.coordinates.expand(len(half), -1, -1, -1)], dim=1)
+        channels = [folded, self.coordinates.expand(len(half), -1, -1, -1)]
+        if self.counts:
+            level = photon_level(half.new_full((len(half),), math.inf) if photons is None else photons)
+            channels.append(level[:, None, None, None].expand(-1, 1, *folded.shape[-2:]))
+        x = torch.cat(channels, dim=1)
         return self.unet(x.contiguous(memory_format=torch.channels_last)).float()
 
     def ends(self) -> tuple[nn.Module, nn.Module]:
-        """The first and the last layer, whose weights are not optimised as hidden ones are."""
         return self.unet.stem, self.unet.head
 
     def spectrum(self, objects: Tensor) -> Tensor:
@@ -66,13 +82,13 @@ class RetrievalModel(nn.Module, ABC):
         energy = (half * half_plane_weights(self.grid[1], half.device)).sum(dim=(1, 2), keepdim=True)
         return (energy / (self.grid[0] * self.grid[1])).sqrt()
 
-    @abstractmethod
-    def loss(self, objects: Tensor) -> Tensor:
-        """Mean loss (a scalar) of predicting these objects (batch, h, w) from their intensities."""
+    def shapes(self) -> dict[str, Any]:
+        return json.loads(json.dumps(asdict(self.architecture)))
 
-    @abstractmethod
-    def reconstruct(self, half: Tensor) -> Tensor:
-        """Images (batch, m1, m2) for these intensities."""
+
+def photon_level(photons: Tensor) -> Tensor:
+    """The number of photons as a network sees it: from −1 at 1e3 to 1 at 1e9, even in the logarithm."""
+    return (photons.clamp(1, MOST_PHOTONS).log10() - 6) / 3
 
 
 def intensities(spectrum: Tensor) -> Tensor:

@@ -26,26 +26,26 @@ class PhaseModel(RetrievalModel):
       following, this is what moves the network.
     """
 
-    def __init__(self, **widths: Any) -> None:
-        super().__init__(outputs=1, plane=False, **widths)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(outputs=1, plane=False, **options)
 
-    def drawn(self, half: Tensor) -> Tensor:
+    def drawn(self, half: Tensor, photons: Tensor | None) -> Tensor:
         """The drawn image (batch, 32, 32), for objects of unit norm."""
-        return self.output(half)[:, 0]
+        return self.output(half, photons)[:, 0]
 
-    def phases(self, half: Tensor) -> Tensor:
+    def phases(self, half: Tensor, photons: Tensor | None) -> Tensor:
         """Unit phases on the half plane (batch, m1, m2 // 2 + 1)."""
-        return unit(self.spectrum(self.drawn(half)))
+        return unit(self.spectrum(self.drawn(half, photons)))
 
-    def loss(self, objects: Tensor) -> Tensor:
+    def loss(self, half: Tensor, photons: Tensor | None, objects: Tensor) -> Tensor:
         objects = objects / norm(objects)
         truth = self.spectrum(objects)
-        drawn = self.drawn(intensities(truth))
+        drawn = self.drawn(half, photons)
         image_error = (drawn - objects).square().sum(dim=(1, 2))
         return (phase_error(unit(self.spectrum(drawn)), truth, self.grid[1]) + image_error).mean()
 
-    def reconstruct(self, half: Tensor) -> Tensor:
-        return invert(self.phases(half), half, self.grid)
+    def reconstruct(self, half: Tensor, photons: Tensor | None = None) -> Tensor:
+        return invert(self.phases(half, photons), half, self.grid)
 
 
 class PlanePhaseModel(RetrievalModel):
@@ -55,26 +55,26 @@ class PlanePhaseModel(RetrievalModel):
     is the first term of `PhaseModel`, which needs none of the predicted pairs to be of unit length.
     """
 
-    def __init__(self, **widths: Any) -> None:
-        super().__init__(outputs=8, plane=True, **widths)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(outputs=8, plane=True, **options)
 
-    def phases(self, half: Tensor) -> Tensor:
+    def phases(self, half: Tensor, photons: Tensor | None) -> Tensor:
         """Unit phases on the half plane (batch, m1, m2 // 2 + 1)."""
-        pairs = torch.fft.ifftshift(nn.functional.pixel_shuffle(self.output(half), 2), dim=(-2, -1))
+        pairs = torch.fft.ifftshift(nn.functional.pixel_shuffle(self.output(half, photons), 2), dim=(-2, -1))
         whole = torch.complex(pairs[:, 0].contiguous(), pairs[:, 1].contiguous())
         # The image is real: the prediction for -k is one more prediction for k.
         mirrored = whole.flip((-2, -1)).roll((1, 1), (-2, -1)).conj()
         return unit((whole + mirrored)[..., : self.grid[1] // 2 + 1])
 
-    def loss(self, objects: Tensor) -> Tensor:
+    def loss(self, half: Tensor, photons: Tensor | None, objects: Tensor) -> Tensor:
         origin_first = objects.new_zeros(len(objects), *self.grid)
         rows, columns = objects.shape[1:]
         origin_first[:, :rows, :columns] = objects
         truth = self.spectrum(origin_first.roll((-(rows // 2), -(columns // 2)), (1, 2)))
-        return phase_error(self.phases(intensities(truth)), truth, self.grid[1]).mean()
+        return phase_error(self.phases(half, photons), truth, self.grid[1]).mean()
 
-    def reconstruct(self, half: Tensor) -> Tensor:
-        return invert(self.phases(half), half, self.grid)
+    def reconstruct(self, half: Tensor, photons: Tensor | None = None) -> Tensor:
+        return invert(self.phases(half, photons), half, self.grid)
 
 
 def unit(z: Tensor) -> Tensor:

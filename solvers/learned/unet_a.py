@@ -8,22 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets import Variant, place, placements
-from datasets.variants import GRID
+from datasets.problem import Problem
+from solvers.errors import ParameterError
 from solvers.learned import symmetry
-from solvers.learned.base import LearnedSolver, Preset
+from solvers.learned.unet_solver import Preset, UNetSolver
 
 if TYPE_CHECKING:
-    from solvers.learned.model import RetrievalModel
+    from solvers.learned.network import Network
 
 # The rounded centroid is the only integer centring that keeps an object and its flip together; it can lie far from
 # the middle of a 28×28 content, hence the larger frame.
 _BREAKING: dict[Preset, tuple[symmetry.Index, symmetry.Centring, tuple[int, int]]] = {
     "default": (symmetry.VERTICAL_INDEX, "box", (32, 32)),
     "paper": (symmetry.PAPER_INDEX, "centroid", (56, 56)),
+    "noise": (symmetry.VERTICAL_INDEX, "box", (32, 32)),
 }
 
 
-class UNetA(LearnedSolver):
+class UNetA(UNetSolver):
     name: ClassVar[str] = "unet_a"
     summary: ClassVar[str] = (
         "U-Net trained with symmetries broken; predicts phases, inverts with the measured magnitudes"
@@ -31,35 +33,35 @@ class UNetA(LearnedSolver):
 
     transforms_per_image: ClassVar[int] = 4  # two of the encoding, one of the drawn image, one of the inversion
 
-    @classmethod
-    def model(cls, preset: Preset) -> RetrievalModel:
+    def model(self, problem: Problem) -> Network:
         from solvers.learned.phase_model import PhaseModel, PlanePhaseModel
 
-        return PhaseModel() if preset == "default" else PlanePhaseModel()
+        if self.preset == "paper":
+            return PlanePhaseModel(grid=problem.grid)
+        return PhaseModel(grid=problem.grid, counts=self.preset == "noise")
 
-    @classmethod
-    def equivalent(cls, variant: Variant) -> tuple[Variant, ...]:
+    def equivalent(self, variant: Variant) -> tuple[Variant, ...]:
         """Centring removes the shifts, whose training data are therefore those of the variant without them."""
         return (Variant.FLIP, Variant.SHIFT_FLIP) if variant.flips else (Variant.NONE, Variant.SHIFT)
 
-    @classmethod
+    def fresh_each_epoch(self, variant: Variant) -> bool:
+        return False
+
     def objects(
-        cls,
-        tiles: NDArray[np.uint8],
-        indices: NDArray[np.int64],
-        variant: Variant,
-        preset: Preset,
-        seed: int,
-        epoch: int,
-    ) -> NDArray[np.uint8]:
+        self, images: NDArray, indices: NDArray[np.int64], problem: Problem, *, seed: int, epoch: int
+    ) -> NDArray:
         """Canonical forms, the same in every epoch.
 
         The orientation is decided about the exact centre, and the object then put on the nearest whole pixel: half a
         pixel is no symmetry of an image on a grid. Where the data has no flips there is no flip to break: the
         orientation of the images is knowledge that the variant gives away.
         """
-        deciding, centring, frame = _BREAKING[preset]
-        frames = place(tiles, placements(variant, seed=seed, split="train", indices=indices))
-        if variant.flips:
-            frames = symmetry.orient(frames, GRID, deciding=deciding, centring=centring)
-        return symmetry.recentre(frames, frame, centring)
+        deciding, centring, frame = _BREAKING[self.preset]
+        drawn = placements(problem.variant, seed=seed, split=problem.split, indices=indices)
+        frames = place(images, drawn, problem.frame)
+        if Variant(problem.variant).flips:
+            frames = symmetry.orient(frames, problem.grid, deciding=deciding, centring=centring)
+        try:
+            return symmetry.recentre(frames, frame, centring)
+        except ValueError as error:
+            raise ParameterError(f"{self.name}: {error}") from error

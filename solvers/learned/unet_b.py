@@ -4,49 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from datasets import Variant, place, placements
-from datasets.variants import FRAME
-from solvers.learned.base import LearnedSolver, Preset
+from datasets.problem import Problem
+from solvers.learned.unet_solver import UNetSolver
 
 if TYPE_CHECKING:
-    from solvers.learned.model import RetrievalModel
-
-EPOCHS_AT_MOST = 100_000  # keeps the placements of one seed's epochs apart from those of the next seed
+    from solvers.learned.network import Network
 
 
-class UNetB(LearnedSolver):
+class UNetB(UNetSolver):
     name: ClassVar[str] = "unet_b"
     summary: ClassVar[str] = "U-Net trained on the images as they are; predicts the image from the intensities"
 
     transforms_per_image: ClassVar[int] = 2  # of the encoding
 
-    @classmethod
-    def model(cls, preset: Preset) -> RetrievalModel:
+    def model(self, problem: Problem) -> Network:
         from solvers.learned.image_model import ImageModel
 
-        return ImageModel(FRAME, plane=preset == "paper")
-
-    @classmethod
-    def equivalent(cls, variant: Variant) -> tuple[Variant, ...]:
-        return (variant,)
-
-    @classmethod
-    def fresh_each_epoch(cls, variant: Variant) -> bool:
-        return variant.flips or variant.shifts
-
-    @classmethod
-    def objects(
-        cls,
-        tiles: NDArray[np.uint8],
-        indices: NDArray[np.int64],
-        variant: Variant,
-        preset: Preset,
-        seed: int,
-        epoch: int,
-    ) -> NDArray[np.uint8]:
-        """The images as the variant places them, flipped and shifted anew in every epoch."""
-        drawn = placements(variant, seed=EPOCHS_AT_MOST * seed + epoch, split="train", indices=indices)
-        return place(tiles, drawn)
+        return ImageModel(problem.frame, grid=problem.grid, plane=self.preset == "paper", counts=self.preset == "noise")

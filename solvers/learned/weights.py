@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from datasets.files import read_regular
+from datasets.problem import Problem, show_size
+from datasets.variants import FRAME, GRID
 from solvers.errors import UnavailableError
 from solvers.files import replace_atomically, sha256, write_atomically
 
@@ -46,6 +48,13 @@ class Card:
         machine: processor or GPU, and threads or devices.
         precision: of the training arithmetic.
         validation_mse: mean adjusted relative error on the images held out, of these half-precision weights.
+        frame, grid: of the problem that they are for.
+        photons: of the patterns they were trained on, `none` where these had no noise; the validation goes in equal
+            ratios from the fewest to the most.
+        started_from: SHA-256 of the weights that the training began with, empty where these were random.
+        parameters: of the solver, where they are not its defaults, as a label has them.
+
+    Of a training that was not `bench train`'s, what is not known is null, or empty.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -59,16 +68,31 @@ class Card:
     dataset: str
     split: str
     data_sha256: str
-    images: int
-    validation_images: int
-    seed: int
-    epochs: int
-    batch: int
-    learning_rate: float
-    seconds: float
-    machine: str
-    precision: str
-    validation_mse: float
+    images: int | None = None
+    validation_images: int | None = None
+    seed: int | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
+    seconds: float | None = None
+    machine: str = ""
+    precision: str = ""
+    validation_mse: float | None = None
+    frame: str = show_size(FRAME)
+    grid: str = show_size(GRID)
+    photons: str = "none"
+    started_from: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def problem(self) -> Problem:
+        """The one that these weights are for.
+
+        Raises:
+            ValueError: the card names none.
+        """
+        variant = self.variants[0] if self.variants else ""
+        named = {name: getattr(self, name) for name in ("dataset", "split", "frame", "grid")}
+        return Problem.model_validate(named | {"variant": variant})
 
 
 def card_path(path: Path) -> Path:
@@ -76,11 +100,19 @@ def card_path(path: Path) -> Path:
 
 
 def save(path: Path, tensors: dict[str, Tensor], card: Card) -> Card:
-    """Write weights in half precision with their card; the card's hash is filled in. Returns the card as written."""
+    """Write weights in half precision with their card; the card's hash is filled in. Returns the card as written.
+
+    Raises:
+        WeightsError: the weights are not finite in half precision.
+    """
     import torch
     from safetensors.torch import save as serialise
 
-    content = serialise({name: t.detach().cpu().to(torch.float16).contiguous() for name, t in tensors.items()})
+    narrow = {name: t.detach().cpu().to(torch.float16).contiguous() for name, t in tensors.items()}
+    for name, t in narrow.items():
+        if not t.isfinite().all():
+            raise WeightsError(f"the weights '{name}' are not finite in half precision: {path} is not written")
+    content = serialise(narrow)
     card = Card(**{**asdict(card), "sha256": sha256(content)})
 
     def write(stream: BinaryIO) -> None:
@@ -100,7 +132,9 @@ def read_card(path: Path) -> Card:
         WeightsError: it is missing or not a card.
     """
     try:
-        return TypeAdapter(Card).validate_json(read_regular(card_path(path), LARGEST_CARD))
+        card = TypeAdapter(Card).validate_json(read_regular(card_path(path), LARGEST_CARD))
+        card.problem()
+        return card
     except FileNotFoundError as error:
         raise WeightsError(
             f"{card_path(path)} is missing: weights are only used with the card that was written with them"
@@ -133,14 +167,39 @@ def read_whole(path: Path, card: Card) -> bytes:
     return content
 
 
-def load(
-    path: Path, *, solver: str, preset: str, variant: str, architecture: dict[str, Any]
-) -> tuple[dict[str, Tensor], Card]:
-    """Weights in float32 and their card, after checking that they are whole and made for this use.
+def load(path: Path, *, solver: str, preset: str, variant: str) -> tuple[Card, dict[str, Tensor]]:
+    """The card of weights and the weights in float32, after checking that they are whole and made for this use.
 
     Raises:
-        WeightsError: damaged, or trained for another solver, preset or variant, or of another architecture; or they
-            are no finite floating-point numbers.
+        WeightsError: damaged, or trained for another solver, preset or variant; or they are no finite floating-point
+            numbers.
+    """
+    card, tensors = read(path)
+    if (card.solver, card.preset) != (solver, preset):
+        raise WeightsError(
+            f"{path} was trained for {card.solver}[preset={card.preset}], not for {solver}[preset={preset}]"
+        )
+    if variant not in card.variants:
+        raise WeightsError(f"{path} was trained on variant {' and '.join(card.variants)}, not on '{variant}'")
+    return card, tensors
+
+
+def check_architecture(card: Card, architecture: dict[str, Any], path: Path) -> None:
+    """Refuse weights of this card for a network of another architecture.
+
+    Raises:
+        WeightsError: they differ; the message says how.
+    """
+    differing = differences(card.architecture, architecture)
+    if differing:
+        raise WeightsError(f"{path} has another architecture: {differing}")
+
+
+def read(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    """The card of a weight file, and its weights in float32.
+
+    Raises:
+        WeightsError: it is damaged, or has something else than finite floating-point numbers.
     """
     import torch
     from safetensors import SafetensorError
@@ -149,18 +208,8 @@ def load(
     if not path.is_file():
         raise WeightsError(f"{path} is not a regular file")
     card = read_card(path)
-    content = read_whole(path, card)
-    if (card.solver, card.preset) != (solver, preset):
-        raise WeightsError(
-            f"{path} was trained for {card.solver}[preset={card.preset}], not for {solver}[preset={preset}]"
-        )
-    if variant not in card.variants:
-        raise WeightsError(f"{path} was trained on variant {' and '.join(card.variants)}, not on '{variant}'")
-    differing = differences(card.architecture, json.loads(json.dumps(architecture)))
-    if differing:
-        raise WeightsError(f"{path} has another architecture: {differing}")
     try:
-        tensors = deserialise(content)
+        tensors = deserialise(read_whole(path, card))
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file: {error}") from error
     for name, t in tensors.items():
@@ -168,7 +217,7 @@ def load(
             raise WeightsError(f"{path} has a tensor '{name}' of {str(t.dtype).removeprefix('torch.')}, not of floats")
         if not t.isfinite().all():
             raise WeightsError(f"{path} has a tensor '{name}' with values that are not finite")
-    return {name: t.to(torch.float32) for name, t in tensors.items()}, card
+    return card, {name: t.to(torch.float32) for name, t in tensors.items()}
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
@@ -181,6 +230,26 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     if theirs != ours:
         raise WeightsError(f"{path} has other tensors than the network: {differences(theirs, ours)}")
     model.load_state_dict(tensors)
+
+
+def start_from(model: nn.Module, path: Path) -> None:
+    """Give a network the weights of this file to begin with.
+
+    They may be of a network with fewer inputs: those that come after its last have no effect yet.
+
+    Raises:
+        WeightsError: they cannot be read, or are those of another network.
+    """
+    _, tensors = read(path)
+    ours = model.state_dict()
+    for name in tensors.keys() & ours.keys():
+        known, whole = tensors[name], ours[name].new_zeros(ours[name].shape)
+        if known.ndim == whole.ndim > 1 and known.shape[1] < whole.shape[1]:
+            fitting = whole[:, : known.shape[1]]
+            if fitting.shape == known.shape:
+                fitting.copy_(known)
+                tensors[name] = whole
+    fill(model, tensors, path)
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:

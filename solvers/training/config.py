@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from datasets import ImageSet, Variant
+from datasets.problem import Problem, Size, read_size
 from solvers.errors import ParameterError
-from solvers.learned.base import LearnedSolver, Preset
+from solvers.learned.base import LearnedSolver
 from solvers.learned.weights import card_path
+from solvers.training.photons import PhotonRange
 
 HELD_OUT = 2_000  # the last images of the training set: never trained on, they measure progress
 
@@ -19,11 +21,15 @@ class TrainingConfig(BaseModel):
     """What decides the result of a training, where it goes, and what computes it.
 
     Attributes:
-        solver: the learned solver's class.
+        solver: the learned solver, with its parameters.
+        frame, grid: of the problem, as `Problem` has them; None is what is usual for the images.
         images: how many of the training set, from its beginning; 0 takes all but those held out.
         epochs: passes over them; the learning rate falls to zero at the end of the last.
         batch: images in a step, over all devices. On a CPU 32 stay in the cache.
         learning_rate: at its highest, after the warm-up.
+        photons: expected in all of a pattern with Poisson noise, drawn anew for each image in each epoch, evenly in the
+            logarithm; None is what the preset is made for.
+        start_from: weights to begin with instead of random ones. Inputs that they do not know begin without effect.
         output: folder of the weights, the checkpoint and the history.
         resume: go on from the checkpoint in that folder, if there is one.
         overwrite: replace the weights that lie there.
@@ -35,14 +41,17 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    solver: type[LearnedSolver]
+    solver: LearnedSolver
     variant: Variant = Variant.SHIFT_FLIP
-    preset: Preset = "default"
+    frame: Size | None = None
+    grid: Size | None = None
     images: int = Field(0, ge=0)
     epochs: int = Field(10, ge=1, le=100_000)
     batch: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1e6, allow_inf_nan=False)
     seed: int = Field(0, ge=0, lt=2**63)
+    photons: PhotonRange | None = None
+    start_from: Path | None = None
     output: Path = Path("runs/train")
     resume: bool = True
     overwrite: bool = False
@@ -60,6 +69,42 @@ class TrainingConfig(BaseModel):
             raise ValueError(f"must be auto, or how many, got '{value}'")
         return value
 
+    @field_validator("frame", "grid", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        return None if value is None else read_size(value)
+
+    @field_validator("photons", mode="before")
+    @classmethod
+    def _photons(cls, value: Any) -> PhotonRange | None:
+        return None if value is None else PhotonRange.read(value)
+
+    @property
+    def noise(self) -> PhotonRange:
+        """The photons that are trained with."""
+        return self.photons or PhotonRange.read(self.solver.photons())
+
+    def problem(self, data: ImageSet) -> Problem:
+        """What is to be recovered from what, without its noise.
+
+        Raises:
+            ParameterError: these images make no such problem.
+        """
+        try:
+            problem = Problem(
+                dataset=data.name,
+                split=data.split,
+                variant=self.variant,
+                frame=self.frame or data.frame,
+                grid=self.grid or data.grid,
+            )
+            problem.check(data)
+        except ValidationError as error:
+            raise ParameterError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
+        return problem
+
     @property
     def name(self) -> str:
         """Of the training in its folder, which may hold others: of solver, preset and variant."""
@@ -68,7 +113,7 @@ class TrainingConfig(BaseModel):
     @property
     def file(self) -> Path:
         """Where the weights go."""
-        return self.output / self.solver.file_name(self.preset, self.variant)
+        return self.output / self.solver.file_name(self.variant)
 
     @property
     def checkpoint(self) -> Path:

@@ -8,7 +8,6 @@ number, and a training that was killed and resumed gives the same bits as one th
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
 from collections.abc import Callable
@@ -22,16 +21,20 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets import ImageSet, place, placements
+from datasets import ImageSet, measure
+from datasets.image_set import as_floats
+from datasets.problem import show_size
 from solvers.backend import processors
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
-from solvers.learned.model import RetrievalModel, intensities
+from solvers.learned.base import seen
+from solvers.learned.network import Network
 from solvers.training import checkpoint, machine
 from solvers.training.config import TrainingConfig
 from solvers.training.history import History, Step
 from solvers.training.interruption import Interruption
 from solvers.training.muon import Muon, hidden_weights
+from solvers.training.pairs import Pairs, observe, shuffled
 
 MUON_RATE = 3.0  # learning rate of the hidden weights, relative to that of the others
 WEIGHT_DECAY = 0.01
@@ -115,7 +118,7 @@ def find_finished(config: TrainingConfig, data: ImageSet) -> Path | None:
     """
     config.require_room()
     device(config)
-    asked = identity(config, data, config.solver.model(config.preset))
+    asked = identity(config, data, config.solver.model(config.problem(data)))
     if config.overwrite or not config.file.exists():
         return None
     remedy = "replace them with --overwrite, or choose another --output"
@@ -134,24 +137,27 @@ def find_finished(config: TrainingConfig, data: ImageSet) -> Path | None:
 def resumable_step(config: TrainingConfig, data: ImageSet) -> int | None:
     """The step after which this training would go on, if its checkpoint is asked for; None where there is none."""
     try:
-        asked = identity(config, data, config.solver.model(config.preset))
+        asked = identity(config, data, config.solver.model(config.problem(data)))
         return checkpoint.read_progress(config.checkpoint, asked)["step"]
     except checkpoint.CheckpointError:
         return None
 
 
-def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> dict[str, Any]:
+def identity(config: TrainingConfig, data: ImageSet, model: Network) -> dict[str, Any]:
     """What decides the result, as a card's JSON has it: weights and checkpoints of this training agree in it.
 
     The code is not among it: weights are not trained again because a line of it has changed.
 
     Raises:
         ParameterError, UnavailableError: as `train` does.
+        WeightsError: the weights to start from cannot be read.
     """
     images, held_out = config.counts(data)
+    problem = config.problem(data)
     return {
         "solver": config.solver.name,
-        "preset": config.preset,
+        "preset": config.solver.preset,
+        "parameters": config.solver.own_parameters(),
         "variants": [str(variant) for variant in config.solver.equivalent(config.variant)],
         "dataset": data.name,
         "split": data.split,
@@ -163,7 +169,11 @@ def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> d
         "learning_rate": config.learning_rate,
         "seed": config.seed,
         "precision": precision(config),
-        "architecture": json.loads(json.dumps(asdict(model.architecture))),
+        "frame": show_size(problem.frame),
+        "grid": show_size(problem.grid),
+        "photons": str(config.noise),
+        "started_from": weights.read_card(config.start_from).sha256 if config.start_from else "",
+        "architecture": model.shapes(),
     }
 
 
@@ -204,20 +214,26 @@ class _Training:
         self.steps_per_epoch = self.images // config.batch
         self.steps = config.epochs * self.steps_per_epoch
         self.step, self.seconds, self.validation = 0, 0.0, math.nan
-        self._placed: tuple[int, Tensor] | None = None
+        self._placed: tuple[int, NDArray] | None = None
 
         accelerator, devices = device(config)
         self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision(config))  # type: ignore[arg-type]
         self.fabric.launch()
         torch.manual_seed(config.seed)
-        self.model = config.solver.model(config.preset)
+        self.problem = config.problem(data)
+        self.model = config.solver.model(self.problem)
         self.identity = identity(config, data, self.model)
+        if config.start_from:
+            weights.start_from(self.model, config.start_from)
         hidden, others = hidden_weights(self.model, self.model.ends())
-        self.optimizers: list[torch.optim.Optimizer] = [
-            Muon(hidden, weight_decay=WEIGHT_DECAY),
-            torch.optim.AdamW(others, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True),
-        ]
-        self.relative_rates = (MUON_RATE, 1.0)
+        self.optimizers: list[torch.optim.Optimizer] = []
+        self.relative_rates: list[float] = []
+        if hidden:
+            self.optimizers.append(Muon(hidden, weight_decay=WEIGHT_DECAY))
+            self.relative_rates.append(MUON_RATE)
+        if others:
+            self.optimizers.append(torch.optim.AdamW(others, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True))
+            self.relative_rates.append(1.0)
         self.average = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
         if config.resume and config.checkpoint.exists():
             self._resume()
@@ -261,9 +277,10 @@ class _Training:
             self.history.add(Step(self.step, images, loss, measured, rate, self.seconds))
         return loss, self.config.batch / elapsed
 
-    def _optimise(self, objects: Tensor, rate: float) -> float:
+    def _optimise(self, pairs: Pairs, rate: float) -> float:
         """One step; the mean loss of all devices."""
-        loss = self.parallel.loss(objects)
+        with self.fabric.autocast():  # Fabric itself narrows forward() alone where there is one device
+            loss = self.parallel.loss(*pairs)
         self.model.zero_grad()
         self.fabric.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=1.0)
@@ -287,44 +304,59 @@ class _Training:
         """Exponential moving average of the weights, over fewer steps at first, to forget the random ones."""
         decay = min(1 - 1 / AVERAGE_OVER, (1 + self.step) / (10 + self.step))
         state = self.model.state_dict()
-        torch._foreach_lerp_(list(self.average.values()), [state[name] for name in self.average], 1 - decay)
+        floats = [name for name, t in self.average.items() if t.is_floating_point()]
+        torch._foreach_lerp_([self.average[name] for name in floats], [state[name] for name in floats], 1 - decay)
+        for name in self.average.keys() - floats:
+            self.average[name].copy_(state[name])
 
-    def _batch(self) -> Tensor:
-        """Objects (batch, h, w) of this step: the next of the epoch's permutation, divided between the devices."""
+    def _batch(self) -> Pairs:
+        """What this step learns from: the next of the epoch's permutation, divided between the devices."""
         epoch, position = divmod(self.step, self.steps_per_epoch)
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.images)
+        order = shuffled(self.images, self.config.seed, epoch)
         chosen = order[position * self.config.batch : (position + 1) * self.config.batch]
-        mine = torch.from_numpy(chosen[self.fabric.global_rank :: self.fabric.world_size])
-        return self._objects(epoch)[mine].to(self.fabric.device).float() / 255
+        mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
+        objects = torch.from_numpy(as_floats(self._objects(epoch)[mine])).to(self.fabric.device)
+        return observe(
+            objects.float(), self.problem.grid, self.config.noise, indices=mine, seed=self.config.seed, epoch=epoch
+        )
 
-    def _objects(self, epoch: int) -> Tensor:
-        """All objects of an epoch (images, h, w), uint8."""
+    def _objects(self, epoch: int) -> NDArray:
+        """All objects of an epoch (images, h, w), in the type of the images."""
         config = self.config
         epoch = epoch if config.solver.fresh_each_epoch(config.variant) else 0
         if self._placed is None or self._placed[0] != epoch:
             indices = np.arange(self.images)
-            tiles = self.data.images[indices]
-            objects = config.solver.objects(tiles, indices, config.variant, config.preset, config.seed, epoch)
-            self._placed = epoch, torch.from_numpy(objects)
+            images = self.data.images[indices]
+            self._placed = epoch, config.solver.objects(images, indices, self.problem, seed=config.seed, epoch=epoch)
         return self._placed[1]
 
     @torch.inference_mode()
     def _validate(self, state: dict[str, Tensor]) -> float:
-        """Mean score of these weights on the images held out, placed and measured as the benchmark does."""
-        model = self.config.solver.model(self.config.preset)
+        """Mean score of these weights on the images held out, placed and measured as the benchmark does.
+
+        With noise, the photons of these images go in equal ratios from the fewest to the most.
+        """
+        model = self.config.solver.model(self.problem)
         model.load_state_dict(state)
         model.eval().to(self.fabric.device)
         indices = np.arange(len(self.data) - self.held_out, len(self.data))
-        placement = placements(self.config.variant, seed=self.config.seed, split="train", indices=indices)
-        truth = place(self.data.tiles(indices), placement)
+        truth = self.problem.objects(self.data, indices, self.config.seed)
+        counts = self.config.noise.spread(len(truth))
         scores = []
         for start in range(0, len(truth), VALIDATION_CHUNK):
-            chunk = truth[start : start + VALIDATION_CHUNK]
-            half = intensities(model.spectrum(torch.from_numpy(chunk).to(self.fabric.device)))
-            images = model.reconstruct(half).cpu()
+            chunk = slice(start, start + VALIDATION_CHUNK)
+            measured = measure(
+                truth[chunk],
+                indices=indices[chunk],
+                grid=self.problem.grid,
+                photons=counts[chunk] if self.config.noise.noisy else None,
+                seed=self.config.seed,
+                split="train",
+            )
+            images = model.reconstruct(*(t.to(self.fabric.device) for t in seen(measured.intensities))).cpu()
             if not images.isfinite().all():
                 raise self._diverged("what the network answers is not finite")
-            scores.append(self.score(chunk, images.numpy()))
+            scores.append(self.score(truth[chunk], images.numpy()))
         return float(np.concatenate(scores).mean())
 
     def _diverged(self, what: str) -> DivergedError:

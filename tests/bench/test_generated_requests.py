@@ -159,7 +159,8 @@ def bad_trainings(draw: st.DrawFn) -> list[object]:
     bad = {
         "--solver": others("unet_a", "unet_b"),
         "--variant": others(*VARIANTS),
-        "--preset": others("default", "paper"),
+        "--photons": st.sampled_from(["few", "1e9:1e3", "1e3:", ":", "0", "nan", "1:2:3"]),
+        "--frame": st.sampled_from(["wide", "0", "9x", "-1", "27"]),
         "--precision": others("auto", "32-true", "bf16-mixed"),
         "--accelerator": others("auto", "cpu", "cuda"),
         "--dataset": others(*DATASETS),

@@ -12,6 +12,7 @@ import torch
 from pairs import compare
 from workloads import sample
 
+from datasets.problem import Problem
 from solvers.learned.base import CHUNK
 from solvers.learned.unet_a import UNetA
 from solvers.learned.unet_b import UNetB
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.benchmark(group="unet")
 def network(kind, count: int):
     """The untrained network of a solver, and half planes (count, 96, 49) for it."""
     torch.manual_seed(0)
-    model = kind.model("default").eval()
+    model = kind().model(Problem()).eval()
     _, measurement = sample(count)
     scale = measurement.intensities.max(axis=(1, 2), keepdims=True)
     return model, torch.from_numpy(measurement.intensities / scale)[:, :, :49].float().contiguous()

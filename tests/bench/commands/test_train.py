@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import get_type_hints
 
@@ -16,9 +17,12 @@ from doubles import tree
 from bench.cli import train as train_options
 from bench.commands.train import Training, train_command
 from bench.store.lock import Lock
+from datasets.problem import Problem
+from solvers import Backend, create
 from solvers.learned.image_model import ImageModel
 from solvers.learned.unet_b import UNetB
 from solvers.learned.weights import FOLDER
+from solvers.registry import GROUP
 from solvers.training.interruption import SIGNALS
 
 NAME = "unet_b-default-flip"
@@ -40,7 +44,7 @@ def _tiny():
     """A network that learns within a test, and few images to measure it by."""
     small = {"widths": (8, 16), "mixers": 1, "heads": 2}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(UNetB, "model", classmethod(lambda cls, preset: ImageModel(**small)))
+        patch.setattr(UNetB, "model", lambda self, problem: ImageModel(**small))
         patch.setattr("solvers.training.config.HELD_OUT", 8)
         yield
 
@@ -169,8 +173,14 @@ def test_weights_are_replaced_on_request(train, trained):
     [
         ("solver", "er", ["'er'", "unet_b, unet_a"]),
         ("solver", "nobody", ["'nobody'", "unet_b, unet_a"]),
+        ("solver", "unet_b[preset=best]", ["preset", "best", "paper"]),
+        ("solver", "unet_b[weights=mine.safetensors]", ["unet_b[weights=mine.safetensors]", "--start-from"]),
+        ("start_from", "none.safetensors", ["none.json", "missing"]),
+        ("photons", "1e9:1e3", ["--photons", "1e9:1e3", "1e3:1e9"]),
+        ("photons", "many", ["--photons", "many"]),
+        ("frame", "27", ["28x28", "27x27"]),
+        ("grid", "9x", ["--grid", "9x", "96x128"]),
         ("variant", "mirror", ["--variant", "mirror", "shift_flip"]),
-        ("preset", "best", ["--preset", "best", "paper"]),
         ("images", -1, ["--images", "-1"]),
         ("images", 1993, ["--images 1993", "1992"]),
         ("images", 10**30, ["--images"]),
@@ -352,3 +362,44 @@ def test_what_killed_trainings_have_left_half_written_is_swept_up_and_nothing_el
     other.release()
     assert [path for path in left if path.exists()] == []
     assert all(path.exists() for path in kept)
+
+
+# ---- solvers of others
+
+
+@pytest.fixture
+def theirs(monkeypatch):
+    """A learned solver that comes with a plug-in."""
+    point = EntryPoint("theirs", "networks:TheirSolver", GROUP)
+    monkeypatch.setattr("solvers.registry._plugins", lambda: {"theirs": [point]})
+
+
+def test_a_learned_solver_of_others_is_trained_by_its_label(theirs, train, tmp_path):
+    done = train(solver="theirs[width=5]", frame=30, grid="60x64", photons="1e4:1e6")
+    assert done.status == 0, done.err
+    path = tmp_path / "out" / "theirs-default-flip.safetensors"
+    assert done.out == f"{path}\n"
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert (card["frame"], card["grid"], card["photons"]) == ("30x30", "60x64", "1e4:1e6")
+    label = f"theirs[width=5,weights={tmp_path / 'out' / '{solver}-{preset}-{variant}.safetensors'}]"
+    solver = create(label)
+    solver.prepare(Backend(), Problem(variant="flip"))
+    assert solver.weights_digest() == card["sha256"]
+    assert "finished already" in train(solver="theirs[width=5]", frame=30, grid="60x64", photons="1e4:1e6").err
+
+
+def test_what_the_code_of_others_raises_is_their_failure(theirs, train, monkeypatch):
+    def broken(network, half, photons, objects):
+        raise ZeroDivisionError("deep")
+
+    monkeypatch.setattr("networks.Perceptron.loss", broken)
+    done = train(solver="theirs")
+    assert done.status == 3
+    assert done.err.splitlines()[-1] == "bench: solver 'theirs' cannot be trained: ZeroDivisionError: deep"
+
+
+def test_a_training_of_others_that_was_stopped_is_no_failure_of_theirs(theirs, train, stop):
+    stop(signal.SIGTERM)
+    done = train(solver="theirs", images=36)
+    assert done.status == 130
+    assert done.err.splitlines()[-1] == "bench: stopped; the same command goes on after step 1"

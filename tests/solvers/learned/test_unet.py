@@ -13,12 +13,12 @@ from oracles import conjugate_flip
 from bench.score.metrics import adjusted_mse
 from datasets import VARIANTS, Measurement, Variant, measure, place, placements
 from datasets.problem import Problem
-from solvers import Backend, Streams
+from solvers import Backend, Streams, create
 from solvers.base import Status
-from solvers.errors import UnavailableError
-from solvers.learned import encoding
+from solvers.errors import ParameterError, UnavailableError
+from solvers.learned import encoding, weights
 from solvers.learned.image_model import ImageModel
-from solvers.learned.model import intensities
+from solvers.learned.model import intensities, photon_level
 from solvers.learned.phase_model import PhaseModel, PlanePhaseModel, invert, phase_error
 from solvers.learned.unet_a import UNetA
 from solvers.learned.unet_b import UNetB
@@ -31,6 +31,8 @@ MODELS = {
     "phases from the plane": lambda: PlanePhaseModel(**TINY),
     "image from images": lambda: ImageModel(**TINY),
     "image from the plane": lambda: ImageModel(plane=True, **TINY),
+    "phases from images and counts": lambda: PhaseModel(counts=True, **TINY),
+    "image from images and counts": lambda: ImageModel(counts=True, **TINY),
 }
 
 
@@ -57,7 +59,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     solvers = {}
     for kind in (TinyA, TinyB):
-        plan = TrainingConfig(solver=kind, epochs=1, batch=12, output=folder, accelerator="cpu", threads=1)
+        plan = TrainingConfig(solver=kind(), epochs=1, batch=12, output=folder, accelerator="cpu", threads=1)
         solvers[kind.name] = kind(weights=str(train(plan, few_images(), adjusted_mse)))
         solvers[kind.name].prepare(Backend(), Problem(variant="shift_flip"))
     return solvers
@@ -139,7 +141,8 @@ def test_true_phases_have_no_loss(frames):
 def test_every_model_learns_from_its_loss(model, frames):
     """A loss that some weight cannot influence would train nothing there."""
     objects = torch.from_numpy(frames[:, :32, :32] if isinstance(model, PhaseModel) else frames) + 1e-3
-    model.loss(objects).backward()
+    half = intensities(model.spectrum(objects))
+    model.loss(half, torch.full((6,), 1e5), objects).backward()
     missing = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     model.zero_grad()
     assert not missing
@@ -151,12 +154,12 @@ def test_every_model_learns_from_its_loss(model, frames):
 @pytest.mark.parametrize(("one", "other"), [("none", "shift"), ("flip", "shift_flip")])
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_after_centring_shifts_make_no_difference_to_unet_a(one, other, preset):
-    data = few_images(60)
+    data, solver = few_images(60), UNetA(preset=preset)
     mine, theirs = (
-        UNetA.objects(data.images, np.arange(60), Variant(v), preset, seed=0, epoch=0) for v in (one, other)
+        solver.objects(data.images, np.arange(60), Problem(variant=v), seed=0, epoch=0) for v in (one, other)
     )
     np.testing.assert_array_equal(mine, theirs)
-    assert UNetA.file_name(preset, Variant(one)) == UNetA.file_name(preset, Variant(other))
+    assert solver.file_name(Variant(one)) == solver.file_name(Variant(other))
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
@@ -165,15 +168,16 @@ def test_unet_a_learns_one_orientation_of_each_object(preset):
     data = few_images(60)
     turned = data.images[:, ::-1, ::-1]
     mine, theirs = (
-        UNetA.objects(tiles, np.arange(60), Variant.FLIP, preset, seed=0, epoch=0) for tiles in (data.images, turned)
+        UNetA(preset=preset).objects(tiles, np.arange(60), Problem(variant="flip"), seed=0, epoch=0)
+        for tiles in (data.images, turned)
     )
     np.testing.assert_array_equal(mine, theirs)
 
 
 def test_canonical_training_data_have_the_intensities_of_the_images():
     data = few_images(20)
-    canonical = UNetA.objects(data.images, np.arange(20), Variant.SHIFT_FLIP, "default", seed=0, epoch=0)
-    placed = UNetB.objects(data.images, np.arange(20), Variant.SHIFT_FLIP, "default", seed=0, epoch=0)
+    canonical = UNetA().objects(data.images, np.arange(20), Problem(), seed=0, epoch=0)
+    placed = UNetB().objects(data.images, np.arange(20), Problem(), seed=0, epoch=0)
     mine, theirs = (measure(x.astype(float)).intensities for x in (canonical, placed))
     np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6 * theirs.max())
 
@@ -182,10 +186,10 @@ def test_canonical_training_data_have_the_intensities_of_the_images():
 def test_unet_b_sees_fresh_flips_and_shifts_each_epoch(variant):
     data = few_images(30)
     first, again, second = (
-        UNetB.objects(data.images, np.arange(30), Variant(variant), "default", seed=0, epoch=e) for e in (0, 0, 1)
+        UNetB().objects(data.images, np.arange(30), Problem(variant=variant), seed=0, epoch=e) for e in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
-    assert np.array_equal(first, second) == (not UNetB.fresh_each_epoch(Variant(variant)))
+    assert np.array_equal(first, second) == (not UNetB().fresh_each_epoch(Variant(variant)))
 
 
 # What a solver promises
@@ -239,8 +243,8 @@ def test_an_answer_that_is_not_finite_has_diverged(name, trained, frames, monkey
     model = trained[name]._model
     answer = model.reconstruct
 
-    def troubled(half):
-        images = answer(half)
+    def troubled(half, photons):
+        images = answer(half, photons)
         images[1, 3, 4], images[2] = torch.nan, torch.inf
         return images
 
@@ -322,8 +326,85 @@ def test_bf16_is_another_precision_and_nearly_the_same_answer(trained, frames):
 
 
 def test_missing_weights_come_with_the_command_that_makes_them(tmp_path):
-    with pytest.raises(UnavailableError, match="python -m bench train --solver unet_b --variant none --preset paper"):
+    command = r"python -m bench train --solver 'unet_b\[preset=paper\]' --variant none"
+    with pytest.raises(UnavailableError, match=command):
         TinyB(preset="paper", weights=str(tmp_path / "none.safetensors")).prepare(Backend(), Problem(variant="none"))
+
+
+def test_the_name_of_weights_may_have_blanks():
+    solver = UNetA(preset="noise", weights="runs/{solver}/{preset}-{variant}.safetensors")
+    assert solver.label == "unet_a[preset=noise,weights=runs/{solver}/{preset}-{variant}.safetensors]"
+    assert [str(path) for path in solver.files(Problem(variant="shift_flip"))] == ["runs/unet_a/noise-flip.safetensors"]
+    assert [str(path) for path in solver.files(Problem(variant="none"))] == ["runs/unet_a/noise-none.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("{size}.safetensors", r"unknown {size}: choose from {solver}, {preset}, {variant}"),
+        ("{}.safetensors", r"unknown {}: choose from"),
+        ("{variant.safetensors", r"write {{ and }} for braces"),
+    ],
+)
+def test_a_blank_that_nothing_fills_is_refused(name, message):
+    with pytest.raises(ParameterError, match=message):
+        create(f"unet_a[weights={name}]")
+
+
+def test_the_shipped_weights_are_for_the_problems_of_the_paper_alone():
+    assert UNetA().refusal(Problem(variant="flip", photons=1e5)) == ""
+    assert UNetA().refusal(Problem(frame=(40, 42))) == "unet_a was trained on frame 42x42, not on frame 40x42"
+    assert UNetB().refusal(Problem(object="complex")) == "unet_b was trained on real, not on complex"
+
+
+@pytest.mark.parametrize("path", sorted(weights.FOLDER.glob("*-default-*.safetensors")), ids=lambda path: path.stem)
+def test_the_noiseless_weights_of_the_package_know_nothing_of_photons(path, half):
+    card, tensors = weights.read(path)
+    assert (card.frame, card.grid, card.photons, card.started_from, card.parameters) == (
+        "42x42",
+        "96x96",
+        "none",
+        "",
+        {},
+    )
+    model = create(card.solver).model(card.problem()).eval()
+    assert model.shapes() == card.architecture
+    weights.fill(model, tensors, path)
+    with torch.inference_mode():
+        few, none = (model.reconstruct(half[:1], photons) for photons in (torch.tensor([1e3]), None))
+    assert torch.equal(few, none)
+
+
+def test_a_network_that_is_told_the_photons_answers_differently_for_different_ones(half):
+    torch.manual_seed(0)
+    model = PhaseModel(counts=True, **TINY).eval()
+    level = photon_level(torch.tensor([1e3, 1e6, 1e9, torch.inf, 0]))
+    torch.testing.assert_close(level, torch.tensor([-1.0, 0, 1, 1, -2]))
+    with torch.inference_mode():
+        few, many, most, none = (model.output(half, p and torch.full((6,), p)) for p in (1e4, 1e8, 1e12, None))
+    assert not torch.equal(few, many)
+    assert torch.equal(most, none)
+
+
+def test_the_photons_that_a_network_is_told_are_those_of_the_noise(frames, monkeypatch, tmp_path):
+    plan = TrainingConfig(solver=TinyA(preset="noise"), epochs=1, batch=12, output=tmp_path, threads=1)
+    solver = TinyA(preset="noise", weights=train(plan, few_images(), adjusted_mse))
+    solver.prepare(Backend(), Problem(variant="shift_flip"))
+    answer, told = solver._model.reconstruct, []
+    monkeypatch.setattr(solver._model, "reconstruct", lambda half, p: told.append(p[:6]) or answer(half, p))
+    for photons in (1e4, 1e7, None):
+        solve(solver, measure(3 * frames, photons=photons))
+    torch.testing.assert_close(told[0].log10(), torch.full((6,), 4.0), atol=0.1, rtol=0)
+    torch.testing.assert_close(told[1].log10(), torch.full((6,), 7.0), atol=0.1, rtol=0)
+    assert (told[2] > 1e20).all()
+
+
+def test_an_answer_of_another_shape_is_refused(trained, frames, monkeypatch):
+    model = trained["unet_a"]._model
+    answer = model.reconstruct
+    monkeypatch.setattr(model, "reconstruct", lambda half, photons: answer(half, photons)[:, :42])
+    with pytest.raises(ParameterError, match=r"images \(16, 42, 96\): they must have the shape of the grid"):
+        solve(trained["unet_a"], measure(frames))
 
 
 def test_weights_of_another_variant_are_refused(trained):
@@ -352,6 +433,19 @@ def test_measurements_that_the_network_was_not_made_for_are_refused(name, traine
         solve(trained[name], measure(frames * 1j))
 
 
+@pytest.mark.parametrize(
+    ("solver", "frame", "grid", "message"),
+    [
+        (UNetA(), 20, 50, "no grid of 50x50: both sides must be at least 64"),
+        (UNetB(), 80, 160, "no frame of 80x80: at most 64 pixels a side"),
+        (UNetB(preset="paper"), 42, (96, 100), "no grid of 96x100: both sides must be the same multiple of 8"),
+    ],
+)
+def test_a_problem_that_a_network_cannot_have_is_refused(solver, frame, grid, message):
+    with pytest.raises(ParameterError, match=message):
+        solver.model(Problem(frame=frame, grid=grid))
+
+
 def test_a_solver_that_was_not_prepared_says_so(frames):
     with pytest.raises(RuntimeError, match="prepare"):
         solve(TinyA(), measure(frames))
@@ -359,6 +453,6 @@ def test_a_solver_that_was_not_prepared_says_so(frames):
 
 def test_both_solvers_have_networks_of_one_size():
     """The comparison of the paper is one of training data, not of networks: under 2.2 million weights each."""
-    sizes = [sum(p.numel() for p in kind.model("default").unet.parameters()) for kind in (UNetA, UNetB)]
+    sizes = [sum(p.numel() for p in kind().model(Problem()).unet.parameters()) for kind in (UNetA, UNetB)]
     assert abs(sizes[0] - sizes[1]) < 2_000
     assert max(sizes) < 2_200_000

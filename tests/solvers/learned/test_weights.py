@@ -36,7 +36,7 @@ CARD = weights.Card(
     precision="32-true",
     validation_mse=0.5,
 )
-USE = {"solver": "unet_a", "preset": "default", "variant": "shift_flip", "architecture": ARCHITECTURE}
+USE = {"solver": "unet_a", "preset": "default", "variant": "shift_flip"}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def path(tmp_path):
 
 
 def test_weights_come_back_in_half_precision_with_their_card(path):
-    tensors, card = weights.load(path, **USE)
+    card, tensors = weights.load(path, **USE)
     expected = (torch.arange(6.0).reshape(2, 3) / 7).half().float()
     assert torch.equal(tensors["kernel"], expected)
     assert replace(card, sha256="", architecture=ARCHITECTURE) == CARD
@@ -59,13 +59,19 @@ def test_weights_come_back_in_half_precision_with_their_card(path):
         ({"variant": "none"}, "was trained on variant flip and shift_flip, not on 'none'"),
         ({"solver": "unet_b"}, "was trained for unet_a.*not for unet_b"),
         ({"preset": "paper"}, r"not for unet_a\[preset=paper\]"),
-        ({"architecture": {"inputs": 3, "widths": (8, 32)}}, r"widths \[8, 16\] instead of \[8, 32\]"),
     ],
 )
 def test_weights_made_for_something_else_are_refused(path, use, message):
     with pytest.raises(weights.WeightsError, match=message) as error:
         weights.load(path, **USE | use)
     assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_architecture_are_refused_with_the_difference(path):
+    card = weights.read_card(path)
+    weights.check_architecture(card, {"inputs": 3, "widths": [8, 16]}, path)
+    with pytest.raises(weights.WeightsError, match=r"widths \[8, 16\] instead of \[8, 32\]"):
+        weights.check_architecture(card, {"inputs": 3, "widths": [8, 32]}, path)
 
 
 def test_one_changed_byte_is_noticed(path):
@@ -156,7 +162,8 @@ def test_what_is_no_file_of_a_sensible_size_is_refused(path, which, kind, monkey
     [
         ("images", [1]),
         ("images", "1"),
-        ("validation_mse", None),
+        ("commit", None),
+        ("grid", "wide"),
         ("validation_mse", float("nan")),
         ("variants", "flip"),
         ("variants", [1]),

@@ -9,20 +9,23 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import TINY, TinyA, TinyB, few_images
+from networks import TINY, TheirSolver, TinyA, TinyB, few_images
 
 from bench.score.metrics import adjusted_mse
+from datasets.problem import Problem
 from solvers import Backend
+from solvers.errors import ParameterError, UnavailableError
 from solvers.learned import weights
 from solvers.learned.image_model import ImageModel
-from solvers.training import checkpoint, history
+from solvers.learned.phase_model import PhaseModel
+from solvers.training import checkpoint, history, save_weights, training_pairs
 from solvers.training.config import TrainingConfig
 from solvers.training.trainer import DivergedError, TrainingInterrupted, WeightsInTheWayError
 from solvers.training.trainer import train as train_on
 
 
 def config(folder, **changes):
-    tiny = {"solver": TinyB, "epochs": 2, "batch": 12, "output": folder, "accelerator": "cpu", "threads": 1}
+    tiny = {"solver": TinyB(), "epochs": 2, "batch": 12, "output": folder, "accelerator": "cpu", "threads": 1}
     return TrainingConfig(**tiny | changes)
 
 
@@ -40,7 +43,7 @@ def stop_at(step):
     return report
 
 
-@pytest.mark.parametrize("solver", [TinyA, TinyB])
+@pytest.mark.parametrize("solver", [TinyA(), TinyB(), TinyA(preset="noise"), TheirSolver()], ids=lambda s: s.label)
 def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(tmp_path, solver):
     whole = train(config(tmp_path / "whole", solver=solver))
     interrupted = config(tmp_path / "interrupted", solver=solver)
@@ -129,7 +132,7 @@ def test_a_damaged_checkpoint_is_named_and_kept(stopped, damage):
 
 
 def test_a_checkpoint_of_another_version_is_refused(stopped, monkeypatch):
-    monkeypatch.setattr(checkpoint, "FORMAT", "3")
+    monkeypatch.setattr(checkpoint, "FORMAT", "another")
     with pytest.raises(checkpoint.CheckpointError, match="another version of phasebench: begin anew with --no-resume"):
         train(stopped)
 
@@ -140,7 +143,7 @@ def test_a_checkpoint_of_other_images_is_refused(stopped):
 
 
 def test_a_checkpoint_of_another_network_is_refused(stopped, monkeypatch):
-    monkeypatch.setattr(TinyB, "model", classmethod(lambda cls, preset: ImageModel(**TINY | {"widths": (8, 24)})))
+    monkeypatch.setattr(TinyB, "model", lambda self, problem: ImageModel(**TINY | {"widths": (8, 24)}))
     with pytest.raises(checkpoint.CheckpointError, match=r"widths \[8, 16\] instead of \[8, 24\]"):
         train(stopped)
 
@@ -165,7 +168,7 @@ def test_when_the_disk_is_full_the_checkpoint_of_before_survives(stopped, monkey
 
 def test_training_reduces_the_loss(tmp_path):
     losses = []
-    long = config(tmp_path, solver=TinyA, epochs=12, learning_rate=1e-2)
+    long = config(tmp_path, solver=TinyA(), epochs=12, learning_rate=1e-2)
     train(long, lambda progress: losses.append(progress.loss))
     assert sum(losses[-7:-1]) < 0.7 * sum(losses[:6])
 
@@ -182,7 +185,7 @@ def test_the_images_held_out_are_never_trained_on(tmp_path):
 
 
 def test_the_card_says_where_the_weights_come_from(tmp_path):
-    card = weights.read_card(train(config(tmp_path, solver=TinyA)))
+    card = weights.read_card(train(config(tmp_path, solver=TinyA())))
     assert card.variants == ("flip", "shift_flip")
     assert (card.dataset, card.split, card.images, card.validation_images) == ("sample", "train", 72, 8)
     assert (card.data_sha256, card.epochs, card.seed) == (few_images().digest, 2, 0)
@@ -197,7 +200,7 @@ def test_the_score_of_the_card_is_that_of_the_solver_that_reads_the_file(tmp_pat
     from solvers.base import Streams
 
     data = few_images()
-    path = train(config(tmp_path, solver=TinyA), data=data)
+    path = train(config(tmp_path, solver=TinyA()), data=data)
     solver = TinyA(weights=str(path))
     solver.prepare(Backend(), Problem(variant="shift_flip"))
     held_out = range(72, 80)
@@ -206,20 +209,16 @@ def test_the_score_of_the_card_is_that_of_the_solver_that_reads_the_file(tmp_pat
     assert adjusted_mse(truth, found.images).mean() == pytest.approx(weights.read_card(path).validation_mse, abs=2e-4)
 
 
-def test_bf16_trains_too(tmp_path):
-    path = train(config(tmp_path, solver=TinyA, precision="bf16-mixed", epochs=1))
+def test_bf16_trains_too_and_is_another_arithmetic(tmp_path):
+    losses = {"bf16-mixed": [], "32-true": []}
+    for precision, found in losses.items():
+        plan = config(tmp_path / precision, solver=TinyA(), precision=precision, epochs=1)
+        train(plan, lambda progress, found=found: found.append(progress.loss))
+    assert losses["bf16-mixed"][0] != losses["32-true"][0]
+    assert losses["bf16-mixed"][0] == pytest.approx(losses["32-true"][0], rel=0.02)
+    path = config(tmp_path / "bf16-mixed", solver=TinyA()).file
     assert weights.read_card(path).precision == "bf16-mixed"
-    assert all(t.isfinite().all() for t in weights.load(path, **_use(path))[0].values())
-
-
-def _use(path):
-    card = weights.read_card(path)
-    return {
-        "solver": card.solver,
-        "preset": card.preset,
-        "variant": card.variants[0],
-        "architecture": card.architecture,
-    }
+    assert all(t.isfinite().all() for t in weights.read(path)[1].values())
 
 
 def test_torch_is_left_with_the_threads_it_had(tmp_path):
@@ -271,7 +270,7 @@ def test_a_training_that_diverges_says_so_and_writes_no_weights(tmp_path, rate):
 def test_weights_that_half_precision_does_not_hold_are_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr("solvers.training.trainer._Training._validate", lambda self, state: 0.5)
     monkeypatch.setattr(
-        "solvers.training.trainer._Training._optimise", lambda self, objects, rate: _overflow(self.average)
+        "solvers.training.trainer._Training._optimise", lambda self, pairs, rate: _overflow(self.average)
     )
     with pytest.raises(DivergedError, match="not finite in half precision"):
         train(config(tmp_path, epochs=1))
@@ -316,3 +315,129 @@ def test_the_last_validation_of_the_history_is_that_of_the_card(tmp_path):
     path = train(config(tmp_path, epochs=1))
     last = history.read(config(tmp_path).history)[-1]
     assert last.validation == pytest.approx(weights.read_card(path).validation_mse, abs=1e-5)
+
+
+# Noise
+
+
+def test_a_training_with_noise_says_so_and_another_range_is_another_training(tmp_path):
+    noisy = config(tmp_path, solver=TinyA(preset="noise"), epochs=1)
+    path = train(noisy)
+    assert path.name == "unet_a-noise-flip.safetensors"
+    assert weights.read_card(path).photons == "1e3:1e9"
+    with pytest.raises(WeightsInTheWayError, match="photons 1e3:1e9 instead of 1e5"):
+        train(config(tmp_path, solver=TinyA(preset="noise"), epochs=1, photons="1e5"))
+    trained = TinyA(preset="noise", weights=path)
+    assert trained.information().training_data == "sample with 1e3:1e9 photons"
+    trained.prepare(Backend(), Problem(variant="flip"))
+    assert trained.information().training_data == "sample with 1e3:1e9 photons"
+
+
+def test_any_network_can_be_trained_with_noise_which_changes_its_weights(tmp_path):
+    clean, noisy = (train(config(tmp_path / p, epochs=1, photons=p)) for p in ("none", "1e4"))
+    assert [weights.read_card(path).photons for path in (clean, noisy)] == ["none", "1e4"]
+    assert clean.read_bytes() != noisy.read_bytes()
+
+
+def test_the_images_held_out_have_photons_from_the_fewest_to_the_most(tmp_path, monkeypatch):
+    from datasets import measure
+
+    asked = []
+
+    def watched(objects, **options):
+        asked.append(options["photons"])
+        return measure(objects, **options)
+
+    monkeypatch.setattr("solvers.training.trainer.measure", watched)
+    train(config(tmp_path, solver=TinyA(preset="noise"), epochs=1, photons="1e3:1e10"))
+    torch.testing.assert_close(torch.from_numpy(asked[0]).log10(), torch.arange(3, 11).double())
+
+
+def test_a_network_that_is_told_the_photons_begins_as_the_one_that_it_starts_from(tmp_path):
+    begun = train(config(tmp_path, solver=TinyA(), epochs=1))
+    _, tensors = weights.read(begun)
+    plain, told = PhaseModel(**TINY), PhaseModel(counts=True, **TINY)
+    weights.fill(plain, tensors, begun)
+    weights.start_from(told, begun)
+    half = torch.rand(2, 96, 49)
+    with torch.inference_mode():
+        for photons in (None, torch.tensor([1e3, 1e8])):
+            torch.testing.assert_close(told.reconstruct(half, photons), plain.reconstruct(half))
+
+
+def test_a_training_that_started_from_weights_says_from_which(tmp_path):
+    begun = train(config(tmp_path, solver=TinyA(), epochs=1))
+    path = train(config(tmp_path, solver=TinyA(preset="noise"), epochs=1, start_from=begun))
+    assert weights.read_card(path).started_from == weights.read_card(begun).sha256
+    with pytest.raises(WeightsInTheWayError, match="started_from"):
+        train(config(tmp_path, solver=TinyA(preset="noise"), epochs=1))
+
+
+def test_weights_of_another_network_are_nothing_to_start_from(tmp_path):
+    begun = train(config(tmp_path, solver=TinyB(), epochs=1))
+    with pytest.raises(weights.WeightsError, match="has other tensors than the network"):
+        train(config(tmp_path, solver=TinyA(), epochs=1, start_from=begun))
+
+
+# Solvers of others
+
+
+def test_frame_and_grid_of_a_training_are_those_that_the_weights_are_for(tmp_path):
+    from datasets import measure, place, placements
+    from solvers.base import Status, Streams
+
+    path = train(config(tmp_path, solver=TheirSolver(), frame="32x40", grid="64x80", variant="none"))
+    assert path.name == "theirs-default-none.safetensors"
+    solver = TheirSolver(weights=path)
+    solver.prepare(Backend(), Problem(variant="none"))
+    tiles, indices = few_images().tiles([0, 1]), [0, 1]
+    objects = place(tiles, placements("none", seed=0, split="train", indices=indices), (32, 40))
+    found = solver.solve(measure(objects, grid=(64, 80)), Streams())
+    assert found.images.shape == (2, 64, 80)
+    assert found.status == [Status.STOPPED] * 2
+    assert solver.refusal(Problem(dataset="sample", variant="none", frame=(32, 40), grid=(64, 80))) == ""
+    asked = Problem(dataset="sample", variant="none", frame=(32, 40), grid=(64, 96))
+    assert solver.refusal(asked) == "theirs was trained on grid 64x80, not on grid 64x96"
+
+
+def test_parameters_of_a_solver_belong_to_its_training(tmp_path):
+    path = train(config(tmp_path, solver=TheirSolver(width=5), epochs=1))
+    assert weights.read_card(path).parameters == {"width": "5"}
+    with pytest.raises(WeightsInTheWayError, match="width 5 instead of None"):
+        train(config(tmp_path, solver=TheirSolver(), epochs=1))
+    with pytest.raises(weights.WeightsError, match=r"layers.0.weight \[5, 4704\] instead of \[4, 4704\]"):
+        TheirSolver(weights=path).prepare(Backend(), Problem(variant="shift_flip"))
+
+
+def test_a_training_loop_of_ones_own_ends_in_weights_that_the_solver_reads(tmp_path):
+    problem, images = Problem(variant="flip", frame=(30, 30), grid=(60, 60)), few_images()
+    solver = TheirSolver()
+    model = solver.model(problem)
+    optimizer = torch.optim.Adam(model.parameters())
+    for half, photons, objects in training_pairs(problem, images, photons="1e4", batch=20, epochs=1):
+        optimizer.zero_grad()
+        model.loss(half, photons, objects).backward()
+        optimizer.step()
+    path = tmp_path / "mine" / "flip.safetensors"
+    card = save_weights(path, model, solver=solver, problem=problem, images=images, photons="1e4")
+    assert card == weights.read_card(path)
+    assert (card.variants, card.frame, card.grid, card.images) == (("flip",), "30x30", "60x60", 80)
+    assert (card.data_sha256, card.photons, card.epochs) == (images.digest, "1e4", None)
+    reader = TheirSolver(weights=tmp_path / "mine" / "{variant}.safetensors")
+    reader.prepare(Backend(), Problem(variant="flip"))
+    assert reader.weights_digest() == card.sha256
+    with pytest.raises(UnavailableError, match=r"theirs has no weights .*/mine/shift.safetensors: train them with"):
+        reader.prepare(Backend(), Problem(variant="shift"))
+
+
+def test_weights_that_no_solver_could_read_are_not_saved(tmp_path):
+    problem, path = Problem(), tmp_path / "w.safetensors"
+    model = TheirSolver().model(problem)
+    with pytest.raises(ParameterError, match=r"'theirs\[width=5\]' has another network for this problem"):
+        save_weights(path, model, solver=TheirSolver(width=5), problem=problem)
+    with pytest.raises(ParameterError, match=r"not to '.*w\.json'"):
+        save_weights(path.with_suffix(".json"), model, solver=TheirSolver(), problem=problem)
+    torch.nn.init.constant_(model.layers[0].weight, 1e6)
+    with pytest.raises(weights.WeightsError, match=r"'layers\.0\.weight' are not finite in half precision"):
+        save_weights(path, model, solver=TheirSolver(), problem=problem)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,38 @@
+"""What is asked of a network that a learned solver trains and applies."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module, ABC):
+    """From intensities to images, with the loss by which that is learned.
+
+    Intensities enter as half planes (batch, m1, m2 // 2 + 1) of real objects, float32, zero frequency first, the
+    brightest being 1; `encoding.expand` makes whole planes of them. With them come the photons (batch,) of each
+    pattern, infinite or None where there is no noise. A network may ignore them.
+    """
+
+    @abstractmethod
+    def loss(self, half: Tensor, photons: Tensor | None, objects: Tensor) -> Tensor:
+        """Mean loss (a scalar) of predicting these objects (batch, h, w) from these intensities of theirs.
+
+        The objects are in the very position and orientation that the network is to predict, and in the units of the
+        intensities.
+        """
+
+    @abstractmethod
+    def reconstruct(self, half: Tensor, photons: Tensor | None = None) -> Tensor:
+        """Images (batch, m1, m2) for these intensities, in their units. An image must not depend on the others."""
+
+    def ends(self) -> tuple[nn.Module, ...]:
+        """The layers whose weights are not optimised as hidden ones are: the first and the last."""
+        layers = [layer for layer in self.modules() if next(layer.parameters(recurse=False), None) is not None]
+        return (layers[0], layers[-1]) if layers else ()
+
+    def shapes(self) -> dict[str, Any]:
+        """What decides the shapes of the weights, in JSON's types: networks that agree in it can exchange them."""
+        return {name: list(t.shape) for name, t in self.state_dict().items()}
