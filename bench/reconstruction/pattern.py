@@ -226,13 +226,12 @@ def by_symmetry(y: NDArray[np.float64]) -> Place:
 
 
 def _looks_wrong(y: NDArray[np.float64], at: Place, given: str | Place, real: bool) -> str:
-    """What is wrong with a centre that was given; empty where it can be right."""
-    if given == "auto":
+    """What is wrong with a centre that was given; empty where it can be right, or is hidden."""
+    if given == "auto" or _nearby(np.isnan(y), at).any():
         return ""
     found = brightest(y)
     away = _distance(found, at, y.shape)
-    hidden = bool(_nearby(np.isnan(y), at).any())
-    if away > max(y.shape) * FAR or (real and away >= 1 and not hidden):
+    if away > max(y.shape) * FAR or (real and away >= 1):
         option = "corner" if _distance(found, (0, 0), y.shape) < 1 else f"{found[0]},{found[1]}"
         return (
             f"the zero frequency is said to be at {_place(at)}, but the pattern is brightest at {_place(found)}: "

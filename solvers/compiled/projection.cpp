@@ -23,6 +23,7 @@ struct Workspace {
     bool complex = false;
     vec *x, *estimate; /* (m1, width) pixels */
     ivec *chosen;      /* (m1, width) the sizes of pixels, then all bits set where the largest ones are */
+    int least = 0;     /* size of the pixels that were chosen last */
     Support support;
     Modulus modulus;
     Arena arena;
@@ -95,11 +96,36 @@ INLINE void iterate_all(const ProjectionProblem *it, Workspace *w, int count) {
 
 /* How many of n x LANES numbers are at least this. */
 INLINE int count_from(const ivec *number, size_t n, int least) {
-    ivec count{};
-    for (size_t i = 0; i < n; i++) count -= number[i] >= least;
+    ivec count[4] = {};
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (int j = 0; j < 4; j++) count[j] -= number[i + j] >= least;
+    for (; i < n; i++) count[0] -= number[i] >= least;
+    const ivec all = count[0] + count[1] + count[2] + count[3];
     int sum = 0;
-    for (int l = 0; l < LANES; l++) sum += count[l];
+    for (int l = 0; l < LANES; l++) sum += all[l];
     return sum;
+}
+
+/* The number that as many as `wanted` of n x LANES are at least; where ties leave no such number, the largest that more
+ * of them are; 0 where there are fewer. Searched for around a guess: it moves little from one iteration to the next. */
+INLINE int quantile(const ivec *number, size_t n, int wanted, int guess) {
+    constexpr int most = 0x7fffffff;
+    int low = 0, high = most, at = guess; /* enough numbers are at least `low`, too few at least `high` */
+    long step = 1 << 14;
+    while (high - low > 1) {
+        const int count = count_from(number, n, at);
+        if (count == wanted) return at;
+        (count > wanted ? low : high) = at;
+        long next = low + (high - low) / 2;
+        if ((low == 0 || high == most) && step < most) { /* away from the guess, in steps that grow */
+            const long away = low ? at + step : at - step;
+            if (away > low && away < high) next = away;
+            step *= 8;
+        }
+        at = (int)next;
+    }
+    return low;
 }
 
 /* Choose the largest pixels of the image that `x(row, vector)` gives, inside the support; of equal ones the first. The
@@ -119,11 +145,9 @@ INLINE void choose_largest(Workspace *w, int pixels, Image x) {
             else size = (ivec)at & 0x7fffffff;
             chosen[r * width + v] = (size & inside) | ~inside;
         }
-    int least = 0; /* the largest size that enough pixels have: bit by bit */
-    for (int bit = 1 << 30; bit; bit >>= 1)
-        if (count_from(chosen, n, least | bit) >= pixels) least |= bit;
-    int equal = pixels - count_from(chosen, n, least + 1);
-    const bool all = count_from(chosen, n, least) <= pixels;
+    const int least = w->least = quantile(chosen, n, pixels, w->least);
+    const bool all = count_from(chosen, n, least) <= pixels; /* or those at least as large are too many, by ties */
+    int equal = all ? 0 : pixels - count_from(chosen, n, least + 1);
     for (size_t i = 0; i < n; i++) {
         const ivec size = chosen[i];
         chosen[i] = size >= (all ? least : least + 1);
