@@ -194,7 +194,7 @@ def train(
     "reconstruct pattern.npy --output runs/object",
     "reconstruct scan.h5:/entry/data --slice 12 --centre 126,127 --crop 128x128 --object 60x60 --output runs/object",
     "reconstruct counts.tif --mask dead.npy --mask saturated --beamstop 3 "
-    "--solver 'raar[support=shrinkwrap]' --starts 50 --output runs/object",
+    "--solver 'raar[support=\"shrinkwrap[keep=last]\"]' --starts 50 --output runs/object",
 )
 def reconstruct(
     file: Annotated[

@@ -78,7 +78,7 @@ class Job:
         """
         starts = dict(done or {})
         missing = [number for number in range(self.starts) if number not in starts]
-        side_by_side = max(1, self.backend.threads)
+        side_by_side = max(1, self.backend.threads if self.backend.device == "cpu" else len(missing))
         with place_of(self.solver, self.backend) as place:
             for first in range(0, len(missing), side_by_side):
                 numbers = missing[first : first + side_by_side]

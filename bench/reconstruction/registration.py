@@ -43,8 +43,9 @@ def register(reference: NDArray, image: NDArray) -> Registered:
     peak, shift, moved = candidates[flipped]
     found = scipy.fft.ifft2(moved * (peak / abs(peak) if peak else 1))
     real = not (np.iscomplexobj(reference) or np.iscomplexobj(image))
+    precision = np.result_type(reference, image)
     error = min(max(1 - (abs(peak) / energy) ** 2, 0.0), 1.0)
-    return Registered(found.real if real else found, error, bool(flipped), shift)
+    return Registered((found.real if real else found).astype(precision), error, bool(flipped), shift)
 
 
 def centred(image: NDArray) -> tuple[int, int]:

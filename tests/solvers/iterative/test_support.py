@@ -168,6 +168,18 @@ def test_a_higher_threshold_leaves_a_smaller_support(tiles):
     assert areas[0] > areas[1] > 0
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_of_a_start_the_best_or_the_last_estimate_is_kept(tiles, keep):
+    """A noisy pattern is fitted best while the support is still large."""
+    seen = []
+    solver = create(f'er[iterations=200,tolerance=0,support="shrinkwrap[sigma=3:1,decay=0.8,keep={keep}]"]')
+    solver.prepare(FLOAT32)
+    noisy = measure(tiles[:1], grid=(64, 64), photons=1e4)
+    found = solver.solve(noisy, Streams(), lambda snapshot: seen.append(float(snapshot.residual[0])))
+    assert min(seen) < seen[-1]
+    assert found.residual[0] == (min(seen) if keep == "best" else seen[-1])
+
+
 # ---- the largest pixels
 
 
