@@ -22,8 +22,8 @@ from solvers.iterative.support import Largest, Shrinkwrap
 from solvers.labels import read_label, write_label
 from solvers.registry import BUILT_IN
 
-# Tuned on complex objects made of training images and on nothing measured: see `bench/README.md`.
-SOLVER = 'cycle[support="shrinkwrap[sigma=3:1,decay=0.95,threshold=0.1,keep=last]"]'
+# σ, decay and threshold were tuned on complex objects made of training images, with 1e5 and 1e6 photons.
+SOLVER = 'cycle[support="shrinkwrap[sigma=3:1,decay=0.95,keep=last]"]'
 STARTS = 20
 MOST = 10_000  # starts
 
