@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.reconstruction.registration import centred, register
 from bench.reconstruction.starts import FailedError, Known, Start
-from bench.reconstruction.transfer import by_ring, half_period, rings, transfer
+from bench.reconstruction.transfer import FEWEST, by_ring, half_period, rings, transfer
 
 AGREES = 0.1  # largest error of a start that agrees with the best one, relative to its energy
 SUPPORT = 0.1  # of the largest magnitude: pixels of the mean above it are its support
@@ -74,8 +74,8 @@ class Reconstructed:
 
     @property
     def half_period(self) -> float:
-        """The resolution in pixels; NaN where a single start agrees, which says nothing."""
-        return half_period(*self.prtf) if self.agrees.sum() > 1 else float("nan")
+        """The resolution in pixels; NaN where so few starts agree that chance alone keeps the PRTF up."""
+        return half_period(*self.prtf) if self.agrees.sum() >= FEWEST else float("nan")
 
     @cached_property
     def fitted(self) -> NDArray[np.float64]:
@@ -115,7 +115,9 @@ class Reconstructed:
                 f"{agreeing} of {every} starts agree: at most {AGREES:g} of the energy differs from the best one "
                 f"(median {np.median(others):.3f})"
             )
-        if agreeing > 1:
+        if agreeing < FEWEST:
+            lines.append(f"no resolution: it takes {FEWEST} starts that agree")
+        else:
             at = f"half-period resolution {self.half_period:.2f} pixels (PRTF at 1/e)"
             _, prtf = self.prtf
             lines.append(at + "; it never falls below" * bool(np.nanmin(prtf[1:], initial=1) > np.exp(-1)))

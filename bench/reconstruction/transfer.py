@@ -14,6 +14,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 THRESHOLD = math.exp(-1)  # at which the resolution is read
+FEWEST = 8  # starts for that: N random phases have a mean of about 1 / √N, which must lie below the threshold
 
 
 def rings(grid: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
