@@ -1,7 +1,7 @@
 """The phase-retrieval transfer function: how far phases at a frequency are the same in all starts.
 
 PRTF(k) = |mean over the starts of F x| / √Y. Where every start finds the measured magnitudes with the same phases it is
-1, and it falls where they differ. Source: Chapman et al., J. Opt. Soc. Am. A 23, 1179 (2006), section 3. Over a ring,
+1, and it falls where they differ. Source: Chapman et al., J. Opt. Soc. Am. A 23, 1179 (2006). Over a ring,
 coefficients are weighted by their intensities: the ratio says nothing where no light was measured.
 """
 

@@ -44,7 +44,7 @@ class Trials:
 
     @property
     def mean(self) -> float:
-        """Iterations of all trials over the number of solutions, as their program counts; NaN without one."""
+        """Iterations of the trials that were solved; NaN without one. Their program adds those of the others."""
         return float(self.iterations[self.iterations >= 0].mean()) if self.solved else float("nan")
 
 

@@ -1,6 +1,6 @@
 """The projection on images with few pixels: which of them are kept.
 
-Source: Elser, Lan and Bendory, SIAM J. Imaging Sci. 11, 2429 (2018), the support-size constraint of section 4.
+Source: Elser, Lan and Bendory, SIAM J. Imaging Sci. 11, 2429 (2018).
 """
 
 from __future__ import annotations
