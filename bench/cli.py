@@ -168,6 +168,70 @@ def train(
     typer.echo(str(weights))
 
 
+@_command(
+    "reconstruct pattern.npy --output runs/object",
+    "reconstruct scan.h5:/entry/data --slice 12 --centre 126,127 --crop 128x128 --object 60x60 --output runs/object",
+    "reconstruct counts.tif --mask dead.npy --mask saturated --beamstop 3 "
+    "--solver 'raar[support=\"shrinkwrap[keep=last]\"]' --starts 50 --output runs/object",
+)
+def reconstruct(
+    file: Annotated[
+        str,
+        typer.Argument(help="A pattern: .npy, .npz:name, .tif, .png, .h5:/path, .cxi:/path.", metavar="FILE"),
+    ],
+    output: Annotated[Path, _PathOption(help="Folder for the object; a command that was stopped there goes on.")],
+    which: Annotated[int | None, typer.Option("--slice", help="Which pattern of a stack, from 0 on.")] = None,
+    object_: Annotated[
+        str | None, typer.Option("--object", help="Size of a box that holds the object: 100, 100x80; else estimated.")
+    ] = None,
+    support: Annotated[
+        str | None, typer.Option(help="File with a mask of the object, not zero inside, instead of a box.")
+    ] = None,
+    centre: Annotated[str, typer.Option(help="Where the zero frequency is: auto, corner, middle or ROW,COL.")] = "auto",
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(help="Not measured: nan, saturated, a value, or where a file is zero. May be given again."),
+    ] = None,
+    beamstop: Annotated[
+        float | None, typer.Option(help="Radius in pixels of a disc around the zero frequency that is not measured.")
+    ] = None,
+    crop: Annotated[str | None, typer.Option(help="Rows and columns kept around the zero frequency: 128.")] = None,
+    bin_: Annotated[int, typer.Option("--bin", help="Add up counts of so many rows and columns.")] = 1,
+    real: Annotated[bool, typer.Option("--real", help="The object is real; else it may be complex.")] = False,
+    solver: Annotated[
+        str | None, typer.Option(help="Label; nonneg=true in it says that the object is real and nonnegative.")
+    ] = None,
+    starts: Annotated[int | None, typer.Option(help="Random starts, 20 if absent.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the starts.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="Starts solved side by side.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    debug: Debug = False,
+) -> None:
+    """Recover the object of one measured pattern: mean of the starts that agree, PRTF, resolution, pictures."""
+    from bench.commands.reconstruct import reconstruct_command
+
+    reconstruct_command(
+        file,
+        output,
+        which=which,
+        object_size=object_,
+        support=support,
+        centre=centre,
+        masks=mask or (),
+        beamstop=beamstop,
+        crop=crop,
+        bin=bin_,
+        real=real,
+        solver=solver,
+        starts=starts,
+        seed=seed,
+        threads=threads,
+        device=device,
+        precision=precision,
+    )
+
+
 @_command("compare runs/first", "compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv")
 def compare(
     run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],

@@ -34,9 +34,11 @@ class Measurement:
             keyed, so that an image's result does not depend on its neighbours in the batch.
         real: the objects are real-valued.
         nonnegative: bool (batch,), which of the objects are known to be nonnegative; a single answer is one for all.
+        support: bool (batch, n1, n2), True where an object may differ from zero; one (n1, n2) is for all. None where
+            nothing but the box is known.
 
     Raises:
-        ValueError: something is not of this kind or shape, or the grid is smaller than the object.
+        ValueError: something is not of this kind or shape, a support is empty, or the grid is smaller than the object.
     """
 
     intensities: NDArray[np.float64]
@@ -44,6 +46,7 @@ class Measurement:
     indices: NDArray[np.int64]
     real: bool = True
     nonnegative: NDArray[np.bool_] = True  # type: ignore[assignment]  # a single answer becomes an array below
+    support: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         intensities = arrays.images("intensities", "(batch, m1, m2)", self.intensities, arrays.REAL)
@@ -51,7 +54,8 @@ class Measurement:
         if len(indices) != len(intensities):
             raise ValueError(f"{len(indices)} indices for {len(intensities)} images")
         object_shape = arrays.shape("object_shape", self.object_shape)
-        check_shapes(object_shape, arrays.shape("grid", intensities.shape[1:]))
+        support = _supports(self.support, (len(intensities), *object_shape))
+        check_shapes(object_shape, arrays.shape("grid", intensities.shape[1:]), _extent(support))
         if not isinstance(self.real, bool | np.bool_):
             raise ValueError(f"real must be true or false, got {self.real!r}")
         nonnegative = np.asarray(self.nonnegative)
@@ -63,6 +67,7 @@ class Measurement:
             "indices": indices,
             "real": bool(self.real),
             "nonnegative": np.broadcast_to(nonnegative, len(intensities)),
+            "support": support,
         }
         for name, value in accepted.items():
             object.__setattr__(self, name, value)  # the way to change a frozen dataclass while it is made
@@ -82,6 +87,7 @@ class Measurement:
             intensities=self.intensities[items],
             indices=self.indices[items],
             nonnegative=self.nonnegative[items],
+            support=None if self.support is None else self.support[items],
         )
 
     @property
@@ -119,6 +125,8 @@ class Measurement:
     def _digest(self, i: int) -> str:
         image = self.intensities[i]
         header = repr((self.object_shape, image.shape, self.real, bool(self.nonnegative[i]))).encode()
+        if self.support is not None:
+            header += np.packbits(self.support[i]).tobytes()
         missing = np.isnan(image)
         if missing.any():
             image = np.where(missing, 0, image)
@@ -138,6 +146,7 @@ def measure(
     grid: tuple[int, int] = GRID,
     photons: float | ArrayLike | None = None,
     mask: NDArray[np.bool_] | None = None,
+    support: NDArray[np.bool_] | None = None,
     seed: int = 0,
     split: str = "test",
     threads: int = 1,
@@ -151,7 +160,8 @@ def measure(
     expected in all, scaled back to the units of the noiseless intensities. The counts are drawn once per image from
     (seed, split, index): every solver sees the same ones. An image without any light stays all zero.
 
-    Where `mask` (m1, m2) is False nothing is measured, and the intensities are NaN.
+    Where `mask` (m1, m2) is False nothing is measured, and the intensities are NaN. A `support` (n1, n2) or
+    (batch, n1, n2) is told to solvers as it is.
 
     `threads` blocks of images are measured side by side, which changes nothing else.
 
@@ -178,7 +188,33 @@ def measure(
         indices=numbers,
         real=real,
         nonnegative=_nonnegative(objects) if real else np.zeros(len(objects), dtype=bool),
+        support=support,
     )
+
+
+def _supports(given: ArrayLike | None, shape: tuple[int, int, int]) -> NDArray[np.bool_] | None:
+    """One support for each image, of which none is empty."""
+    if given is None:
+        return None
+    support = np.asarray(given)
+    if support.dtype != bool or support.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"support must be true or false in the shape {shape} or {shape[1:]}, got {support.dtype} {support.shape}"
+        )
+    if not support.any(axis=(-2, -1)).all():
+        raise ValueError("a support is empty: it must be true somewhere")
+    return np.broadcast_to(support, shape)
+
+
+def _extent(support: NDArray[np.bool_] | None) -> tuple[int, int] | None:
+    """The most rows, and the most columns, from the first to the last one of a support (batch, n1, n2)."""
+    if support is None or not len(support):
+        return None
+    spans = []
+    for axis in (2, 1):
+        taken = np.asarray(support.any(axis=axis))
+        spans.append(int((taken.shape[1] - taken.argmax(axis=1) - taken[:, ::-1].argmax(axis=1)).max()))
+    return spans[0], spans[1]
 
 
 def _nonnegative(objects: NDArray) -> NDArray[np.bool_]:

@@ -109,6 +109,29 @@ class OwnImages(ImageSource):
         return f"train={self.train:g} left none of them"
 
 
+def read_array(given: str) -> NDArray:
+    """The numbers in a file, of whatever kind and number of axes, as they are: counts, masks, or images.
+
+    Args:
+        given: the file, or file.npz:name, file.h5:/name.
+
+    Raises:
+        DatasetError: it is not there, damaged, coloured, no file of numbers, or holds several arrays and none is named.
+    """
+    path = Path(os.path.expanduser(given))  # noqa: PTH111 - a user that there is not is left as it is
+    within = _WITHIN.fullmatch(given)
+    if within:
+        file = Path(os.path.expanduser(within["file"]))  # noqa: PTH111
+        array = (_npz if file.suffix.lower() == ".npz" else _hdf5)(file, within["name"])
+    elif path.suffix.lower() in PICTURES:
+        array = _picture(path, _plain)
+    else:
+        array = _folder_reader(path)(path)
+    if array.dtype.kind not in "biuf":
+        raise DatasetError(f"{given} holds {array.dtype}: real numbers are expected")
+    return array
+
+
 def _images(given: str) -> Iterator[tuple[str, NDArray]]:
     """The images (h, w) at a path in their order, at least one, each with what it is called in messages."""
     path = Path(os.path.expanduser(given))  # noqa: PTH111 - a user that there is not is left as it is
@@ -168,8 +191,8 @@ def _check_values(where: str, image: NDArray) -> None:
         raise DatasetError(f"{where} is zero everywhere")
 
 
-def _picture(file: Path) -> NDArray:
-    """(h, w), or (pages, h, w) of a TIFF that has several."""
+def _picture(file: Path, values: Callable[[Path, Image.Image, bool], NDArray] | None = None) -> NDArray:
+    """(h, w), or (pages, h, w) of a TIFF that has several. `values` reads a page: as grey if it is absent."""
 
     def decoded(stream: BufferedReader) -> NDArray:
         deep = _png_depth(stream) == 16
@@ -182,7 +205,7 @@ def _picture(file: Path) -> NDArray:
                 pages = []
                 for page in range(count):
                     image.seek(page)
-                    pages.append(_grey(file, image, deep))
+                    pages.append((values or _grey)(file, image, deep))
         if len({page.shape for page in pages}) > 1:
             raise DatasetError(f"{file} has pages of different sizes")
         return pages[0] if count == 1 else np.stack(pages)
@@ -205,6 +228,14 @@ def _grey(file: Path, image: Image.Image, deep: bool) -> NDArray:
         image = image.convert("L")
     if image.mode not in _GREY:
         raise DatasetError(f"{file} has the colours {image.mode}: save it as grey or RGB")
+    return np.asarray(image)
+
+
+def _plain(file: Path, image: Image.Image, deep: bool) -> NDArray:
+    """The numbers of a page that has one channel."""
+    if image.mode not in (*_GREY, "1", "I") or "transparency" in image.info:
+        raise DatasetError(f"{file} has colours ({image.mode}): numbers have one channel")
+    image.load()
     return np.asarray(image)
 
 

@@ -39,20 +39,25 @@ class Information:
     real: bool = False
     nonnegative: bool = False
     training_data: str = "none"
+    phases: bool = False
 
     def __str__(self) -> str:
         words = [f"support: {self.support}"] if self.support != "none" else []
         words += ["real"] if self.real else []
         words += ["nonnegative"] if self.nonnegative else []
+        words += ["phases in a range"] if self.phases else []
         words += [f"trained on {self.training_data}"] if self.training_data != "none" else []
         return ", ".join(words) or "nothing"
 
     def on(self, measurement: Measurement) -> Information:
-        """What of this a measurement offers: nobody uses that a complex object is real."""
+        """What of this a measurement offers: a mask takes the place of the box, and no complex object is real."""
+        given = measurement.support is not None and self.support != "none"
         return replace(
             self,
+            support=self.support if not given else "mask" if self.support == "box" else f"{self.support} in a mask",
             real=self.real and measurement.real,
             nonnegative=self.nonnegative and bool(measurement.nonnegative.any()),
+            phases=self.phases and not (self.real and measurement.real),
         )
 
 

@@ -110,7 +110,7 @@ class AugmentedLagrangian(IterativeSolver):
 
     def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
         pairs = self.backend.to_numpy(_Iterate(*state[: len(_Iterate._fields)]).evaluations)
-        return 2 * np.rint(pairs).astype(np.int64) + -(-iterations // CHECK_EVERY)
+        return 2 * np.rint(pairs).astype(np.int64) + -(-iterations // self.look_every)
 
     def lagrangian(self, z: Array, it: _Iterate, block: Block) -> tuple[Array, Array, Array]:
         """L (B,) and its gradient (B, m1, m2) at z, with the multipliers and penalties of `it`; and z − P_M z."""
@@ -174,7 +174,7 @@ class AugmentedLagrangian(IterativeSolver):
         )
 
     def _has_kernel(self, block: Block) -> bool:
-        return block.constraints is not None and replacement(type(self)) is not None
+        return block.constraints is not None and block.pixels is None and replacement(type(self)) is not None
 
     def _kernel(self, it: _Iterate, history: History, block: Block) -> compiled.Lagrangian | None:
         """The compiled kernel on these arrays, which it overwrites: copies would take as long as several iterations.

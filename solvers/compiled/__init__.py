@@ -24,7 +24,7 @@ VARIABLE = "PHASEBENCH_KERNELS"
 CHOICES = ("portable", "cufft")  # cufft is for the kernels of a GPU
 
 UNMEASURED = -1.0  # in place of the magnitude of a coefficient that was not measured
-INTERFACE = 2  # of the shared library: what projection.cpp says of the one that fits these structures
+INTERFACE = 3  # of the shared library: what projection.cpp says of the one that fits these structures
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class _Constraints(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("magnitude", "support")),
-        *((name, _INT) for name in ("batch", "m1", "m2", "n1", "n2", "complex", "nonnegative")),
+        *((name, _INT) for name in ("batch", "m1", "m2", "n1", "n2", "complex", "nonnegative", "pixels")),
     )
 
 
@@ -159,12 +159,14 @@ class Constraints:
         *,
         real: bool,
         nonnegative: bool,
+        pixels: int | None = None,
     ) -> None:
         """For images of this grid.
 
         Args:
             magnitude: (B, m1, m2 // 2 + 1) of real images, else (B, m1, m2); UNMEASURED where it was not measured.
             support: (B, m1, m2), or (n1, n2) for the box [0, n1) × [0, n2).
+            pixels: at most so many of the support differ from zero; `Lagrangian` does not know of that.
         """
         assert real or not nonnegative
         assert magnitude.shape[1:] == (grid[0], grid[1] // 2 + 1 if real else grid[1])
@@ -179,7 +181,8 @@ class Constraints:
         self.shape = (len(magnitude), *grid)
         self.dtype: np.dtype = np.dtype(np.float32 if real else np.complex64)
         self._arrays = magnitude, support  # they must outlive the pointers
-        self.structure = _Constraints(magnitude.ctypes.data, pointer, *self.shape, *box, not real, nonnegative)
+        known = (not real, nonnegative, pixels or 0)
+        self.structure = _Constraints(magnitude.ctypes.data, pointer, *self.shape, *box, *known)
 
     def check(self, *images: Images) -> None:
         """That these are such images, as the kernels need them."""

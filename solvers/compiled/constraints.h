@@ -13,6 +13,7 @@ struct Constraints {
     const uint8_t *support; /* (batch, m1, m2): 1 where an image may differ from zero, else 0; null for the box */
     int batch, m1, m2, n1, n2; /* the box [0, n1) x [0, n2) */
     int complex, nonnegative;
+    int pixels; /* that differ from zero, at most: the largest ones inside; 0 where all of them may */
 
     int parts() const { return complex ? 2 : 1; } /* numbers in a pixel */
     size_t numbers() const { return (size_t)m1 * m2 * parts(); }

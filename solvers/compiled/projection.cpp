@@ -22,6 +22,8 @@ struct Workspace {
     int m1 = 0, m2 = 0;
     bool complex = false;
     vec *x, *estimate; /* (m1, width) pixels */
+    ivec *chosen;      /* (m1, width) the sizes of pixels, then all bits set where the largest ones are */
+    int least = 0;     /* size of the pixels that were chosen last */
     Support support;
     Modulus modulus;
     Arena arena;
@@ -32,6 +34,7 @@ struct Workspace {
         m1 = m2 = 0; /* until it is */
         const auto layout = [&](auto take) {
             for (vec **image : {&x, &estimate}) *image = take((size_t)of->m1 * ceiling(of->m2) * of->parts());
+            chosen = reinterpret_cast<ivec *>(take((size_t)of->m1 * ceiling(of->m2)));
             support.lay_out(of->m1, of->m2, take);
             modulus.lay_out(take);
         };
@@ -75,7 +78,7 @@ INLINE Pixels after(float beta, Pixels x, Pixels p, vec inside) {
 }
 
 template <Map map, bool nonnegative, typename Pixels>
-INLINE void iterate(const ProjectionProblem *it, Workspace *w, int count) {
+INLINE void iterate_all(const ProjectionProblem *it, Workspace *w, int count) {
     const size_t width = w->modulus.width;
     const Support inside = w->support;
     Pixels *x = pixels<Pixels>(w->x);
@@ -87,6 +90,104 @@ INLINE void iterate(const ProjectionProblem *it, Workspace *w, int count) {
                 Pixels &at = x[r * width + v];
                 at = after<map, nonnegative>(it->beta, at, p, inside(r, v));
             });
+}
+
+/* --- images with few pixels --------------------------------------------------------------------------------------- */
+
+/* How many of n x LANES numbers are at least this. */
+INLINE int count_from(const ivec *number, size_t n, int least) {
+    ivec count[4] = {};
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (int j = 0; j < 4; j++) count[j] -= number[i + j] >= least;
+    for (; i < n; i++) count[0] -= number[i] >= least;
+    const ivec all = count[0] + count[1] + count[2] + count[3];
+    int sum = 0;
+    for (int l = 0; l < LANES; l++) sum += all[l];
+    return sum;
+}
+
+/* The number that as many as `wanted` of n x LANES are at least; where ties leave no such number, the largest that more
+ * of them are; 0 where there are fewer. Searched for around a guess: it moves little from one iteration to the next. */
+INLINE int quantile(const ivec *number, size_t n, int wanted, int guess) {
+    constexpr int most = 0x7fffffff;
+    int low = 0, high = most, at = guess; /* enough numbers are at least `low`, too few at least `high` */
+    long step = 1 << 14;
+    while (high - low > 1) {
+        const int count = count_from(number, n, at);
+        if (count == wanted) return at;
+        (count > wanted ? low : high) = at;
+        long next = low + (high - low) / 2;
+        if ((low == 0 || high == most) && step < most) { /* away from the guess, in steps that grow */
+            const long away = low ? at + step : at - step;
+            if (away > low && away < high) next = away;
+            step *= 8;
+        }
+        at = (int)next;
+    }
+    return low;
+}
+
+/* Choose the largest pixels of the image that `x(row, vector)` gives, inside the support; of equal ones the first. The
+ * bits of floats that are not negative, read as integers, are in the same order. */
+template <bool nonnegative, typename Pixels, typename Image>
+INLINE void choose_largest(Workspace *w, int pixels, Image x) {
+    const size_t width = w->modulus.width, n = (size_t)w->m1 * width;
+    const Support support = w->support;
+    ivec *chosen = w->chosen;
+    for (int r = 0; r < w->m1; r++)
+        for (size_t v = 0; v < width; v++) {
+            const Pixels at = x(r, v);
+            const ivec inside = support(r, v) > 0.5f;
+            ivec size;
+            if constexpr (is_complex<Pixels>) size = (ivec)square(at);
+            else if constexpr (nonnegative) size = (ivec)(at > 0.0f ? at : vec{});
+            else size = (ivec)at & 0x7fffffff;
+            chosen[r * width + v] = (size & inside) | ~inside;
+        }
+    const int least = w->least = quantile(chosen, n, pixels, w->least);
+    const bool all = count_from(chosen, n, least) <= pixels; /* or those at least as large are too many, by ties */
+    int equal = all ? 0 : pixels - count_from(chosen, n, least + 1);
+    for (size_t i = 0; i < n; i++) {
+        const ivec size = chosen[i];
+        chosen[i] = size >= (all ? least : least + 1);
+        if (!all)
+            for (int l = 0; l < LANES; l++)
+                if (size[l] == least && equal-- > 0) chosen[i][l] = -1;
+    }
+}
+
+/* As `iterate`, where the largest pixels alone differ from zero: which ones is only known of a whole image. */
+template <Map map, bool nonnegative, typename Pixels>
+INLINE void iterate_largest(const ProjectionProblem *it, Workspace *w, int count) {
+    const size_t width = w->modulus.width;
+    const int pixels_kept = it->of.pixels;
+    const ivec *chosen = w->chosen;
+    Pixels *x = pixels<Pixels>(w->x), *p = pixels<Pixels>(w->estimate);
+    const auto inside = [&](size_t at) INLINE_LAMBDA { return chosen[at] != 0 ? vec{} + 1.0f : vec{}; };
+    const Pixels *from = map == RRR ? p : x;
+    for (int i = 0; i < count; i++) {
+        if (map == RRR) {
+            choose_largest<nonnegative, Pixels>(
+                w, pixels_kept, [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; });
+            for (size_t at = 0; at < w->m1 * width; at++) p[at] = before<map, nonnegative>(x[at], inside(at));
+        }
+        project_magnitude(
+            &w->modulus, [&](int r, int v) INLINE_LAMBDA { return from[r * width + v]; },
+            [&](int r, int v, Pixels pixel) INLINE_LAMBDA { p[r * width + v] = pixel; });
+        if (map != RRR)
+            choose_largest<nonnegative, Pixels>(w, pixels_kept, [&](int r, int v) INLINE_LAMBDA {
+                const size_t at = r * width + v;
+                return map == ER || map == HIO ? p[at] : 2.0f * p[at] - x[at];
+            });
+        for (size_t at = 0; at < w->m1 * width; at++) x[at] = after<map, nonnegative>(it->beta, x[at], p[at], inside(at));
+    }
+}
+
+template <Map map, bool nonnegative, typename Pixels>
+INLINE void iterate(const ProjectionProblem *it, Workspace *w, int count) {
+    if (it->of.pixels) return iterate_largest<map, nonnegative, Pixels>(it, w, count);
+    iterate_all<map, nonnegative, Pixels>(it, w, count);
 }
 
 template <bool nonnegative, typename Pixels>
@@ -108,6 +209,18 @@ INLINE void solution(const ProjectionProblem *it, Workspace *w) {
     const Pixels *x = pixels<Pixels>(w->x);
     Pixels *estimate = pixels<Pixels>(w->estimate);
     const auto load = [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; };
+    if (it->of.pixels) {
+        const auto keep = [&](int r, int v, Pixels pixel) INLINE_LAMBDA { estimate[r * width + v] = pixel; };
+        if (it->map != RRR)
+            project_magnitude(&w->modulus, load, keep);
+        else
+            std::copy(x, x + w->m1 * width, estimate);
+        const auto found = [&](int r, int v) INLINE_LAMBDA { return estimate[r * width + v]; };
+        choose_largest<nonnegative, Pixels>(w, it->of.pixels, found);
+        for (size_t at = 0; at < w->m1 * width; at++)
+            estimate[at] = project_object<nonnegative>(estimate[at], w->chosen[at] != 0 ? vec{} + 1.0f : vec{});
+        return;
+    }
     const auto store = [&](int r, int v, Pixels p) INLINE_LAMBDA {
         estimate[r * width + v] = project_object<nonnegative>(p, inside(r, v));
     };
@@ -166,7 +279,7 @@ static bool each_image(const Constraints *of, const float *x, Act act) {
 }
 
 /* Raised with every change of an entry or of what it is given. */
-extern "C" int phasebench_interface() { return 2; }
+extern "C" int phasebench_interface() { return 3; }
 
 /* 1 if the kernels can transform this length. */
 extern "C" int phasebench_supports(int n) {

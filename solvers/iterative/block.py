@@ -13,6 +13,8 @@ from datasets.forward import half_plane
 from solvers import compiled, cuda
 from solvers.backend import Array, Backend
 from solvers.compiled import UNMEASURED
+from solvers.iterative.largest import largest
+from solvers.iterative.phases import in_phase, nearest_phase
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Block:
         real: the images are real-valued, and the transforms are those of real arrays.
         nonnegative: the images are nonnegative.
         box: (n1, n2) where every support is the box [0, n1) × [0, n2); None where they were estimated or given.
+        pixels: at most so many pixels of the support differ from zero; None where all of them may.
+        phases: (first, last) angle that the pixels of complex images may have; None where they may have any.
     """
 
     backend: Backend
@@ -35,21 +39,26 @@ class Block:
     real: bool
     nonnegative: bool
     box: tuple[int, int] | None = None
+    pixels: int | None = None
+    phases: tuple[float, float] | None = None
 
     @cached_property
     def constraints(self) -> compiled.Constraints | None:
         """This block for the compiled kernels; None where they do not take it."""
         backend = (self.backend.name, self.backend.device, self.backend.precision)
-        if backend != ("torch", "cpu", "float32") or not compiled.supports(self.grid):
+        if backend != ("torch", "cpu", "float32") or self.phases or not compiled.supports(self.grid):
             return None
         magnitude = self.backend.to_numpy(self.magnitude)
         support = self.box or self.backend.to_numpy(self.support)
-        return compiled.Constraints(magnitude, self.grid, support, real=self.real, nonnegative=self.nonnegative)
+        return compiled.Constraints(
+            magnitude, self.grid, support, real=self.real, nonnegative=self.nonnegative, pixels=self.pixels
+        )
 
     @property
     def on_gpu(self) -> bool:
         """Whether the CUDA kernels may take this block."""
-        return cuda.serves(self.backend) and cuda.takes(real=self.real, box=self.box is not None, masked=self.masked)
+        box = self.box is not None and self.pixels is None
+        return cuda.serves(self.backend) and cuda.takes(real=self.real, box=box, masked=self.masked)
 
     @cached_property
     def masked(self) -> bool:
@@ -91,10 +100,30 @@ class Block:
         return self.inverse(z * factor)
 
     def project_object(self, x: Array) -> Array:
-        """P_S x, the nearest images that are zero outside the support and, where known, nonnegative."""
+        """P_S x, the nearest images that satisfy the object constraints.
+
+        They are zero outside the support and, where known, have so many pixels at most, none negative, and phases in
+        a range.
+        """
         xp = self.backend.xp
-        x = xp.where(self.support, x, xp.zeros_like(x))
+        if self.phases:
+            x = nearest_phase(xp, x, *self.phases)
+        x = xp.where(self.inside(x), x, xp.zeros_like(x))
         return xp.clip(x, 0, None) if self.nonnegative else x
+
+    def inside(self, x: Array) -> Array:
+        """bool (B, m1, m2): the pixels of x that P_S does not set to zero for where they are."""
+        if self.pixels is None:
+            return self.support
+        return largest(self.backend.xp, x, self.support, self.pixels, nonnegative=self.nonnegative)
+
+    def satisfied(self, x: Array) -> Array:
+        """bool (B, m1, m2): the pixels of x at which it satisfies the object constraints."""
+        if self.phases:
+            nearest = nearest_phase(self.backend.xp, x, *self.phases)
+            return self.inside(nearest) & in_phase(self.backend.xp, x, *self.phases)
+        inside = self.inside(x)
+        return inside & (x >= 0) if self.nonnegative else inside
 
     def residual(self, x: Array) -> Array:
         """(B,) magnitude residual ‖|Fx| − √Y‖ / ‖√Y‖ over what was measured of the whole Fourier plane."""
@@ -139,7 +168,7 @@ def box_block(
     nonnegative: bool,
     mask: NDArray[np.bool_] | None = None,
 ) -> Block:
-    """The constraints of a measurement with its own support, the box [0, n1) × [0, n2).
+    """The constraints of a measurement with its own support: what is given, or the box [0, n1) × [0, n2).
 
     Args:
         mask: bool (B, m1, m2), True where the intensities were measured; those elsewhere are not looked at.
@@ -147,9 +176,10 @@ def box_block(
     m1, m2 = measurement.grid
     n1, n2 = measurement.object_shape
     support = np.zeros((len(measurement), m1, m2), dtype=bool)
-    support[:, :n1, :n2] = True
+    support[:, :n1, :n2] = True if measurement.support is None else measurement.support
     magnitude = _magnitudes(measurement.intensities, mask, real)
-    return Block(backend, backend.asarray(magnitude), backend.asarray(support), real, nonnegative, (n1, n2))
+    box = (n1, n2) if measurement.support is None else None
+    return Block(backend, backend.asarray(magnitude), backend.asarray(support), real, nonnegative, box)
 
 
 def _magnitudes(y: NDArray[np.float64], mask: NDArray[np.bool_] | None, real: bool) -> NDArray[np.float64]:

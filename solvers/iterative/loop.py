@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from solvers.errors import ParameterError
 from solvers.iterative.block import Block, box_block
 from solvers.iterative.guess import random_guess
 from solvers.iterative.shrinkwrap import shrinkwrap
+from solvers.iterative.support import Box, Largest, Shrinkwrap, Support
 from solvers.iterative.tasks import Tasks
 from solvers.iterative.units import in_units, normalised
 
@@ -67,18 +68,43 @@ class IterativeSolver(Solver):
 
     nonneg: bool = Field(False, description="use that the object is nonnegative")
     real: bool = Field(True, description="use that the object is real-valued, where it is")
-    support: Literal["box", "shrinkwrap"] = Field("box", description="the given box, or re-estimated within it")
+    support: Support = Field(
+        Box(), description="box: the given box or mask; shrinkwrap[…]: estimated within it; largest[pixels=…]"
+    )
     iterations: int = Field(
         1000, ge=1, le=10**6, description="iterations of the first start, at most; k times as many of the k-th"
     )
     starts: int = Field(1, ge=1, le=1000, description="random starts, at most; chosen by residual")
     tolerance: float = Field(1e-3, ge=0, description="magnitude residual at which an image is finished")
+    phase_min: float | None = Field(None, description="of complex objects: the smallest phase of a pixel, in radians")
+    phase_max: float | None = Field(None, description="the largest one, less than a turn above it")
 
     @model_validator(mode="after")
-    def _nonnegative_is_real(self) -> IterativeSolver:
+    def _fits_together(self) -> IterativeSolver:
         if self.nonneg and not self.real:
             raise ValueError("nonneg=true needs real=true")
+        if (self.phase_min is None) != (self.phase_max is None):
+            raise ValueError("give both phase_min and phase_max, or neither")
+        if self.phases and not 0 < self.phases[1] - self.phases[0] < 2 * math.pi:
+            raise ValueError("phase_max must lie above phase_min, by less than 2π")
+        if self.phases and self.nonneg:
+            raise ValueError("nonneg=true leaves no phases: leave phase_min and phase_max out")
         return self
+
+    @property
+    def phases(self) -> tuple[float, float] | None:
+        """The range of phases that pixels of complex objects may have."""
+        return None if self.phase_min is None or self.phase_max is None else (self.phase_min, self.phase_max)
+
+    @property
+    def first_iterations(self) -> int:
+        """How many the first start takes, at most."""
+        return self.iterations
+
+    @property
+    def look_every(self) -> int:
+        """Iterations between two looks at the residual: at each of them a support may be estimated, too."""
+        return self.support.every if isinstance(self.support, Shrinkwrap) else CHECK_EVERY
 
     @abstractmethod
     def begin(self, guess: Array, block: Block) -> State:
@@ -117,7 +143,9 @@ class IterativeSolver(Solver):
         return "portable"
 
     def information(self) -> Information:
-        return Information(support=self.support, real=self.real, nonnegative=self.nonneg)
+        return Information(
+            support=self.support.uses, real=self.real, nonnegative=self.nonneg, phases=self.phases is not None
+        )
 
     def solve(
         self, measurement: Measurement, rng: Streams, observer: Callable[[Snapshot], None] | None = None
@@ -127,10 +155,12 @@ class IterativeSolver(Solver):
         With `nonneg`, an object that is not known to be nonnegative is left out, and its status is INVALID.
 
         Raises:
-            ParameterError: nonnegativity is to be used of complex objects.
+            ParameterError: nonnegativity is to be used of complex objects, or phases of real ones.
         """
         if self.nonneg and not measurement.real:
             raise ParameterError(f"{self.name}[nonneg=true] was given complex objects, which cannot be nonnegative")
+        if self.phases and self.real and measurement.real:
+            raise ParameterError(f"{self.name} was given a range of phases, but real objects have none")
         threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
         workers = max(1, min(threads, len(measurement)))
         run = _Run(self, measurement, rng, observer, workers)
@@ -259,14 +289,20 @@ class _Run:
         unit, part = normalised(self.measurement[image])
         mask = None if part.whole().all() else part.measured
         block = box_block(part, self.backend, real=self.real, nonnegative=solver.nonneg, mask=mask)
-        if solver.support == "shrinkwrap":  # from the first iteration on, to compute all of them in the same way
+        if isinstance(solver.support, Shrinkwrap):  # from the beginning: all iterations are computed in the same way
             block = replace(block, box=None)
+        elif isinstance(solver.support, Largest):
+            block = replace(block, pixels=solver.support.pixels)
+        if solver.phases:
+            block = replace(block, phases=solver.phases)
         self.kernel = solver.iterated_by(block)  # the same for all blocks of a measurement
         noise = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
         n1, n2 = part.object_shape
         energy = np.nanmean(part.intensities, axis=(1, 2))  # of the objects, by Parseval, as far as it was measured
         for row, (index, s) in enumerate(zip(part.indices, start, strict=True)):
             guess = random_guess(self.rng.generator(index, int(s)), (n1, n2), self.real)
+            if part.support is not None:
+                guess = np.where(part.support[row], guess, 0)
             noise[row, :n1, :n2] = guess * np.sqrt(energy[row] / np.sum(np.abs(guess) ** 2))
         guesses = self.backend.asarray(noise)
         return _Slots(
@@ -283,7 +319,7 @@ class _Run:
 
     def _pursue(self, slots: _Slots) -> _Slots | None:
         """All iterations of a fresh block; None where they must be done step by step."""
-        if self.observer is not None or self.solver.support == "shrinkwrap":
+        if self.observer is not None or isinstance(self.solver.support, Shrinkwrap):
             return None
         ends = self.solver.pursue(slots.state, slots.block, self._limit(slots))
         if ends is None:
@@ -299,12 +335,16 @@ class _Run:
         """
         xp, solver = self.backend.xp, self.solver
         limit = self._limit(slots)
-        count = int(np.minimum(CHECK_EVERY - slots.age % CHECK_EVERY, limit - slots.age).min())
+        every = solver.look_every
+        count = int(np.minimum(every - slots.age % every, limit - slots.age).min())
         age = slots.age + count
-        due = (age % CHECK_EVERY == 0) | (age >= limit)
+        due = (age % every == 0) | (age >= limit)
         checked = self.backend.asarray(due)
         state, estimate, residual = solver.advance_and_check(slots.state, slots.block, count)
-        better = checked & (residual < slots.best_residual)
+        if isinstance(solver.support, Shrinkwrap) and solver.support.keep == "last":
+            better = checked & xp.isfinite(residual)
+        else:
+            better = checked & (residual < slots.best_residual)
         slots = replace(
             slots,
             age=age,
@@ -314,23 +354,33 @@ class _Run:
         )
         if self.observer is not None:
             self._show(slots, due, residual, estimate)
-        if solver.support == "shrinkwrap":
-            updates = self.backend.asarray(slots.age // CHECK_EVERY - 1)
-            support = shrinkwrap(xp, estimate, slots.box, updates)
-            support = xp.where(checked[:, None, None], support, slots.block.support)
-            slots = replace(slots, block=replace(slots.block, support=support))
+        if isinstance(solver.support, Shrinkwrap):
+            slots = self._wrap(slots, due, estimate, solver.support)
         return slots
+
+    def _wrap(self, slots: _Slots, due: NDArray[np.bool_], estimate: Array, rule: Shrinkwrap) -> _Slots:
+        """Estimate the supports of the images that are due, once they are old enough."""
+        due = due & (slots.age >= rule.first)
+        if not due.any():
+            return slots
+        xp = self.backend.xp
+        updates = self.backend.asarray(np.maximum(slots.age - rule.first, 0) // rule.every)
+        support = shrinkwrap(
+            xp, estimate, slots.box, updates, sigma=rule.widths, decay=rule.decay, threshold=rule.threshold
+        )
+        support = xp.where(self.backend.asarray(due)[:, None, None], support, slots.block.support)
+        return replace(slots, block=replace(slots.block, support=support))
 
     def _limit(self, slots: _Slots) -> NDArray[np.int64]:
         """(B,) iterations after which each image's present start is given up."""
-        return self.solver.iterations * (1 + slots.start)
+        return self.solver.first_iterations * (1 + slots.start)
 
     def _retire(self, slots: _Slots) -> NDArray[np.bool_]:
         """Record the images whose start has ended, and queue their next one; True for each of them."""
         solver = self.solver
         residual = self.backend.to_numpy(slots.best_residual).astype(np.float64)
         solved = residual <= solver.tolerance
-        lost = ~np.isfinite(residual) & (slots.age >= CHECK_EVERY)
+        lost = ~np.isfinite(residual) & (slots.age >= solver.look_every)
         ended = solved | lost | (slots.age >= self._limit(slots))
         if not ended.any():
             return ended

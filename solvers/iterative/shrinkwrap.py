@@ -11,27 +11,40 @@ from solvers.backend import Array
 
 THRESHOLD = 0.2  # of the largest blurred value: the paper's
 SIGMA_FIRST, SIGMA_LAST = 3.0, 1.5  # pixels: the paper's
-DECAY = 0.99  # of sigma at each update, "reduced by 1%" in the paper
+DECAY = 0.99  # of sigma at each update: "reduced by 1%" in the paper
 
 
-def shrinkwrap(xp, estimate: Array, box: Array, updates: Array) -> Array:
-    """The pixels where the blurred magnitude of an estimate exceeds a fifth of its largest value.
+def shrinkwrap(
+    xp,
+    estimate: Array,
+    box: Array,
+    updates: Array,
+    *,
+    sigma: tuple[float, float] = (SIGMA_FIRST, SIGMA_LAST),
+    decay: float = DECAY,
+    threshold: float = THRESHOLD,
+) -> Array:
+    """The pixels where the blurred magnitude of an estimate exceeds a part of its largest value.
 
     Args:
         xp: the array namespace.
         estimate: (B, m1, m2), real or complex.
         box: bool (B, m1, m2), within which the support stays.
         updates: (B,) how often each image's support was updated before: the blur narrows with it.
+        sigma: of the blur in pixels, at the first update, and the smallest that it becomes.
+        decay: of sigma at each update.
+        threshold: part of the largest blurred value.
 
     Returns:
         bool (B, m1, m2).
     """
     _, m1, m2 = estimate.shape
     magnitude = xp.abs(estimate)
-    sigma = xp.clip(SIGMA_FIRST * DECAY ** xp.astype(updates, magnitude.dtype), SIGMA_LAST, None)[:, None, None]
+    first, last = sigma
+    width = xp.clip(first * decay ** xp.astype(updates, magnitude.dtype), last, None)[:, None, None]
     # The grid is periodic, so the blur is a product in Fourier space; a Gaussian's transform is a Gaussian.
     k1 = xp.fft.fftfreq(m1, device=magnitude.device)[:, None]
     k2 = xp.fft.rfftfreq(m2, device=magnitude.device)[None, :]
-    kernel = xp.exp(-2 * math.pi**2 * sigma**2 * xp.astype(k1**2 + k2**2, magnitude.dtype)[None, :, :])
+    kernel = xp.exp(-2 * math.pi**2 * width**2 * xp.astype(k1**2 + k2**2, magnitude.dtype)[None, :, :])
     blurred = xp.fft.irfftn(xp.fft.rfftn(magnitude, axes=(1, 2)) * kernel, s=(m1, m2), axes=(1, 2))
-    return box & (blurred > THRESHOLD * xp.max(blurred, axis=(1, 2), keepdims=True))
+    return box & (blurred > threshold * xp.max(blurred, axis=(1, 2), keepdims=True))

@@ -63,7 +63,7 @@ class ProjectionSolver(IterativeSolver):
         return self.solution(x, block)
 
     def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
-        checks = -(-iterations // CHECK_EVERY)
+        checks = -(-iterations // self.look_every)
         return 2 * iterations + 3 * checks  # a check projects once and transforms the estimate
 
     def _pursue(self, state: State, block: Block, limit: NDArray[np.int64], every: int) -> Ends | None:

@@ -15,7 +15,7 @@ class HybridInputOutput(ProjectionSolver):
     """x ← P_M x where that satisfies the object constraints, x − β P_M x elsewhere.
 
     Source: Fienup, Appl. Opt. 21, 2758 (1982), eq. 44. A pixel violates the constraints outside the support
-    and, with nonnegativity, where P_M x is negative.
+    and, where these are known, where P_M x is negative or has a phase out of range.
     """
 
     name = "hio"
@@ -25,5 +25,4 @@ class HybridInputOutput(ProjectionSolver):
 
     def step(self, x: Array, block: Block) -> Array:
         output = block.project_magnitude(x)
-        allowed = block.support & (output >= 0) if block.nonnegative else block.support
-        return block.backend.xp.where(allowed, output, x - self.beta * output)
+        return block.backend.xp.where(block.satisfied(output), output, x - self.beta * output)

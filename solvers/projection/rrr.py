@@ -9,7 +9,7 @@ from pydantic import Field
 from solvers.backend import Array
 from solvers.iterative.block import Block
 from solvers.iterative.kernels import replaced_by
-from solvers.iterative.loop import CHECK_EVERY, State
+from solvers.iterative.loop import State
 from solvers.projection.base import ProjectionSolver
 
 
@@ -34,4 +34,4 @@ class RelaxedReflectReflect(ProjectionSolver):
         return block.project_object(x)
 
     def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
-        return 2 * iterations + -(-iterations // CHECK_EVERY)  # a check only transforms the estimate
+        return 2 * iterations + -(-iterations // self.look_every)  # a check only transforms the estimate
