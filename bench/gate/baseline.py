@@ -141,7 +141,7 @@ def read_baseline(path: Path) -> Baseline:
     try:
         rows = pd.read_csv(io.StringIO(table), dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
         settings = Problem(**header.problem).columns()
-        rows = rows.assign(**{name: settings[name] for name in header.problem})
+        rows = rows.assign(**{name: settings[name] for name in COLUMNS if name not in rows})  # as it always was
     except (ValueError, OverflowError) as error:
         raise RequestError(f"baseline '{path}' is damaged: {error}") from error
     check_rows(rows, path, KEPT)

@@ -18,11 +18,12 @@ from bench.executors.processes import Processes
 from bench.executors.task import CallError, Task
 from bench.sweep.solved import MalformedError, Solved
 from datasets import Measurement
+from datasets.problem import Problem
 from solvers import Backend, Status
 from solvers.labels import read_label
 from solvers.registry import BUILT_IN
 
-VARIANT = "shift_flip"  # nothing is known of where the object lies, nor which way up: the paper's hardest
+DATASET = "pattern"  # what the column `dataset` would say
 
 
 class FailedError(RequestError):
@@ -50,6 +51,18 @@ class Known:
     support: NDArray[np.bool_] | None = None  # (n1, n2)
     real: bool = False
     nonnegative: bool = False
+
+    @property
+    def problem(self) -> Problem:
+        """Nothing is known of where the object lies, nor which way up: the paper's hardest variant."""
+        rows, columns = self.intensities.shape
+        return Problem(
+            dataset=DATASET,
+            object="real" if self.real else "complex",
+            variant="shift_flip",
+            frame=self.object_shape,
+            grid=(rows, columns),
+        )
 
     def measurement(self, starts: Sequence[int]) -> Measurement:
         """One image for each of these starts: its number is the key of its random numbers."""
@@ -85,7 +98,10 @@ def solve(known: Known, label: str, starts: Sequence[int], seed: int, place: Pla
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         try:
-            answer = place.ask(Task("solve", label, (measurement,), {"variant": VARIANT, "seed": seed}))
+            task = Task(
+                "solve", label, (measurement,), {"problem": known.problem.model_dump(mode="json"), "seed": seed}
+            )
+            answer = place.ask(task)
             solved = Solved.of(answer, measurement)
         except (CallError, MalformedError) as error:
             raise FailedError(f"solver '{label}' failed: {error}") from error

@@ -9,13 +9,14 @@ import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype, is_string_dtype
 
 from bench.errors import RequestError
-from datasets.problem import COLUMNS
+from datasets.problem import COLUMNS, Problem
 from solvers import Status
 
 FILE = "per_image.parquet"
 GROUP = [*COLUMNS, "solver"]  # the rows that are summed up in one line
 IDENTITY = [*GROUP, "seed", "image", "measurement"]
-TEXTS = [*(name for name in COLUMNS if name != "photons"), "solver", "measurement", "status"]
+NUMBERS = [name for name, field in Problem.model_fields.items() if field.annotation in (int, float)]
+TEXTS = [*(name for name in COLUMNS if name not in NUMBERS), "solver", "measurement", "status"]
 
 FAILED = "failed"  # the status of an image whose solver raised an error, or whose process died
 TIMEOUT = "timeout"  # the status of an image whose shard was ended for taking too long
