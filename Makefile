@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/quick
 
-.PHONY: help install run tables test bench gpu-check lint clean
+.PHONY: help install run tables test test-all bench gpu-check lint clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,8 +36,13 @@ tables: install  ## the tables and figures under results/: all solvers on the wh
 	cp runs/figure4/figures/gallery.png results/figures/figure4.png
 	cp runs/table2/figures/gallery.png runs/table2/figures/convergence.png results/figures/
 
-test: $(VENV)/.installed-test  ## the whole test suite, on all processors
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test: $(VENV)/.installed-test  ## the test suite on all processors, without what is slow
+	$(TESTS) -m 'not slow'
+
+test-all: $(VENV)/.installed-test  ## the whole test suite
+	$(TESTS)
 
 $(VENV)/.installed-benchmark: $(VENV)/.installed-test
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'

@@ -134,10 +134,11 @@ class Hostile(Solver):
 
     def _leave_a_child_and_die(self) -> None:
         """The child keeps whatever this process has open."""
-        if os.fork() == 0:
-            self._note(os.getpid())
+        child = os.fork()
+        if child == 0:
             time.sleep(1000)
             os._exit(0)
+        self._note(child)
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _leave_a_daemon(self) -> None:

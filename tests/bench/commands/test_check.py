@@ -117,6 +117,7 @@ def test_other_seeds_are_another_draw_of_luck(gate):
     assert "unchanged on every image" not in re.findall(r"mse +(.*)", done.out)
 
 
+@pytest.mark.slow
 def test_fifty_runs_of_unchanged_solvers_with_fresh_seeds_raise_no_alarm(tmp_path):
     place = Inline(load_images("sample"), Backend("torch"))
 

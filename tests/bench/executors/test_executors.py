@@ -51,6 +51,9 @@ def notes(tmp_path) -> Path:
     return folder
 
 
+LIMIT = 5.0  # seconds: more than a quick solver takes on a machine that is busy with other things
+
+
 def sweep_of(*labels: str, **options):
     """A sweep with numpy: what a process without torch imports costs a third."""
     given = {
@@ -89,25 +92,27 @@ def test_processes_change_no_number_and_are_kept_warm(tmp_path, notes):
     assert set(pd.read_csv(tmp_path / "inline" / "timing.csv")["workers"]) == {1}
 
 
+@pytest.mark.slow
 def test_a_shard_that_takes_too_long_is_ended_and_the_others_are_not(tmp_path, notes):
     label = f"troubled[trouble=hang,at=2,folder={notes}]"
-    sweep = sweep_of(label, images=6, executor="processes", timeout=1)
+    sweep = sweep_of(label, images=6, executor="processes", timeout=LIMIT)
     result = run_sweep(sweep, tmp_path / "out", figures=False)
     assert result.status == Exit.SOLVER
     rows = result.rows.set_index("image")
     assert list(rows.index) == list(range(6))
     late = rows.loc[[2, 3]]
     assert set(late["status"]) == {"timeout"}
-    assert set(late["reason"]) == {"no result after 1 s"}
+    assert set(late["reason"]) == {f"no result after {LIMIT:g} s"}
     assert set(late["mse"]) == {1.0}
     assert late["measurement"].str.len().eq(64).all()
     assert set(rows.drop([2, 3])["status"]) == {"stopped"}
     assert not any(alive(pid) for pid, _ in calls(notes))
     headers = [read_header(path.read_bytes()) for path in (tmp_path / "out" / "shards").iterdir()]
     (seconds,) = [header.timing.solve for header in headers if header.error]
-    assert 1 <= seconds < 3
+    assert LIMIT <= seconds < LIMIT + 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_shard_one_retry_and_then_the_shard(tmp_path, notes):
     once, always = tmp_path / "once", tmp_path / "always"
     for folder in (once, always):
@@ -123,6 +128,7 @@ def test_a_worker_that_is_killed_costs_its_shard_one_retry_and_then_the_shard(tm
     assert [first for _, first in calls(always)] == ["0", "2", "2"]
 
 
+@pytest.mark.slow
 def test_a_worker_finds_its_modules_though_their_folder_has_a_colon_in_its_name(tmp_path):
     """In PYTHONPATH a colon ends a folder: the search path goes to the worker another way."""
     home = tmp_path / "at 9:41"
@@ -162,14 +168,16 @@ def test_workers_that_cannot_start_are_an_error_of_one_line(monkeypatch):
         list(crew.run([shard]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_run_that_is_stopped_leaves_no_process_and_a_folder_to_go_on_in(tmp_path, notes, number):
     output = tmp_path / "out"
     label = f"troubled[trouble=hang,at=2,folder={notes}]"
     arguments = ["--dataset", "sample", "--solvers", label, "--variants", "none", "--images", "4", "--shard", "2"]
+    arguments += ["--backend", "numpy", "--threads", "1"]
     path = os.pathsep.join([str(tmp_path / "site"), str(ROOT / "tests"), str(ROOT)])
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", *arguments, "--threads", "1", "--no-figures", "--output", output],
+        [sys.executable, "-m", "bench", "run", *arguments, "--no-figures", "--output", output],
         env={**os.environ, "PYTHONPATH": path},
         stderr=subprocess.PIPE,
         text=True,
@@ -192,6 +200,7 @@ def test_a_run_that_is_stopped_leaves_no_process_and_a_folder_to_go_on_in(tmp_pa
     assert holder(output) is None
 
 
+@pytest.mark.slow
 def test_dask_changes_no_number_though_a_worker_is_killed(tmp_path, notes):
     from distributed import Client, LocalCluster
 
@@ -217,6 +226,7 @@ def test_dask_changes_no_number_though_a_worker_is_killed(tmp_path, notes):
         assert (tmp_path / "inline" / name).read_bytes() == (tmp_path / "dask" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_dask_is_started_here_where_no_scheduler_is_named(tmp_path):
     here = run_sweep(sweep_of("er[iterations=5]"), tmp_path / "inline", figures=False)
     there = run_sweep(sweep_of("er[iterations=5]", executor="dask"), tmp_path / "dask", figures=False)
@@ -232,9 +242,10 @@ def light_cluster():
         yield {"executor": "dask", "dask_scheduler": cluster.scheduler_address}
 
 
+@pytest.mark.slow
 def test_a_time_limit_holds_on_dask_as_well(tmp_path, notes, light_cluster):
     label = f"troubled[trouble=hang,at=0,folder={notes}]"
-    result = run_sweep(sweep_of(label, timeout=1, **light_cluster), tmp_path / "out", figures=False)
+    result = run_sweep(sweep_of(label, timeout=LIMIT, **light_cluster), tmp_path / "out", figures=False)
     assert list(result.rows["status"]) == ["timeout"] * 2 + ["stopped"] * 2
     assert not any(alive(pid) for pid, _ in calls(notes))
 
@@ -279,9 +290,10 @@ def test_an_error_of_a_solver_is_the_answer(monkeypatch):
         assert place.call(ask, replace(FINE, solver="broken"))[2].startswith("ZeroDivisionError: the [/dial]")
 
 
-@pytest.mark.parametrize(("what", "says"), [("die", "died: killed by SIGKILL"), ("hang", "no answer after 1 s")])
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "says"), [("die", "died: killed by SIGKILL"), ("hang", "no answer after 5 s")])
 def test_a_call_that_brings_its_process_down_or_takes_too_long_is_an_error(what, says, notes):
-    with Processes(load_images("sample"), Backend(), timeout=1) as crew:
+    with Processes(load_images("sample"), Backend(), timeout=LIMIT) as crew:
         with pytest.raises(CallError, match=says):
             crew.call(ask, replace(FINE, solver=f"troubled[trouble={what},folder={notes}]"))
         assert not any(alive(pid) for pid, _ in calls(notes))

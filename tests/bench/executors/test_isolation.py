@@ -65,6 +65,7 @@ def test_the_score_is_not_where_a_solver_can_change_it(run_it):
     assert set(result.rows["mse"]) == {1.0}
 
 
+@pytest.mark.slow
 def test_what_a_solver_does_to_its_process_no_other_one_feels(run_it):
     acts = ["hostile[act=patch_random_numbers]", "hostile[act=change_torch]"]
     alone = run_it(ER, "raar[iterations=20]", name="alone").rows
@@ -72,6 +73,7 @@ def test_what_a_solver_does_to_its_process_no_other_one_feels(run_it):
     pd.testing.assert_frame_equal(beside[~beside["solver"].isin(acts)].reset_index(drop=True), alone)
 
 
+@pytest.mark.slow
 def test_what_shared_a_process_with_a_plug_in_is_not_taken_for_what_a_solver_gives_by_itself(run_it, monkeypatch):
     monkeypatch.setattr(np.random, "default_rng", np.random.default_rng)  # the plug-in patches it in this process
     act = "hostile[act=patch_random_numbers]"
@@ -92,6 +94,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_solvers_that_end_their_process_fail_and_the_others_go_on(run_it, notes, workers):
     labels = {f"hostile[act={act},folder={notes}]": reason for act, reason in ENDS.items()}

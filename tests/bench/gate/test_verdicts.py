@@ -78,6 +78,7 @@ def test_a_change_and_its_reverse_are_never_both_regressions(pairs, confidence, 
         assert change < -metric.allowed(0) if metric.higher_is_better else change > metric.allowed(before.mean())
 
 
+@pytest.mark.slow
 def test_luck_alone_raises_one_alarm_in_a_thousand_checks_at_most():
     """Two runs of an iteration that solves 60% of the images by luck, on other images each time; 5 solvers each."""
     rng = np.random.default_rng(5)
