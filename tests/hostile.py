@@ -141,6 +141,11 @@ class Hostile(Solver):
         self._note(child)
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def _kill_the_warden(self) -> None:
+        """It is the parent of this process."""
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(1000)
+
     def _leave_a_daemon(self) -> None:
         """A child of its own session, which outlives its parent."""
         child = subprocess.Popen(["sleep", "1000"], start_new_session=True)

@@ -146,6 +146,16 @@ def test_a_solver_that_is_gone_is_missing(gate, monkeypatch):
     assert done.out.count("unchanged on every image") == 3  # the other one was compared
 
 
+def test_a_check_that_is_stopped_does_not_promise_to_go_on(gate, monkeypatch):
+    def stopped(sweep):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.commands.check.measure_baseline", stopped)
+    done = gate()
+    assert done.status == Exit.STOPPED
+    assert done.err.splitlines()[-1] == "bench: stopped"
+
+
 def test_when_all_are_gone_nothing_runs(gate, monkeypatch):
     for name in ("er", "hio"):
         monkeypatch.delitem(BUILT_IN, name)

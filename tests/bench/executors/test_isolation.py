@@ -18,6 +18,7 @@ from troubled import alive
 
 from bench.commands.run import Result, run_sweep
 from bench.errors import Exit
+from bench.executors.worker_process import WardenError
 from bench.gate.baseline import Baseline, write_baseline
 from bench.request import request
 from solvers import Status
@@ -298,3 +299,22 @@ def test_verify_says_which_promise_was_asked_for_when_the_process_ended(sudden, 
     done = bench("verify", "--solvers", "sudden")
     assert done.status == Exit.SOLVER
     assert "prepares and solves the worker process died: exit status 0" in " ".join(done.out.split())
+
+
+def test_a_solver_that_ends_the_warden_of_all_workers_ends_the_run_and_says_so(run_it):
+    with pytest.raises(WardenError, match="ended the warden of the workers: killed by SIGKILL") as failure:
+        run_it("hostile[act=kill_the_warden]")
+    assert failure.value.status == Exit.SOLVER
+
+
+def test_an_owner_that_only_measures_and_scores_needs_no_torch(tmp_path):
+    options = "--dataset sample --solvers er[iterations=1] --images 2 --variants none --threads 1 --no-figures"
+    arguments = ["bench", "run", *options.split(), "--output", str(tmp_path / "out")]
+    program = (
+        f"import sys; sys.argv = {arguments!r}\n"
+        "from bench.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "0 False", done.stderr
