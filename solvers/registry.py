@@ -29,6 +29,7 @@ BUILT_IN: Mapping[str, str] = {
     "rrr": "solvers.projection.rrr:RelaxedReflectReflect",
     "unet_b": "solvers.learned.unet_b:UNetB",
     "unet_a": "solvers.learned.unet_a:UNetA",
+    "pnp": "solvers.prior.pnp:PlugAndPlay",
 }
 
 

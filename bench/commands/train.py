@@ -18,7 +18,7 @@ from bench.errors import Exit, RequestError
 from bench.store.lock import Lock
 from datasets import VARIANTS, ImageSet, load_images
 from solvers.errors import ParameterError
-from solvers.learned.base import LearnedSolver, Preset
+from solvers.learned.trainable import Preset, Trainable
 from solvers.registry import BUILT_IN, names, solver_class
 from solvers.training.config import TrainingConfig
 from solvers.training.interruption import terminated_as_interrupted
@@ -99,12 +99,12 @@ def request(solver: str, **given: Any) -> Training:
         raise RequestError(f"{option}: {message}{shown}") from error
 
 
-def _learned_solver(name: str) -> type[LearnedSolver]:
+def _learned_solver(name: str) -> type[Trainable]:
     if name in names():
         kind = solver_class(name)
-        if issubclass(kind, LearnedSolver):
+        if issubclass(kind, Trainable):
             return kind
-    learned = [built_in for built_in in BUILT_IN if issubclass(solver_class(built_in), LearnedSolver)]
+    learned = [built_in for built_in in BUILT_IN if issubclass(solver_class(built_in), Trainable)]
     raise ParameterError(f"unknown learned solver '{name}': choose from {', '.join(learned)}")
 
 

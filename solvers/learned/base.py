@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -23,18 +22,17 @@ from solvers.base import FilePath, Information, Reconstruction, Solver, Status, 
 from solvers.errors import UnavailableError
 from solvers.iterative.units import in_units, normalised
 from solvers.learned import weights as weight_files
+from solvers.learned.trainable import Preset, Trainable
 
 if TYPE_CHECKING:
     from solvers.learned.model import RetrievalModel
-
-Preset = Literal["default", "paper"]
 
 # Images in one pass; the last chunk is filled up, so that no image's result depends on its neighbours. On a CPU 16 are
 # fastest, whose activations stay in the cache, and an image by itself costs no more than these.
 CHUNK = {"cpu": 16, "cuda": 256}
 
 
-class LearnedSolver(Solver):
+class LearnedSolver(Trainable, Solver):
     """A trained network, applied once. It runs in torch, on the device of the backend, whatever the array library."""
 
     preset: Preset = Field("default", description="default: the best known; paper: as the paper describes it")
@@ -49,38 +47,6 @@ class LearnedSolver(Solver):
 
     _model: Any = PrivateAttr(default=None)
     _card: weight_files.Card | None = PrivateAttr(default=None)
-
-    @classmethod
-    @abstractmethod
-    def model(cls, preset: Preset) -> RetrievalModel:
-        """The untrained network of a preset, with its loss."""
-
-    @classmethod
-    @abstractmethod
-    def equivalent(cls, variant: Variant) -> tuple[Variant, ...]:
-        """The variants that give this solver the same training data as this one, in the paper's order."""
-
-    @classmethod
-    @abstractmethod
-    def objects(
-        cls,
-        tiles: NDArray[np.uint8],
-        indices: NDArray[np.int64],
-        variant: Variant,
-        preset: Preset,
-        seed: int,
-        epoch: int,
-    ) -> NDArray[np.uint8]:
-        """What is to be predicted (N, h, w) for these training images (N, 28, 28) in one epoch."""
-
-    @classmethod
-    def fresh_each_epoch(cls, variant: Variant) -> bool:
-        """`objects` differ from epoch to epoch."""
-        return False
-
-    @classmethod
-    def file_name(cls, preset: Preset, variant: Variant) -> str:
-        return f"{cls.name}-{preset}-{cls.equivalent(variant)[0]}.safetensors"
 
     def information(self) -> Information:
         return Information(real=True, training_data="fashion_mnist")

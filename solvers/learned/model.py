@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from solvers.learned import encoding
+from solvers.learned.network import Network
 from solvers.learned.unet import Architecture, UNet
 
 GRID = (96, 96)
 
 
-class RetrievalModel(nn.Module, ABC):
+class RetrievalModel(Network):
     """Encoding, U-Net and what its output means.
 
     Intensities enter as half planes (batch, m1, m2 // 2 + 1) of a real image, zero frequency first. Training hands
@@ -66,9 +67,9 @@ class RetrievalModel(nn.Module, ABC):
         energy = (half * half_plane_weights(self.grid[1], half.device)).sum(dim=(1, 2), keepdim=True)
         return (energy / (self.grid[0] * self.grid[1])).sqrt()
 
-    @abstractmethod
-    def loss(self, objects: Tensor) -> Tensor:
-        """Mean loss (a scalar) of predicting these objects (batch, h, w) from their intensities."""
+    def answer(self, objects: Tensor) -> Tensor:
+        """What it makes of their intensities."""
+        return self.reconstruct(intensities(self.spectrum(objects)))
 
     @abstractmethod
     def reconstruct(self, half: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from datasets import Variant, place, placements
 from datasets.variants import GRID
 from solvers.learned import symmetry
-from solvers.learned.base import LearnedSolver, Preset
+from solvers.learned.base import LearnedSolver
+from solvers.learned.trainable import Preset
 
 if TYPE_CHECKING:
     from solvers.learned.model import RetrievalModel

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets import Variant, place, placements
+from datasets import Variant, place
 from datasets.variants import FRAME
-from solvers.learned.base import LearnedSolver, Preset
+from solvers.learned.base import LearnedSolver
+from solvers.learned.trainable import Preset, fresh_placements
 
 if TYPE_CHECKING:
     from solvers.learned.model import RetrievalModel
-
-EPOCHS_AT_MOST = 100_000  # keeps the placements of one seed's epochs apart from those of the next seed
 
 
 class UNetB(LearnedSolver):
@@ -48,5 +47,4 @@ class UNetB(LearnedSolver):
         epoch: int,
     ) -> NDArray[np.uint8]:
         """The images as the variant places them, flipped and shifted anew in every epoch."""
-        drawn = placements(variant, seed=EPOCHS_AT_MOST * seed + epoch, split="train", indices=indices)
-        return place(tiles, drawn)
+        return place(tiles, fresh_placements(variant, seed, epoch, indices))

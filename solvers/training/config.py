@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from datasets import ImageSet, Variant
 from solvers.errors import ParameterError
-from solvers.learned.base import LearnedSolver, Preset
+from solvers.learned.trainable import Preset, Trainable
 from solvers.learned.weights import card_path
 
 HELD_OUT = 2_000  # the last images of the training set: never trained on, they measure progress
@@ -19,7 +19,7 @@ class TrainingConfig(BaseModel):
     """What decides the result of a training, where it goes, and what computes it.
 
     Attributes:
-        solver: the learned solver's class.
+        solver: the class of a solver with a network.
         images: how many of the training set, from its beginning; 0 takes all but those held out.
         epochs: passes over them; the learning rate falls to zero at the end of the last.
         batch: images in a step, over all devices. On a CPU 32 stay in the cache.
@@ -35,7 +35,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    solver: type[LearnedSolver]
+    solver: type[Trainable]
     variant: Variant = Variant.SHIFT_FLIP
     preset: Preset = "default"
     images: int = Field(0, ge=0)

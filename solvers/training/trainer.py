@@ -26,7 +26,7 @@ from datasets import ImageSet, place, placements
 from solvers.backend import processors
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
-from solvers.learned.model import RetrievalModel, intensities
+from solvers.learned.network import Network
 from solvers.training import checkpoint, machine
 from solvers.training.config import TrainingConfig
 from solvers.training.history import History, Step
@@ -140,7 +140,7 @@ def resumable_step(config: TrainingConfig, data: ImageSet) -> int | None:
         return None
 
 
-def identity(config: TrainingConfig, data: ImageSet, model: RetrievalModel) -> dict[str, Any]:
+def identity(config: TrainingConfig, data: ImageSet, model: Network) -> dict[str, Any]:
     """What decides the result, as a card's JSON has it: weights and checkpoints of this training agree in it.
 
     The code is not among it: weights are not trained again because a line of it has changed.
@@ -263,6 +263,7 @@ class _Training:
 
     def _optimise(self, objects: Tensor, rate: float) -> float:
         """One step; the mean loss of all devices."""
+        self._seed_draws()
         loss = self.parallel.loss(objects)
         self.model.zero_grad()
         self.fabric.backward(loss)
@@ -273,6 +274,11 @@ class _Training:
             stepper.step()
         self._update_average()
         return float(torch.as_tensor(self.fabric.all_reduce(loss.detach())))
+
+    def _seed_draws(self) -> None:
+        """What a loss draws at random depends on the step, and on nothing that happened before."""
+        key = np.random.SeedSequence([self.config.seed, self.step, self.fabric.global_rank])
+        torch.manual_seed(int(key.generate_state(1, np.uint64)[0]))
 
     def _learning_rate(self) -> float:
         """Of the next step: a linear warm-up, then half a cosine down to zero."""
@@ -320,8 +326,7 @@ class _Training:
         scores = []
         for start in range(0, len(truth), VALIDATION_CHUNK):
             chunk = truth[start : start + VALIDATION_CHUNK]
-            half = intensities(model.spectrum(torch.from_numpy(chunk).to(self.fabric.device)))
-            images = model.reconstruct(half).cpu()
+            images = model.answer(torch.from_numpy(chunk).to(self.fabric.device)).cpu()
             if not images.isfinite().all():
                 raise self._diverged("what the network answers is not finite")
             scores.append(self.score(chunk, images.numpy()))
