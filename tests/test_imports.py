@@ -12,7 +12,9 @@ from conftest import ROOT
 
 STOREYS = {"bench": {"bench", "solvers", "datasets"}, "solvers": {"solvers", "datasets"}, "datasets": {"datasets"}}
 BENCH = "__main__ cli gpu_check commands gate report store request executors sweep score startup errors"
-SOLVERS = "training prior learned projection alm iterative cuda compiled registry base labels backend files errors"
+SOLVERS = (
+    "training prior composed learned projection alm iterative cuda compiled registry base labels backend files errors"
+)
 ROOMS = {"bench": BENCH.split(), "solvers": SOLVERS.split()}  # from the roof down
 HEAVY = ("torch", "pandas", "matplotlib", "pydantic", "scipy", "numpy", "pyarrow")
 

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from datasets import Measurement
+from datasets.scaling import times_two_to_the
 from solvers.backend import Array, Backend
-from solvers.base import Information, Reconstruction, Solver, Status, Streams
+from solvers.base import Information, Reconstruction, Refiner, Status, Streams
 from solvers.errors import ParameterError
 from solvers.iterative.block import Block, box_block
-from solvers.iterative.guess import random_guess
+from solvers.iterative.guess import fitted, random_guess
 from solvers.iterative.shrinkwrap import shrinkwrap
 from solvers.iterative.tasks import Tasks
 from solvers.iterative.units import in_units, normalised
@@ -53,8 +54,8 @@ class Snapshot:
     seconds: float  # since solve() began, less the time of the observer
 
 
-class IterativeSolver(Solver):
-    """A solver that improves an estimate step by step from a random start.
+class IterativeSolver(Refiner):
+    """A solver that improves an estimate step by step, from a random start or from what another solver has left.
 
     Several starts are tried one after the other, until one of them reaches the tolerance; the start with the
     smallest residual is kept, never the one nearest to the truth. The same rule picks the best of the estimates
@@ -129,11 +130,24 @@ class IterativeSolver(Solver):
         Raises:
             ParameterError: nonnegativity is to be used of complex objects.
         """
+        return self._run(measurement, rng, observer, None)
+
+    def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
+        """As `solve`; the first start begins from these images, shifted to where the box holds the most of them."""
+        return self._run(measurement, rng, None, images)
+
+    def _run(
+        self,
+        measurement: Measurement,
+        rng: Streams,
+        observer: Callable[[Snapshot], None] | None,
+        given: NDArray | None,
+    ) -> Reconstruction:
         if self.nonneg and not measurement.real:
             raise ParameterError(f"{self.name}[nonneg=true] was given complex objects, which cannot be nonnegative")
         threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
         workers = max(1, min(threads, len(measurement)))
-        run = _Run(self, measurement, rng, observer, workers)
+        run = _Run(self, measurement, rng, observer, given, workers)
         with self.backend.single_threaded():
             if workers == 1:
                 run.drain()
@@ -208,9 +222,11 @@ class _Run:
         measurement: Measurement,
         rng: Streams,
         observer: Callable[[Snapshot], None] | None,
+        given: NDArray | None,
         workers: int,
     ) -> None:
         self.solver, self.measurement, self.rng, self.observer = solver, measurement, rng, observer
+        self.given = given
         self.backend = solver.backend
         self.real = solver.real and measurement.real
         n, valid = len(measurement), measurement.valid()
@@ -262,13 +278,17 @@ class _Run:
         if solver.support == "shrinkwrap":  # from the first iteration on, to compute all of them in the same way
             block = replace(block, box=None)
         self.kernel = solver.iterated_by(block)  # the same for all blocks of a measurement
-        noise = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
+        begun = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
         n1, n2 = part.object_shape
         energy = np.nanmean(part.intensities, axis=(1, 2))  # of the objects, by Parseval, as far as it was measured
         for row, (index, s) in enumerate(zip(part.indices, start, strict=True)):
-            guess = random_guess(self.rng.generator(index, int(s)), (n1, n2), self.real)
-            noise[row, :n1, :n2] = guess * np.sqrt(energy[row] / np.sum(np.abs(guess) ** 2))
-        guesses = self.backend.asarray(noise)
+            if self.given is not None and s == 0 and self.given[image[row]].any():
+                left = fitted(self.given[image[row]], (n1, n2), self.real)
+                begun[row, :n1, :n2] = times_two_to_the(left, -unit[row])
+            else:
+                guess = random_guess(self.rng.generator(index, int(s)), (n1, n2), self.real)
+                begun[row, :n1, :n2] = guess * np.sqrt(energy[row] / np.sum(np.abs(guess) ** 2))
+        guesses = self.backend.asarray(begun)
         return _Slots(
             image,
             start,

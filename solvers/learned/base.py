@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.fft
@@ -23,9 +23,6 @@ from solvers.errors import UnavailableError
 from solvers.iterative.units import in_units, normalised
 from solvers.learned import weights as weight_files
 from solvers.learned.trainable import Preset, Trainable
-
-if TYPE_CHECKING:
-    from solvers.learned.model import RetrievalModel
 
 # Images in one pass; the last chunk is filled up, so that no image's result depends on its neighbours. On a CPU 16 are
 # fastest, whose activations stay in the cache, and an image by itself costs no more than these.
@@ -44,6 +41,7 @@ class LearnedSolver(Trainable, Solver):
     )
 
     transforms_per_image: ClassVar[int]
+    draws: ClassVar[bool] = False
 
     _model: Any = PrivateAttr(default=None)
     _card: weight_files.Card | None = PrivateAttr(default=None)

@@ -1,0 +1,118 @@
+"""Several solvers one after the other, each beginning where the one before has ended; and several starts of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets import Measurement
+from solvers import registry
+from solvers.base import Reconstruction, Refiner, Solver, Status, Streams
+from solvers.errors import ParameterError
+from solvers.labels import read_label, split_labels
+
+Start = Callable[[Measurement, Streams, int], Reconstruction]  # of a measurement, the start with this number
+
+
+def read_stages(text: str) -> tuple[Solver, ...]:
+    """The solvers of `label + label + …`.
+
+    Raises:
+        SolverError: a label cannot be read, its solver is unknown, or cannot begin where another one ended.
+    """
+    labels = split_labels(text, "+")
+    if not labels:
+        raise ParameterError("name at least one solver")
+    for label in labels:
+        name, _ = read_label(label)
+        if name not in registry.BUILT_IN and name in registry.names():
+            raise ParameterError(f"'{name}' is a plug-in: a stage is one of {', '.join(registry.BUILT_IN)}")
+    stages = tuple(map(registry.create, labels))
+    for stage in stages[1:]:
+        if not isinstance(stage, Refiner):
+            raise ParameterError(f"{stage.name} cannot begin where another solver ended: it can only be the first")
+    return stages
+
+
+def write_stages(stages: Sequence[Solver]) -> str:
+    """The one spelling of these stages."""
+    return " + ".join(stage.label for stage in stages)
+
+
+def run_stages(
+    stages: Sequence[Solver], measurement: Measurement, rng: Streams, images: NDArray | None = None
+) -> Reconstruction:
+    """One pass through all stages. An image that one of them has solved goes no further.
+
+    Args:
+        images: (batch, m1, m2) from which the first stage begins, which is a `Refiner` then.
+    """
+    first, *others = stages
+    if images is None:
+        found = first.solve(measurement, rng)
+    else:
+        assert isinstance(first, Refiner)
+        found = first.refine(images, measurement, rng)
+    for stage in others:
+        rows = np.flatnonzero([status in (Status.STOPPED, Status.DIVERGED) for status in found.status])
+        if not len(rows):
+            break
+        assert isinstance(stage, Refiner)
+        found = _followed(found, stage.refine(found.images[rows], measurement[rows], rng), rows)
+    return found
+
+
+def best_of(starts: int, measurement: Measurement, rng: Streams, start: Start, apart: int = 1) -> Reconstruction:
+    """Up to so many starts of every image, until one solves it; the one with the smallest residual is kept.
+
+    Args:
+        start: does one of them.
+        apart: how many numbers of random streams a start may use up.
+    """
+    found = start(measurement, rng, 0)
+    for number in range(1, starts):
+        rows = np.flatnonzero([status in (Status.STOPPED, Status.DIVERGED) for status in found.status])
+        if not len(rows):
+            break
+        streams = replace(rng, first=rng.first + number * apart)
+        found = _best(found, start(measurement[rows], streams, number), rows)
+    return found
+
+
+def _followed(found: Reconstruction, then: Reconstruction, rows: NDArray[np.int64]) -> Reconstruction:
+    """What the next stage has made of these rows takes the place of what was there."""
+    starts = found.starts.copy()
+    starts[rows] = np.maximum(starts[rows], then.starts)
+    return _merged(found, then, rows, np.ones(len(rows), dtype=bool), starts)
+
+
+def _best(found: Reconstruction, other: Reconstruction, rows: NDArray[np.int64]) -> Reconstruction:
+    """The start with the smaller residual; NaN, of an image that has diverged, is larger than any."""
+    starts = found.starts.copy()
+    starts[rows] += other.starts
+    before, now = (np.where(np.isnan(r), np.inf, r) for r in (found.residual[rows], other.residual))
+    return _merged(found, other, rows, now < before, starts)
+
+
+def _merged(
+    found: Reconstruction,
+    other: Reconstruction,
+    rows: NDArray[np.int64],
+    taken: NDArray[np.bool_],
+    starts: NDArray[np.int64],
+) -> Reconstruction:
+    """Of the other's images, which are these rows, those that are taken; the costs of both."""
+    images = found.images.astype(np.result_type(found.images, other.images))
+    residual, status = found.residual.copy(), list(found.status)
+    iterations, transforms = found.iterations.copy(), found.transforms.copy()
+    images[rows[taken]] = other.images[taken]
+    residual[rows[taken]] = other.residual[taken]
+    for row in np.flatnonzero(taken):
+        status[rows[row]] = other.status[row]
+    iterations[rows] += other.iterations
+    transforms[rows] += other.transforms
+    kernels = dict.fromkeys(kernel for found in (found, other) for kernel in found.kernel.split(" ") if kernel)
+    return Reconstruction(images, residual, iterations, starts, transforms, status, " ".join(kernels))
