@@ -197,7 +197,7 @@ class Refiner(Solver):
     def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
         """As `solve`, but the first start begins from these images (batch, m1, m2), in the units of a reconstruction.
 
-        They may lie anywhere on the periodic grid. In place of one that is all zero, the start makes its own guess.
+        They may lie anywhere on the periodic grid.
         """
 
 

@@ -11,7 +11,7 @@ from datasets import Measurement
 from datasets.problem import Problem
 from solvers.backend import Backend
 from solvers.base import Information, Reconstruction, Solver, Streams
-from solvers.composed.stages import best_of, read_stages, run_stages, write_stages
+from solvers.composed.stages import best_of, read_stages, run_stages, together, write_stages
 from solvers.files import sha256
 
 
@@ -81,17 +81,3 @@ class Chain(Solver):
             return run_stages(self._stages[random if number else 0 :], part, streams)
 
         return best_of(self.starts, measurement, rng, start, apart)
-
-
-def together(uses: list[Information]) -> Information:
-    """What solvers use that work together."""
-
-    def words(values: list[str]) -> str:
-        return " and ".join(dict.fromkeys(value for value in values if value != "none")) or "none"
-
-    return Information(
-        support=words([one.support for one in uses]),
-        real=any(one.real for one in uses),
-        nonnegative=any(one.nonnegative for one in uses),
-        training_data=words([one.training_data for one in uses]),
-    )

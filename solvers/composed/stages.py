@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets import Measurement
 from solvers import registry
-from solvers.base import Reconstruction, Refiner, Solver, Status, Streams
+from solvers.base import Information, Reconstruction, Refiner, Solver, Status, Streams
 from solvers.errors import ParameterError
 from solvers.labels import read_label, split_labels
 
 Start = Callable[[Measurement, Streams, int], Reconstruction]  # of a measurement, the start with this number
+Refine = Callable[[NDArray, Measurement], Reconstruction]  # from images (batch, m1, m2)
 
 
 def read_stages(text: str) -> tuple[Solver, ...]:
@@ -42,6 +44,20 @@ def write_stages(stages: Sequence[Solver]) -> str:
     return " + ".join(stage.label for stage in stages)
 
 
+def together(uses: list[Information]) -> Information:
+    """What solvers use that work together."""
+
+    def words(values: list[str]) -> str:
+        return " and ".join(dict.fromkeys(value for value in values if value != "none")) or "none"
+
+    return Information(
+        support=words([one.support for one in uses]),
+        real=any(one.real for one in uses),
+        nonnegative=any(one.nonnegative for one in uses),
+        training_data=words([one.training_data for one in uses]),
+    )
+
+
 def run_stages(
     stages: Sequence[Solver], measurement: Measurement, rng: Streams, images: NDArray | None = None
 ) -> Reconstruction:
@@ -57,12 +73,20 @@ def run_stages(
         assert isinstance(first, Refiner)
         found = first.refine(images, measurement, rng)
     for stage in others:
-        rows = np.flatnonzero([status in (Status.STOPPED, Status.DIVERGED) for status in found.status])
-        if not len(rows):
-            break
         assert isinstance(stage, Refiner)
-        found = _followed(found, stage.refine(found.images[rows], measurement[rows], rng), rows)
+        found = followed(found, measurement, partial(stage.refine, rng=rng))
     return found
+
+
+def followed(found: Reconstruction, measurement: Measurement, refine: Refine) -> Reconstruction:
+    """What comes next takes the place of what was found, but of images that are solved, or lost."""
+    rows = np.flatnonzero([status == Status.STOPPED for status in found.status])
+    if not len(rows):
+        return found
+    then = refine(found.images[rows], measurement[rows])
+    starts = found.starts.copy()
+    starts[rows] = np.maximum(starts[rows], then.starts)
+    return _merged(found, then, rows, np.ones(len(rows), dtype=bool), starts)
 
 
 def best_of(starts: int, measurement: Measurement, rng: Streams, start: Start, apart: int = 1) -> Reconstruction:
@@ -80,13 +104,6 @@ def best_of(starts: int, measurement: Measurement, rng: Streams, start: Start, a
         streams = replace(rng, first=rng.first + number * apart)
         found = _best(found, start(measurement[rows], streams, number), rows)
     return found
-
-
-def _followed(found: Reconstruction, then: Reconstruction, rows: NDArray[np.int64]) -> Reconstruction:
-    """What the next stage has made of these rows takes the place of what was there."""
-    starts = found.starts.copy()
-    starts[rows] = np.maximum(starts[rows], then.starts)
-    return _merged(found, then, rows, np.ones(len(rows), dtype=bool), starts)
 
 
 def _best(found: Reconstruction, other: Reconstruction, rows: NDArray[np.int64]) -> Reconstruction:

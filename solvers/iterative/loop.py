@@ -133,7 +133,10 @@ class IterativeSolver(Refiner):
         return self._run(measurement, rng, observer, None)
 
     def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
-        """As `solve`; the first start begins from these images, shifted to where the box holds the most of them."""
+        """As `solve`; the first start begins from these images, shifted to where the box holds the most of them.
+
+        In place of an image of zeros there is a random guess.
+        """
         return self._run(measurement, rng, None, images)
 
     def _run(

@@ -108,7 +108,7 @@ class LearnedSolver(Trainable, Solver):
         images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
         residual = np.full(len(measurement), np.nan)
         status = [Status.STOPPED if ok else Status.INVALID for ok in valid]
-        with torch.inference_mode(), _threads(self.backend.threads):
+        with torch.inference_mode(), torch_threads(self.backend.threads):
             size = CHUNK[self.backend.device]
             for chunk in np.split(np.flatnonzero(valid), range(size, int(valid.sum()), size)):
                 unit, part = normalised(measurement[chunk])
@@ -142,7 +142,7 @@ class LearnedSolver(Trainable, Solver):
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """This many threads for each operation of the network."""
     import torch
 

@@ -2,23 +2,89 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr, field_validator
 
 from datasets import Measurement, Variant, place
-from solvers.base import Information, Reconstruction, Solver, Streams
-from solvers.errors import ParameterError
+from datasets.problem import Problem
+from datasets.scaling import times_two_to_the
+from solvers.backend import Backend
+from solvers.base import FilePath, Information, Reconstruction, Refiner, Solver, Status, Streams
+from solvers.composed.stages import best_of, followed, read_stages, run_stages, together, write_stages
+from solvers.errors import ParameterError, UnavailableError
+from solvers.iterative.block import box_block
+from solvers.iterative.guess import fitted
+from solvers.iterative.noise import photon
+from solvers.iterative.units import in_units, normalised
+from solvers.learned import weights as weight_files
+from solvers.learned.base import CHUNK, torch_threads
 from solvers.learned.trainable import Preset, Trainable, fresh_placements
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from solvers.learned.network import Network
 
+FOLDER = Path(__file__).parent / "weights"  # the weights that come with the package
 
-class PlugAndPlay(Trainable, Solver):
+# Tuned on training images. Noise levels are relative to the noise in a pixel, and to pixels of mean square 1.
+FIRST, LAST = 16.0, 0.5  # of the annealing, times the noise in a pixel
+HIGHEST, LOWEST = 1.0, 0.1  # limits of the first
+TRUST = 8.0  # the measurement counts as if its variance were so many times smaller
+MARGIN = 3  # pixels of zeros on each side of the box, which the denoiser knows from its training
+
+
+class PlugAndPlay(Trainable, Refiner):
+    """z = D(x; σ),   x ← w P_M z + (1 − w) z,   w = σ² / (σ² + v),   with σ falling from the error of a start to v.
+
+    D is a denoiser for every noise level (`denoiser.py`), v the noise in a pixel of P_M z. The second step is the
+    proximal map of the measurement's distance, with the weight that two Gaussian errors of z and of P_M z would have.
+    The image is the last z, with its negative pixels zero: it does not follow the noise, as x does.
+
+    Source: Venkatakrishnan, Bouman and Wohlberg, "Plug-and-play priors for model based reconstruction" (GlobalSIP
+    2013); with falling σ, Zhang et al., IEEE Trans. Pattern Anal. Mach. Intell. 44, 6360 (2022), eqs. 6 and 10 to 12
+    (half-quadratic splitting); for Fourier magnitudes, Metzler et al., "prDeep" (ICML 2018).
+
+    The noise is told from the measurement: intensities at k and −k are equal but for it. From a start in a wrong
+    basin no denoiser returns: every annealing begins from the best of several random starts, and the smallest residual
+    at its end decides between several of them.
+    """
+
     name: ClassVar[str] = "pnp"
     summary: ClassVar[str] = "plug-and-play: a learned denoiser and the measured magnitudes, in annealed steps"
+
+    begin: str = Field(
+        "rrr[nonneg=true,iterations=600] + er[nonneg=true,iterations=150]",
+        description="labels of the solvers before it, with + between them",
+    )
+    tries: int = Field(1, ge=1, le=1000, description="starts of these, the best of which is taken on; by residual")
+    starts: int = Field(1, ge=1, le=1000, description="starts of all this, at most; chosen by residual")
+    steps: int = Field(50, ge=1, le=10_000, description="of the annealing")
+    tolerance: float = Field(1e-3, ge=0, description="magnitude residual at which an image is finished")
+    weights: FilePath | None = Field(
+        None, description="weight file (.safetensors) to use instead of the one in this package"
+    )
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="of the network's layers; bf16 is faster where the processor has instructions for it"
+    )
+
+    _begin: Any = PrivateAttr(default=())
+    _denoiser: Any = PrivateAttr(default=None)
+    _digest: str = PrivateAttr(default="")
+
+    @field_validator("begin")
+    @classmethod
+    def _canonical(cls, begin: str) -> str:
+        return write_stages(read_stages(begin))
+
+    def model_post_init(self, context: Any) -> None:
+        super().model_post_init(context)
+        self._begin = read_stages(self.begin)
 
     @classmethod
     def model(cls, preset: Preset) -> Network:
@@ -58,7 +124,157 @@ class PlugAndPlay(Trainable, Solver):
         return place(tiles, fresh_placements(Variant.SHIFT_FLIP, seed, epoch, indices), (FIELD, FIELD))
 
     def information(self) -> Information:
-        return Information(support="box", real=True, nonnegative=True, training_data="fashion_mnist")
+        own = Information(support="box", real=True, nonnegative=True, training_data="fashion_mnist")
+        return together([own, *(solver.information() for solver in self._begin)])
+
+    def parts(self) -> tuple[Solver, ...]:
+        return tuple(part for solver in self._begin for part in (solver, *solver.parts()))
+
+    def weights_digest(self) -> str:
+        return self._digest
+
+    def files(self, variant: str | None = None) -> tuple[Path, ...]:
+        """Its own weights, and what its first solvers read."""
+        own = self.weights or FOLDER / self.file_name("default", Variant.NONE)
+        return (own, *(path for solver in self._begin for path in solver.files(variant)))
+
+    def named_files(self) -> tuple[Path, ...]:
+        return (*super().named_files(), *(path for solver in self._begin for path in solver.named_files()))
+
+    def refusal(self, problem: Problem) -> str:
+        """Its denoiser was trained on real objects; any frame, grid and mask will do."""
+        if problem.phase is not None:
+            return f"{self.name} was trained on real objects, not on complex ones"
+        return next(filter(None, (solver.refusal(problem) for solver in self._begin)), "")
+
+    def prepare(self, backend: Backend, variant: str | None = None) -> None:
+        """Load the denoiser.
+
+        Raises:
+            UnavailableError: its weights are not there; the message has the command that makes them.
+            WeightsError: they are damaged, or made for something else.
+        """
+        super().prepare(backend, variant)
+        for solver in self._begin:
+            solver.prepare(backend, variant)
+        path = self.files(variant)[0]
+        if not path.exists():
+            raise UnavailableError(
+                f"{self.name} has no weights {path}: train them with "
+                f"python -m bench train --solver {self.name} --variant none --output {path.parent}"
+            )
+        denoiser = self.model("default")
+        tensors, card = weight_files.load(
+            path, solver=self.name, preset="default", variant="none", architecture=asdict(denoiser.architecture)
+        )
+        weight_files.fill(denoiser, tensors, path)
+        self._denoiser, self._digest = denoiser.eval().to(backend.device), card.sha256
 
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
-        raise NotImplementedError
+        """Reconstruct a batch.
+
+        Raises:
+            ParameterError: the objects are complex.
+        """
+        self._require_real(measurement)
+        return best_of(self.starts, measurement, rng, self._start, apart=self.tries)
+
+    def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
+        """As `solve`, but the first start is the annealing of these images."""
+        self._require_real(measurement)
+
+        def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
+            return self._start(part, streams, number) if number else self._anneal(images, part)
+
+        return best_of(self.starts, measurement, rng, start, apart=self.tries)
+
+    def _require_real(self, measurement: Measurement) -> None:
+        if not measurement.real:
+            raise ParameterError(f"{self.name} was given complex objects: it was trained on real ones")
+
+    def _start(self, measurement: Measurement, rng: Streams, number: int) -> Reconstruction:
+        begun = best_of(self.tries, measurement, rng, lambda part, streams, _: run_stages(self._begin, part, streams))
+        return followed(begun, measurement, self._anneal)
+
+    def _anneal(self, images: NDArray, measurement: Measurement) -> Reconstruction:
+        """From images (n, m1, m2). One of zeros has diverged."""
+        import torch
+
+        if self._denoiser is None:
+            raise RuntimeError(f"{self.name}.prepare() was not called before solve()")
+        valid = measurement.valid() & measurement.nonnegative
+        there = valid & images.any(axis=(1, 2))
+        n = len(measurement)
+        found = np.zeros((n, *measurement.grid), dtype=np.float32)
+        residual = np.full(n, np.nan)
+        status = [Status.DIVERGED if ok else Status.INVALID for ok in valid]
+        size = CHUNK[self.backend.device]
+        narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
+        with torch.inference_mode(), torch_threads(self.backend.threads):
+            for rows in np.split(np.flatnonzero(there), range(size, int(there.sum()), size)):
+                if not len(rows):
+                    continue
+                filled = np.resize(rows, size)  # a chunk is filled up, so that no image depends on its neighbours
+                unit, part = normalised(measurement[filled])
+                begun = [fitted(image, part.object_shape, real=True) for image in images[filled]]
+                with narrow:
+                    drawn, misfit = self._annealed(times_two_to_the(np.stack(begun), -unit), part)
+                found[rows], right = in_units(drawn[: len(rows)], unit[: len(rows)])
+                residual[rows[right]] = misfit[: len(rows)][right]
+                for row in rows[right]:
+                    status[row] = Status.SOLVED if residual[row] <= self.tolerance else Status.STOPPED
+        once = there.astype(np.int64)
+        return Reconstruction(
+            images=found,
+            residual=residual,
+            iterations=self.steps * once,
+            starts=once,
+            transforms=(2 * self.steps + 1) * once,
+            status=status,
+            kernel="portable",
+        )
+
+    def _annealed(self, images: NDArray, measurement: Measurement) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Images (B, m1, m2) and their residuals (B,), from images in the box (B, n1, n2), all in normalised units."""
+        import torch
+
+        from solvers.prior.denoiser import NORM
+
+        backend = Backend("torch", self.backend.device, "float32", self.backend.threads)
+        mask = None if measurement.whole().all() else measurement.measured
+        block = box_block(measurement, backend, real=True, nonnegative=True, mask=mask)
+        scale = NORM / np.linalg.norm(images.astype(np.float64), axis=(1, 2))
+        variance = photon(measurement.intensities) / (8 * np.prod(measurement.grid)) * scale**2
+        levels, w = schedule(variance, self.steps)
+        n1, n2 = measurement.object_shape
+        x = torch.zeros(block.support.shape, device=backend.device)
+        x[:, :n1, :n2] = backend.asarray(images)
+        unit = backend.asarray(scale.astype(np.float32))[:, None, None]
+        for sigma, weight in zip(backend.asarray(levels), backend.asarray(w), strict=True):
+            z = self._denoise(x * unit, sigma, (n1, n2)) / unit
+            x = weight[:, None, None] * block.project_magnitude(z) + (1 - weight[:, None, None]) * z
+        z = block.project_object(self._denoise(x * unit, backend.asarray(levels[-1]), (n1, n2))) / unit
+        return backend.to_numpy(z), backend.to_numpy(block.residual(z)).astype(np.float64)
+
+    def _denoise(self, x: Tensor, sigma: Tensor, box: tuple[int, int]) -> Tensor:
+        """D of the box of images (B, m1, m2); zero outside."""
+        import torch
+
+        sides = [-(-(n + 2 * MARGIN) // self._denoiser.stride) * self._denoiser.stride for n in box]
+        before = [(side - n) // 2 for side, n in zip(sides, box, strict=True)]
+        inside = tuple(slice(start, start + n) for start, n in zip(before, box, strict=True))
+        field = x.new_zeros(len(x), *sides)
+        field[:, inside[0], inside[1]] = x[:, : box[0], : box[1]]
+        z = torch.zeros_like(x)
+        z[:, : box[0], : box[1]] = self._denoiser(field, sigma)[:, inside[0], inside[1]]
+        return z
+
+
+def schedule(variance: NDArray[np.float64], steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Noise levels σ and weights w of the measurement (steps, B), for this noise in a pixel (B,)."""
+    from solvers.prior.denoiser import SIGMAS
+
+    noise = np.sqrt(variance)
+    first, last = np.clip(FIRST * noise, LOWEST, HIGHEST), np.clip(LAST * noise, SIGMAS[0], LOWEST)
+    levels = np.geomspace(first, last, steps)
+    return levels.astype(np.float32), (levels**2 / (levels**2 + variance / TRUST)).astype(np.float32)
