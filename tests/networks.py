@@ -1,4 +1,4 @@
-"""The learned solvers with networks small enough to train within a test."""
+"""The solvers with a network, with networks small enough to train within a test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from solvers.learned.image_model import ImageModel
 from solvers.learned.phase_model import PhaseModel
 from solvers.learned.unet_a import UNetA
 from solvers.learned.unet_b import UNetB
+from solvers.prior.denoiser import Architecture, Denoiser
+from solvers.prior.pnp import PlugAndPlay
 
 TINY = {"widths": (8, 16), "mixers": 1, "heads": 2}
 
@@ -23,6 +25,12 @@ class TinyB(UNetB):
     @classmethod
     def model(cls, preset):
         return ImageModel(**TINY)
+
+
+class TinyPrior(PlugAndPlay):
+    @classmethod
+    def model(cls, preset):
+        return Denoiser(Architecture(widths=(8, 16), features=8))
 
 
 def few_images(count: int = 80) -> ImageSet:

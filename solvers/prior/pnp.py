@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "weights"  # the weights that come with the package
 
 # Tuned on training images. Noise levels are relative to the noise in a pixel, and to pixels of mean square 1.
-FIRST, LAST = 16.0, 0.5  # of the annealing, times the noise in a pixel
+FIRST, LAST = 16.0, 1.0  # of the annealing, times the noise in a pixel
 HIGHEST, LOWEST = 1.0, 0.1  # limits of the first
 TRUST = 8.0  # the measurement counts as if its variance were so many times smaller
 MARGIN = 3  # pixels of zeros on each side of the box, which the denoiser knows from its training
@@ -47,8 +47,8 @@ class PlugAndPlay(Trainable, Refiner):
     The image is the last z, with its negative pixels zero: it does not follow the noise, as x does.
 
     Source: Venkatakrishnan, Bouman and Wohlberg, "Plug-and-play priors for model based reconstruction" (GlobalSIP
-    2013); with falling σ, Zhang et al., IEEE Trans. Pattern Anal. Mach. Intell. 44, 6360 (2022), eqs. 6 and 10 to 12
-    (half-quadratic splitting); for Fourier magnitudes, Metzler et al., "prDeep" (ICML 2018).
+    2013); with falling σ (half-quadratic splitting), Zhang et al., IEEE Trans. Pattern Anal. Mach. Intell. 44, 6360
+    (2022); for Fourier magnitudes, Metzler et al., "prDeep" (ICML 2018).
 
     The noise is told from the measurement: intensities at k and −k are equal but for it. From a start in a wrong
     basin no denoiser returns: every annealing begins from the best of several random starts, and the smallest residual

@@ -167,8 +167,8 @@ def test_weights_are_replaced_on_request(train, trained):
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("solver", "er", ["'er'", "unet_b, unet_a"]),
-        ("solver", "nobody", ["'nobody'", "unet_b, unet_a"]),
+        ("solver", "er", ["'er'", "unet_b, unet_a, pnp"]),
+        ("solver", "nobody", ["'nobody'", "unet_b, unet_a, pnp"]),
         ("variant", "mirror", ["--variant", "mirror", "shift_flip"]),
         ("preset", "best", ["--preset", "best", "paper"]),
         ("images", -1, ["--images", "-1"]),

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import TINY, TinyA, TinyB, few_images
+from networks import TINY, TinyA, TinyB, TinyPrior, few_images
 
 from bench.score.metrics import adjusted_mse
 from solvers import Backend
@@ -40,7 +40,7 @@ def stop_at(step):
     return report
 
 
-@pytest.mark.parametrize("solver", [TinyA, TinyB])
+@pytest.mark.parametrize("solver", [TinyA, TinyB, TinyPrior])
 def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(tmp_path, solver):
     whole = train(config(tmp_path / "whole", solver=solver))
     interrupted = config(tmp_path / "interrupted", solver=solver)
