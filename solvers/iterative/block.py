@@ -27,6 +27,7 @@ class Block:
         real: the images are real-valued, and the transforms are those of real arrays.
         nonnegative: the images are nonnegative.
         box: (n1, n2) where every support is the box [0, n1) × [0, n2); None where they were estimated or given.
+        weight: real (B, m1, k), how far P_M takes a magnitude towards the measured one; None for all the way.
     """
 
     backend: Backend
@@ -35,12 +36,13 @@ class Block:
     real: bool
     nonnegative: bool
     box: tuple[int, int] | None = None
+    weight: Array | None = None
 
     @cached_property
     def constraints(self) -> compiled.Constraints | None:
         """This block for the compiled kernels; None where they do not take it."""
         backend = (self.backend.name, self.backend.device, self.backend.precision)
-        if backend != ("torch", "cpu", "float32") or not compiled.supports(self.grid):
+        if backend != ("torch", "cpu", "float32") or not compiled.supports(self.grid) or self.weight is not None:
             return None
         magnitude = self.backend.to_numpy(self.magnitude)
         support = self.box or self.backend.to_numpy(self.support)
@@ -49,6 +51,8 @@ class Block:
     @property
     def on_gpu(self) -> bool:
         """Whether the CUDA kernels may take this block."""
+        if self.weight is not None:
+            return False
         return cuda.serves(self.backend) and cuda.takes(real=self.real, box=self.box is not None, masked=self.masked)
 
     @cached_property
@@ -80,7 +84,7 @@ class Block:
         """P_M x = F⁻¹(√Y ⊙ Fx / |Fx|), the nearest images with the measured Fourier magnitudes.
 
         A coefficient that was not measured stays as it is. Where Fx = 0 every phase is equally near; the projection
-        then takes the magnitude zero.
+        then takes the magnitude zero. With weights w the magnitude becomes w √Y + (1 − w) |Fx|.
         """
         xp = self.backend.xp
         z = self.transform(x)
@@ -88,6 +92,8 @@ class Block:
         factor = self.magnitude / xp.clip(xp.abs(z), tiny, None)
         if self.masked:
             factor = xp.where(self.magnitude < 0, xp.ones_like(factor), factor)
+        if self.weight is not None:
+            factor = 1 + self.weight * (factor - 1)
         return self.inverse(z * factor)
 
     def project_object(self, x: Array) -> Array:
@@ -118,7 +124,10 @@ class Block:
         """The block of the images with these positions."""
         xp = self.backend.xp
         return replace(
-            self, magnitude=xp.take(self.magnitude, rows, axis=0), support=xp.take(self.support, rows, axis=0)
+            self,
+            magnitude=xp.take(self.magnitude, rows, axis=0),
+            support=xp.take(self.support, rows, axis=0),
+            weight=None if self.weight is None else xp.take(self.weight, rows, axis=0),
         )
 
     def join(self, other: Block) -> Block:
@@ -128,6 +137,7 @@ class Block:
             self,
             magnitude=xp.concat([self.magnitude, other.magnitude]),
             support=xp.concat([self.support, other.support]),
+            weight=None if self.weight is None else xp.concat([self.weight, other.weight]),
         )
 
 

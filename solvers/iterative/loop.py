@@ -113,6 +113,10 @@ class IterativeSolver(Refiner):
         """
         return None
 
+    def constrain(self, block: Block, measurement: Measurement) -> Block:
+        """The constraints on the images of a measurement, which is normalised, as this solver takes them."""
+        return block
+
     def iterated_by(self, block: Block) -> str:
         """What does the iterations of this block: "portable", or the name of a kernel as in `Reconstruction`."""
         return "portable"
@@ -278,6 +282,7 @@ class _Run:
         unit, part = normalised(self.measurement[image])
         mask = None if part.whole().all() else part.measured
         block = box_block(part, self.backend, real=self.real, nonnegative=solver.nonneg, mask=mask)
+        block = solver.constrain(block, part)
         if solver.support == "shrinkwrap":  # from the first iteration on, to compute all of them in the same way
             block = replace(block, box=None)
         self.kernel = solver.iterated_by(block)  # the same for all blocks of a measurement

@@ -62,7 +62,7 @@ class PlugAndPlay(Trainable, Refiner):
         "rrr[nonneg=true,iterations=600] + er[nonneg=true,iterations=150]",
         description="labels of the solvers before it, with + between them",
     )
-    tries: int = Field(1, ge=1, le=1000, description="starts of these, the best of which is taken on; by residual")
+    tries: int = Field(6, ge=1, le=1000, description="starts of these, the best of which is taken on; by residual")
     starts: int = Field(1, ge=1, le=1000, description="starts of all this, at most; chosen by residual")
     steps: int = Field(50, ge=1, le=10_000, description="of the annealing")
     tolerance: float = Field(1e-3, ge=0, description="magnitude residual at which an image is finished")
