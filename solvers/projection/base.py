@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datasets import Measurement
 from datasets.forward import half_plane
@@ -34,11 +34,19 @@ class ProjectionSolver(IterativeSolver):
         0.0, ge=0, description="photons at which P_M takes a magnitude half of the way; no kernel does that"
     )
 
+    @model_validator(mode="after")
+    def _relaxed_is_real(self) -> ProjectionSolver:
+        if self.relax and not self.real:
+            raise ValueError(
+                "relax needs real=true: the noise is told from the symmetry of a real object's intensities"
+            )
+        return self
+
     def constrain(self, block: Block, measurement: Measurement) -> Block:
         """With `relax` = κ > 0, P_M takes a magnitude of c photons by c / (c + κ) of the way to the measured one.
 
         Raises:
-            ParameterError: the objects are complex: the noise is told from the symmetry of a real one's intensities.
+            ParameterError: the objects are complex.
         """
         if not self.relax:
             return block
@@ -46,7 +54,7 @@ class ProjectionSolver(IterativeSolver):
             raise ParameterError(f"{self.name}[relax={self.relax:g}] was given complex objects: it takes real ones")
         _say_once(self.name)
         weight = trusted(measurement.intensities, self.relax)
-        return replace(block, weight=block.backend.asarray(half_plane(weight) if block.real else weight))
+        return replace(block, weight=block.backend.asarray(half_plane(weight)))
 
     @abstractmethod
     def step(self, x: Array, block: Block) -> Array:
