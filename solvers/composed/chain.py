@@ -11,7 +11,7 @@ from datasets import Measurement
 from datasets.problem import Problem
 from solvers.backend import Backend
 from solvers.base import Information, Reconstruction, Solver, Streams
-from solvers.composed.stages import best_of, read_stages, run_stages, together, write_stages
+from solvers.composed.stages import best_of_stages, read_stages, together, write_stages
 from solvers.files import sha256
 
 
@@ -74,10 +74,4 @@ class Chain(Solver):
         return digests[0] if digests else ""
 
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
-        random = next((k for k, stage in enumerate(self._stages) if stage.draws), 0)
-        apart = max(getattr(stage, "starts", 1) for stage in self._stages)
-
-        def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
-            return run_stages(self._stages[random if number else 0 :], part, streams)
-
-        return best_of(self.starts, measurement, rng, start, apart)
+        return best_of_stages(self._stages, self.starts, measurement, rng)

@@ -58,24 +58,35 @@ def together(uses: list[Information]) -> Information:
     )
 
 
-def run_stages(
-    stages: Sequence[Solver], measurement: Measurement, rng: Streams, images: NDArray | None = None
-) -> Reconstruction:
-    """One pass through all stages. An image that one of them has solved goes no further.
-
-    Args:
-        images: (batch, m1, m2) from which the first stage begins, which is a `Refiner` then.
-    """
+def run_stages(stages: Sequence[Solver], measurement: Measurement, rng: Streams) -> Reconstruction:
+    """One pass through all stages. An image that one of them has solved goes no further."""
     first, *others = stages
-    if images is None:
-        found = first.solve(measurement, rng)
-    else:
-        assert isinstance(first, Refiner)
-        found = first.refine(images, measurement, rng)
+    found = first.solve(measurement, rng)
     for stage in others:
         assert isinstance(stage, Refiner)
         found = followed(found, measurement, partial(stage.refine, rng=rng))
     return found
+
+
+def best_of_stages(
+    stages: Sequence[Solver], starts: int, measurement: Measurement, rng: Streams, before: int = 0
+) -> Reconstruction:
+    """Up to so many passes, of which only the very first goes through a network: that would only repeat itself.
+
+    Args:
+        before: passes of other calls that went before these.
+    """
+    random = [k for k, stage in enumerate(stages) if stage.draws]
+
+    def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
+        return run_stages(stages[random[0] :] if random and before + number else stages, part, streams)
+
+    return best_of(starts if random else 1, measurement, rng, start, numbers_used(stages))
+
+
+def numbers_used(stages: Sequence[Solver]) -> int:
+    """How many numbers of random streams a pass uses up."""
+    return max(getattr(stage, "starts", 1) for stage in stages)
 
 
 def followed(found: Reconstruction, measurement: Measurement, refine: Refine) -> Reconstruction:

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from datasets import Measurement, Variant, place
 from datasets.problem import Problem
 from datasets.scaling import times_two_to_the
 from solvers.backend import Backend
 from solvers.base import FilePath, Information, Reconstruction, Refiner, Solver, Status, Streams
-from solvers.composed.stages import best_of, followed, read_stages, run_stages, together, write_stages
+from solvers.composed.stages import (
+    best_of,
+    best_of_stages,
+    followed,
+    numbers_used,
+    read_stages,
+    together,
+    write_stages,
+)
 from solvers.errors import ParameterError, UnavailableError
 from solvers.iterative.block import box_block
 from solvers.iterative.guess import fitted
@@ -82,9 +90,14 @@ class PlugAndPlay(Trainable, Refiner):
     def _canonical(cls, begin: str) -> str:
         return write_stages(read_stages(begin))
 
-    def model_post_init(self, context: Any) -> None:
-        super().model_post_init(context)
+    @model_validator(mode="after")
+    def _starts_differ(self) -> PlugAndPlay:
         self._begin = read_stages(self.begin)
+        if self.starts > 1 and not any(solver.draws for solver in self._begin):
+            raise ValueError(
+                f"starts={self.starts} after '{self.begin}' would all be the same: nothing in it is random"
+            )
+        return self
 
     @classmethod
     def model(cls, preset: Preset) -> Network:
@@ -177,7 +190,7 @@ class PlugAndPlay(Trainable, Refiner):
             ParameterError: the objects are complex.
         """
         self._require_real(measurement)
-        return best_of(self.starts, measurement, rng, self._start, apart=self.tries)
+        return best_of(self.starts, measurement, rng, self._start, apart=self.tries * numbers_used(self._begin))
 
     def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
         """As `solve`, but the first start is the annealing of these images."""
@@ -186,14 +199,14 @@ class PlugAndPlay(Trainable, Refiner):
         def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
             return self._start(part, streams, number) if number else self._anneal(images, part)
 
-        return best_of(self.starts, measurement, rng, start, apart=self.tries)
+        return best_of(self.starts, measurement, rng, start, apart=self.tries * numbers_used(self._begin))
 
     def _require_real(self, measurement: Measurement) -> None:
         if not measurement.real:
             raise ParameterError(f"{self.name} was given complex objects: it was trained on real ones")
 
     def _start(self, measurement: Measurement, rng: Streams, number: int) -> Reconstruction:
-        begun = best_of(self.tries, measurement, rng, lambda part, streams, _: run_stages(self._begin, part, streams))
+        begun = best_of_stages(self._begin, self.tries, measurement, rng, before=number * self.tries)
         return followed(begun, measurement, self._anneal)
 
     def _anneal(self, images: NDArray, measurement: Measurement) -> Reconstruction:

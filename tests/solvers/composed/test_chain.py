@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.executors.code import code_of
-from datasets import Measurement
+from datasets import Measurement, measure, place, placements
 from datasets.labels import write_label
 from datasets.problem import Problem
 from solvers import Backend, Information, ParameterError, Status, Streams, create
@@ -95,6 +95,15 @@ def test_an_invalid_measurement_stays_invalid_and_disturbs_no_other(few):
     np.testing.assert_array_equal(found.images[others], good.images[others])
 
 
+def test_a_start_after_the_first_goes_without_the_network(tiles):
+    measurement = measure(place(tiles[:2], placements("shift_flip", seed=0, split="test", indices=np.arange(2))))
+    stages = "rrr[nonneg=true,iterations=20,tolerance=0]"
+    first, second = (solve(chain(f"unet_a + {stages}"), measurement), solve(stages, measurement, Streams(first=1)))
+    both = solve(chain(f"unet_a + {stages}", starts=2), measurement)
+    np.testing.assert_array_equal(both.transforms, first.transforms + second.transforms)
+    np.testing.assert_array_equal(both.residual, np.minimum(first.residual, second.residual))
+
+
 @pytest.mark.parametrize("move", [(0, 0), (9, 3), (5, 14)])
 def test_what_another_solver_left_anywhere_on_the_grid_is_brought_into_the_box(few, small_objects, move):
     truth = np.zeros((5, *few.grid))
@@ -152,6 +161,7 @@ def test_the_code_of_a_stage_is_code_of_the_chain():
         (chain("rrr + unet_a"), "unet_a cannot begin where another solver ended"),
         (chain(" + "), "name at least one solver"),
         (chain("unet_a", starts=2), "starts=2 of 'unet_a' would all be the same"),
+        (write_label("pnp", {"begin": "unet_a", "starts": 2}), "starts=2 after 'unet_a' would all be the same"),
     ],
 )
 def test_bad_stages_are_one_line(label, message):
