@@ -217,6 +217,7 @@ class PlugAndPlay(Trainable, Refiner):
             raise RuntimeError(f"{self.name}.prepare() was not called before solve()")
         valid = measurement.valid() & measurement.nonnegative
         there = valid & images.any(axis=(1, 2))
+        numbers = np.flatnonzero(there)
         n = len(measurement)
         found = np.zeros((n, *measurement.grid), dtype=np.float32)
         residual = np.full(n, np.nan)
@@ -224,9 +225,7 @@ class PlugAndPlay(Trainable, Refiner):
         size = CHUNK[self.backend.device]
         narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
         with torch.inference_mode(), torch_threads(self.backend.threads):
-            for rows in np.split(np.flatnonzero(there), range(size, int(there.sum()), size)):
-                if not len(rows):
-                    continue
+            for rows in (numbers[first : first + size] for first in range(0, len(numbers), size)):
                 filled = np.resize(rows, size)  # a chunk is filled up, so that no image depends on its neighbours
                 unit, part = normalised(measurement[filled])
                 begun = [fitted(image, part.object_shape, real=True) for image in images[filled]]
