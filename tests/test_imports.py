@@ -12,10 +12,12 @@ from conftest import ROOT
 
 STOREYS = {"bench": {"bench", "solvers", "datasets"}, "solvers": {"solvers", "datasets"}, "datasets": {"datasets"}}
 BENCH = (
-    "__main__ cli gpu_check commands gate reconstruction report store request executors sweep score startup options errors"
+    "__main__ cli gpu_check commands gate reconstruction report store request executors sweep score startup options "
+    "errors"
 )
 SOLVERS = (
-    "training learned projection alm single_image iterative cuda compiled registry base labels backend files errors"
+    "training prior composed learned projection alm single_image iterative cuda compiled registry base labels backend "
+    "files errors"
 )
 ROOMS = {"bench": BENCH.split(), "solvers": SOLVERS.split()}  # from the roof down
 HEAVY = ("torch", "pandas", "matplotlib", "pydantic", "scipy", "numpy", "pyarrow")

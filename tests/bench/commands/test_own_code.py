@@ -168,7 +168,7 @@ def test_a_table_of_results_does_not_run_the_code_that_it_names(here, bench, run
 def test_only_a_learned_solver_of_a_file_can_be_trained(here, bench):
     done = bench("train", "--solver", "./mine.py", "--variant", "none")
     assert done.status == 2
-    assert "unknown learned solver './mine.py': choose from" in done.err
+    assert "solver './mine.py' has nothing to train: choose from" in done.err
 
 
 def test_rows_of_two_files_of_one_name_are_apart(here, run, rows):
