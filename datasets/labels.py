@@ -33,15 +33,15 @@ class LabelError(ValueError):
     """A label cannot be read; the message says in one line what to write instead."""
 
 
-def split_labels(text: str) -> list[str]:
-    """The parts of a comma-separated list; commas within brackets or quotation marks separate nothing."""
+def split_labels(text: str, separator: str = ",") -> list[str]:
+    """The parts of a list; a separator within brackets or quotation marks separates nothing."""
     parts, bracket, quoted = [""], False, False
     for character in text:
         if character == '"':
             quoted = not quoted
         elif not quoted and character in "[]":
             bracket = character == "["
-        if character == "," and not bracket and not quoted:
+        if character == separator and not bracket and not quoted:
             parts.append("")
         else:
             parts[-1] += character

@@ -12,28 +12,32 @@ _BLOCK = 64  # patterns looked at together
 
 
 def estimate_photons(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Photons (B,) in each whole pattern (B, m1, m2) of a real object, judged by its noise; infinite without noise.
+    """Photons (B,) in each whole pattern (B, m1, m2) of a real object, judged by its noise; infinite without noise."""
+    with np.errstate(divide="ignore"):
+        return intensities.sum(axis=(1, 2)) / one_photon(intensities)
+
+
+def one_photon(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The intensity (B,) that one photon stands for in patterns (B, m1, m2) of real objects; zero without noise.
 
     In units in which a photon counts s, the two measurements of a pair have a sum N s and a difference D s. Given N > 0
     photons, D² has the expectation N whatever the intensity is: the mean of (D s)² / (N s) over all pairs with light
-    is an estimate of s, which K pairs determine up to √(2 / K) of it. A pattern that was made symmetric, or whose
-    noise is not Poisson's, is judged wrongly.
+    is an estimate of s, which K pairs determine up to √(2 / K) of it. Pairs of which one was not measured (NaN) say
+    nothing. A pattern that was made symmetric, or whose noise is not Poisson's, is judged wrongly.
     """
-    photons = np.empty(len(intensities))
+    one = np.empty(len(intensities))
     for start in range(0, len(intensities), _BLOCK):
         block = slice(start, start + _BLOCK)
-        photons[block] = _estimate(intensities[block])
-    return photons
+        one[block] = _one_photon(intensities[block])
+    return one
 
 
-def _estimate(y: NDArray[np.float64]) -> NDArray[np.float64]:
+def _one_photon(y: NDArray[np.float64]) -> NDArray[np.float64]:
     opposite = np.roll(y[:, ::-1, ::-1], (1, 1), (1, 2))
     both = y + opposite
     lit = (both > 0) & pairs(y.shape[1:])
-    with np.errstate(divide="ignore"):
-        share = np.divide((y - opposite) ** 2, both, out=np.zeros_like(y), where=lit)
-        one = share.sum(axis=(1, 2)) / np.maximum(lit.sum(axis=(1, 2)), 1)
-        return y.sum(axis=(1, 2)) / one
+    share = np.divide((y - opposite) ** 2, both, out=np.zeros_like(y), where=lit)
+    return share.sum(axis=(1, 2)) / np.maximum(lit.sum(axis=(1, 2)), 1)
 
 
 def pairs(grid: tuple[int, ...]) -> NDArray[np.bool_]:

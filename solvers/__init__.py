@@ -4,7 +4,7 @@ A solver sees a measurement, never the truth. Training sees images, and is hande
 """
 
 from solvers.backend import Backend, select_backend
-from solvers.base import FilePath, Information, Reconstruction, Solver, Status, Streams
+from solvers.base import FilePath, Information, Reconstruction, Refiner, Solver, Status, Streams
 from solvers.errors import ParameterError, SolverError, UnavailableError, UnknownSolverError
 from solvers.iterative.loop import IterativeSolver, Snapshot
 from solvers.projection.base import ProjectionSolver
@@ -19,6 +19,7 @@ __all__ = [
     "ParameterError",
     "ProjectionSolver",
     "Reconstruction",
+    "Refiner",
     "SingleImageSolver",
     "Snapshot",
     "Solver",

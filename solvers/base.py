@@ -69,10 +69,11 @@ class Streams:
     """
 
     seed: int = 0
+    first: int = 0  # number of the first start, where a solver does a part of the starts of another one
 
     def generator(self, index: int, start: int = 0) -> np.random.Generator:
         """The stream of the image with this index in its data set, for its start number `start`."""
-        return np.random.default_rng([self.seed, int(index), start, START])
+        return np.random.default_rng([self.seed, int(index), self.first + start, START])
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class Solver(BaseModel, ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    draws: ClassVar[bool] = True  # random numbers: a second start then differs from the first
     origin: ClassVar[str] = ""  # where the class lies, if it is asked for by that
 
     _backend: Backend | None = PrivateAttr(default=None)
@@ -170,6 +172,10 @@ class Solver(BaseModel, ABC):
         ]
         return tuple(path for path in named if path is not None)
 
+    def parts(self) -> tuple[Solver, ...]:
+        """The solvers that this one is made of: their code, too, decides its results."""
+        return ()
+
     @property
     def label(self) -> str:
         """How this solver is asked for: the one spelling that `datasets.labels` calls canonical."""
@@ -188,6 +194,17 @@ class Solver(BaseModel, ABC):
     def weights_digest(self) -> str:
         """SHA-256 of the trained weights in use; empty for a method that has none."""
         return ""
+
+
+class Refiner(Solver):
+    """A solver that can begin where another one has ended."""
+
+    @abstractmethod
+    def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
+        """As `solve`, but the first start begins from these images (batch, m1, m2), in the units of a reconstruction.
+
+        They may lie anywhere on the periodic grid.
+        """
 
 
 def _holds_file(annotation: Any) -> bool:

@@ -30,6 +30,8 @@ BUILT_IN: Mapping[str, str] = {
     "cycle": "solvers.projection.cycle:Cycle",
     "unet_b": "solvers.learned.unet_b:UNetB",
     "unet_a": "solvers.learned.unet_a:UNetA",
+    "chain": "solvers.composed.chain:Chain",
+    "pnp": "solvers.prior.pnp:PlugAndPlay",
 }
 
 
@@ -41,7 +43,7 @@ _SOLVERS: registry.Registry[Solver] = registry.Registry(
     noun="solver",
     written="solvers.Solver",
     base=Solver,  # type: ignore[type-abstract]  # it is asked for subclasses, never made
-    methods=("information", "prepare", "solve", "files", "weights_digest"),
+    methods=("information", "prepare", "solve", "files", "weights_digest", "parts"),
     built_in=BUILT_IN,
     plugins=lambda: _plugins(),
     unknown=UnknownSolverError,

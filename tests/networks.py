@@ -14,6 +14,8 @@ from solvers.learned.network import Network
 from solvers.learned.phase_model import PhaseModel
 from solvers.learned.unet_a import UNetA
 from solvers.learned.unet_b import UNetB
+from solvers.prior.denoiser import Architecture, Denoiser
+from solvers.prior.pnp import PlugAndPlay
 
 TINY = {"widths": (8, 16), "mixers": 1, "heads": 2}
 
@@ -60,6 +62,11 @@ class TheirSolver(LearnedSolver):
 
     def model(self, problem):
         return Perceptron(problem.frame, problem.grid, self.width)
+
+
+class TinyPrior(PlugAndPlay):
+    def model(self, problem):
+        return Denoiser(Architecture(widths=(8, 16), features=8))
 
 
 def few_images(count: int = 80) -> ImageSet:

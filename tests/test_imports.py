@@ -16,7 +16,8 @@ BENCH = (
     "options errors"
 )
 SOLVERS = (
-    "training learned projection alm single_image iterative cuda compiled registry base labels backend files errors"
+    "training prior composed learned projection alm single_image iterative cuda compiled registry base labels backend "
+    "files errors"
 )
 ROOMS = {"bench": BENCH.split(), "solvers": SOLVERS.split()}  # from the roof down
 HEAVY = ("torch", "pandas", "matplotlib", "pydantic", "scipy", "numpy", "pyarrow")

@@ -19,7 +19,7 @@ from bench.store.lock import Lock
 from datasets import VARIANTS, DatasetError, ImageSet, load_images
 from solvers.errors import ParameterError, SolverError, printable
 from solvers.labels import read_label
-from solvers.learned.base import LearnedSolver
+from solvers.learned.trainable import Trainable
 from solvers.registry import BUILT_IN, create, solver_class
 from solvers.training.config import TrainingConfig
 from solvers.training.interruption import terminated_as_interrupted
@@ -107,10 +107,10 @@ def _blaming_a_plugin(label: str) -> Iterator[None]:
         ) from error
 
 
-def _learned_solver(label: str) -> LearnedSolver:
+def _learned_solver(label: str) -> Trainable:
     solver = create(label)
-    if not isinstance(solver, LearnedSolver):
-        learned = [name for name in BUILT_IN if issubclass(solver_class(name), LearnedSolver)]
+    if not isinstance(solver, Trainable):
+        learned = [name for name in BUILT_IN if issubclass(solver_class(name), Trainable)]
         raise ParameterError(
             f"solver '{label}' has nothing to train: choose from {', '.join(learned)}, or a plug-in's LearnedSolver"
         )

@@ -30,9 +30,11 @@ RUNNER = ("bench.sweep.shard", "bench.executors.probes", "array_api_compat")  # 
 def code_of(label: str) -> str:
     """SHA-256 of the code of a solver as this process finds it now; empty where the solver cannot be made here."""
     try:
-        return code_digest(type(create(label)))
+        solver = create(label)
     except SolverError:
         return ""
+    digests = [code_digest(type(part)) for part in (solver, *solver.parts())]
+    return digests[0] if len(digests) == 1 else sha256("\0".join(digests).encode())
 
 
 def data_digest(label: str, images: ImageSet) -> str:

@@ -31,6 +31,7 @@ class Block:
         box: (n1, n2) where every support is the box [0, n1) × [0, n2); None where they were estimated or given.
         pixels: at most so many pixels of the support differ from zero; None where all of them may.
         phases: (first, last) angle that the pixels of complex images may have; None where they may have any.
+        weight: real (B, m1, k), how far P_M takes a magnitude towards the measured one; None for all the way.
     """
 
     backend: Backend
@@ -41,12 +42,15 @@ class Block:
     box: tuple[int, int] | None = None
     pixels: int | None = None
     phases: tuple[float, float] | None = None
+    weight: Array | None = None
 
     @cached_property
     def constraints(self) -> compiled.Constraints | None:
         """This block for the compiled kernels; None where they do not take it."""
         backend = (self.backend.name, self.backend.device, self.backend.precision)
-        if backend != ("torch", "cpu", "float32") or self.phases or not compiled.supports(self.grid):
+        if backend != ("torch", "cpu", "float32") or not compiled.supports(self.grid):
+            return None
+        if self.phases or self.weight is not None:
             return None
         magnitude = self.backend.to_numpy(self.magnitude)
         support = self.box or self.backend.to_numpy(self.support)
@@ -57,6 +61,8 @@ class Block:
     @property
     def on_gpu(self) -> bool:
         """Whether the CUDA kernels may take this block."""
+        if self.weight is not None:
+            return False
         box = self.box is not None and self.pixels is None
         return cuda.serves(self.backend) and cuda.takes(real=self.real, box=box, masked=self.masked)
 
@@ -89,7 +95,7 @@ class Block:
         """P_M x = F⁻¹(√Y ⊙ Fx / |Fx|), the nearest images with the measured Fourier magnitudes.
 
         A coefficient that was not measured stays as it is. Where Fx = 0 every phase is equally near; the projection
-        then takes the magnitude zero.
+        then takes the magnitude zero. With weights w the magnitude becomes w √Y + (1 − w) |Fx|.
         """
         xp = self.backend.xp
         z = self.transform(x)
@@ -97,6 +103,8 @@ class Block:
         factor = self.magnitude / xp.clip(xp.abs(z), tiny, None)
         if self.masked:
             factor = xp.where(self.magnitude < 0, xp.ones_like(factor), factor)
+        if self.weight is not None:
+            factor = 1 + self.weight * (factor - 1)
         return self.inverse(z * factor)
 
     def project_object(self, x: Array) -> Array:
@@ -147,7 +155,10 @@ class Block:
         """The block of the images with these positions."""
         xp = self.backend.xp
         return replace(
-            self, magnitude=xp.take(self.magnitude, rows, axis=0), support=xp.take(self.support, rows, axis=0)
+            self,
+            magnitude=xp.take(self.magnitude, rows, axis=0),
+            support=xp.take(self.support, rows, axis=0),
+            weight=None if self.weight is None else xp.take(self.weight, rows, axis=0),
         )
 
     def join(self, other: Block) -> Block:
@@ -157,6 +168,7 @@ class Block:
             self,
             magnitude=xp.concat([self.magnitude, other.magnitude]),
             support=xp.concat([self.support, other.support]),
+            weight=None if self.weight is None else xp.concat([self.weight, other.weight]),
         )
 
 

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from datasets import Measurement
+from datasets.scaling import times_two_to_the
 from solvers.backend import Array, Backend
-from solvers.base import Information, Reconstruction, Solver, Status, Streams
+from solvers.base import Information, Reconstruction, Refiner, Status, Streams
 from solvers.errors import ParameterError
 from solvers.iterative.block import Block, box_block
-from solvers.iterative.guess import random_guess
+from solvers.iterative.guess import fitted, random_guess
 from solvers.iterative.shrinkwrap import shrinkwrap
 from solvers.iterative.support import Box, Largest, Shrinkwrap, Support
 from solvers.iterative.tasks import Tasks
@@ -54,8 +55,8 @@ class Snapshot:
     seconds: float  # since solve() began, less the time of the observer
 
 
-class IterativeSolver(Solver):
-    """A solver that improves an estimate step by step from a random start.
+class IterativeSolver(Refiner):
+    """A solver that improves an estimate step by step, from a random start or from what another solver has left.
 
     Several starts are tried one after the other, until one of them reaches the tolerance; the start with the
     smallest residual is kept, never the one nearest to the truth. The same rule picks the best of the estimates
@@ -138,6 +139,10 @@ class IterativeSolver(Solver):
         """
         return None
 
+    def constrain(self, block: Block, measurement: Measurement) -> Block:
+        """The constraints on the images of a measurement, which is normalised, as this solver takes them."""
+        return block
+
     def iterated_by(self, block: Block) -> str:
         """What does the iterations of this block: "portable", or the name of a kernel as in `Reconstruction`."""
         return "portable"
@@ -157,13 +162,29 @@ class IterativeSolver(Solver):
         Raises:
             ParameterError: nonnegativity is to be used of complex objects, or phases of real ones.
         """
+        return self._solve(measurement, rng, observer, None)
+
+    def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
+        """As `solve`; the first start begins from these images, shifted to where the box holds the most of them.
+
+        In place of an image of zeros there is a random guess.
+        """
+        return self._solve(measurement, rng, None, images)
+
+    def _solve(
+        self,
+        measurement: Measurement,
+        rng: Streams,
+        observer: Callable[[Snapshot], None] | None,
+        given: NDArray | None,
+    ) -> Reconstruction:
         if self.nonneg and not measurement.real:
             raise ParameterError(f"{self.name}[nonneg=true] was given complex objects, which cannot be nonnegative")
         if self.phases and self.real and measurement.real:
             raise ParameterError(f"{self.name} was given a range of phases, but real objects have none")
         threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
         workers = max(1, min(threads, len(measurement)))
-        run = _Run(self, measurement, rng, observer, workers)
+        run = _Run(self, measurement, rng, observer, given, workers)
         with self.backend.single_threaded():
             if workers == 1:
                 run.drain()
@@ -238,9 +259,11 @@ class _Run:
         measurement: Measurement,
         rng: Streams,
         observer: Callable[[Snapshot], None] | None,
+        given: NDArray | None,
         workers: int,
     ) -> None:
         self.solver, self.measurement, self.rng, self.observer = solver, measurement, rng, observer
+        self.given = given
         self.backend = solver.backend
         self.real = solver.real and measurement.real
         n, valid = len(measurement), measurement.valid()
@@ -289,6 +312,7 @@ class _Run:
         unit, part = normalised(self.measurement[image])
         mask = None if part.whole().all() else part.measured
         block = box_block(part, self.backend, real=self.real, nonnegative=solver.nonneg, mask=mask)
+        block = solver.constrain(block, part)
         if isinstance(solver.support, Shrinkwrap):  # from the beginning: all iterations are computed in the same way
             block = replace(block, box=None)
         elif isinstance(solver.support, Largest):
@@ -296,15 +320,20 @@ class _Run:
         if solver.phases:
             block = replace(block, phases=solver.phases)
         self.kernel = solver.iterated_by(block)  # the same for all blocks of a measurement
-        noise = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
+        begun = np.zeros((len(tasks), *part.grid), dtype=self.images.dtype)
         n1, n2 = part.object_shape
         energy = np.nanmean(part.intensities, axis=(1, 2))  # of the objects, by Parseval, as far as it was measured
         for row, (index, s) in enumerate(zip(part.indices, start, strict=True)):
+            support = None if part.support is None else part.support[row]
+            if self.given is not None and s == 0 and self.given[image[row]].any():
+                left = fitted(self.given[image[row]], (n1, n2), self.real, support)
+                begun[row, :n1, :n2] = times_two_to_the(left, -unit[row])
+                continue
             guess = random_guess(self.rng.generator(index, int(s)), (n1, n2), self.real)
-            if part.support is not None:
-                guess = np.where(part.support[row], guess, 0)
-            noise[row, :n1, :n2] = guess * np.sqrt(energy[row] / np.sum(np.abs(guess) ** 2))
-        guesses = self.backend.asarray(noise)
+            if support is not None:
+                guess = np.where(support, guess, 0)
+            begun[row, :n1, :n2] = guess * np.sqrt(energy[row] / np.sum(np.abs(guess) ** 2))
+        guesses = self.backend.asarray(begun)
         return _Slots(
             image,
             start,

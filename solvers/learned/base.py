@@ -1,46 +1,41 @@
-"""What learned solvers share: their weights, what they are trained on, and one pass through a network."""
+"""What learned solvers share: what they are trained on, and one pass through a network."""
 
 from __future__ import annotations
 
 import contextlib
-import shlex
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from string import Formatter
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr, field_validator
 
-from datasets import Measurement, Variant, place, placements
+from datasets import Measurement, measure
 from datasets.forward import half_plane
 from datasets.photons import estimate_photons
 from datasets.problem import COLUMNS, Problem
 from solvers.backend import Backend
-from solvers.base import FilePath, Information, Reconstruction, Solver, Status, Streams
+from solvers.base import Information, Reconstruction, Status, Streams
 from solvers.errors import ParameterError, UnavailableError
 from solvers.iterative.units import in_units, normalised
-from solvers.labels import spelled
 from solvers.learned import weights as weight_files
+from solvers.learned.trainable import Trainable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from solvers.learned.network import Network
-
-EPOCHS_AT_MOST = 100_000  # keeps the placements of one seed's epochs apart from those of the next seed
+    from solvers.learned.pairs import Pairs
+    from solvers.learned.photons import PhotonRange
 
 # Images in one pass; the last chunk is filled up, so that no image's result depends on its neighbours. On a CPU 16 are
 # fastest, whose activations stay in the cache, and an image by itself costs no more than these.
 CHUNK = {"cpu": 16, "cuda": 256}
 
-_BLANKS = ("solver", "preset", "variant")  # of a template for the names of weight files
 
-
-class LearnedSolver(Solver):
+class LearnedSolver(Trainable):
     """A trained network, applied once. It runs in torch, on the device of the backend, whatever the array library.
 
     A learned solver is a file with one subclass: it sets `name` and `summary`, declares its parameters as fields, and
@@ -48,34 +43,8 @@ class LearnedSolver(Solver):
     the images as they are placed. It reconstructs real objects from whole patterns.
     """
 
-    preset: str = Field(
-        "default", pattern=r"^[\w-]+$", description="which of several networks or trainings; weights are named by it"
-    )
-    weights: FilePath | None = Field(
-        None,
-        description="weight file (.safetensors) to use instead of the one in this package; "
-        "{solver}, {preset} and {variant} in it stand for what they are when the solver runs",
-    )
-    precision: Literal["float32", "bf16"] = Field(
-        "float32", description="of the network's layers; bf16 is faster where the processor has instructions for it"
-    )
-
     transforms_per_image: ClassVar[int] = 0
-
-    _model: Any = PrivateAttr(default=None)
-    _card: weight_files.Card | None = PrivateAttr(default=None)
-
-    @field_validator("weights")
-    @classmethod
-    def _with_known_blanks(cls, value: Path | None) -> Path | None:
-        try:
-            blanks = [field for _, field, _, _ in Formatter().parse(str(value or "")) if field is not None]
-        except ValueError as error:
-            raise ValueError(f"{error}: write {{{{ and }}}} for braces in the name of a file") from error
-        for blank in blanks:
-            if blank not in _BLANKS:
-                raise ValueError(f"unknown {{{blank}}}: choose from {', '.join(f'{{{name}}}' for name in _BLANKS)}")
-        return value
+    draws: ClassVar[bool] = False
 
     @abstractmethod
     def model(self, problem: Problem) -> Network:
@@ -85,54 +54,47 @@ class LearnedSolver(Solver):
             ParameterError: there is none for such a problem.
         """
 
-    def equivalent(self, variant: Variant) -> tuple[Variant, ...]:
-        """The variants that give this solver the same training data as this one, in the paper's order."""
-        return (variant,)
+    def lesson(
+        self,
+        objects: Tensor,
+        problem: Problem,
+        photons: PhotonRange,
+        *,
+        indices: NDArray[np.int64],
+        seed: int,
+        epoch: int,
+    ) -> Pairs:
+        """Their patterns, the photons in these, and the objects in the units of the patterns."""
+        from solvers.learned.pairs import observe
 
-    def objects(
-        self, images: NDArray, indices: NDArray[np.int64], problem: Problem, *, seed: int, epoch: int
-    ) -> NDArray:
-        """What is to be predicted (N, h, w) for these training images (N, height, width), in their own type.
+        return observe(objects, problem.grid, photons, indices=indices, seed=seed, epoch=epoch)
 
-        Here, the images as the variant places them, flipped and shifted anew in every epoch.
-        """
-        return placed_anew(images, indices, problem, seed=seed, epoch=epoch)
-
-    def fresh_each_epoch(self, variant: Variant) -> bool:
-        """`objects` differ from epoch to epoch."""
-        return variant.flips or variant.shifts
-
-    def photons(self) -> str:
-        """Those that it is trained with unless something else is asked for: none, a number, or a range."""
-        return "none"
-
-    def file_name(self, variant: Variant) -> str:
-        """What the weights for this variant are called."""
-        return f"{self.name}-{self.preset}-{self.equivalent(variant)[0]}.safetensors"
-
-    def own_parameters(self) -> dict[str, str]:
-        """Those that a subclass has declared, where they are not their defaults, as a label has them."""
-        own = {name: f for name, f in type(self).model_fields.items() if name not in LearnedSolver.model_fields}
-        values = {name: getattr(self, name) for name in own}
-        return {name: spelled(v) for name, v in values.items() if v != own[name].get_default(call_default_factory=True)}
+    def trial(
+        self,
+        objects: NDArray,
+        problem: Problem,
+        photons: NDArray[np.float64],
+        *,
+        indices: NDArray[np.int64],
+        seed: int,
+    ) -> tuple[Tensor, ...]:
+        """Their patterns, measured as the benchmark does, and the photons that these tell."""
+        measured = measure(
+            objects,
+            indices=indices,
+            grid=problem.grid,
+            photons=photons if np.isfinite(photons).all() else None,
+            seed=seed,
+            split=problem.split,
+        )
+        return seen(measured.intensities)
 
     def information(self) -> Information:
-        """What the card of its weights says. They differ from variant to variant in nothing of this."""
-        card = self._card or self._any_card()
-        if card is None:
-            return Information(real=True, training_data="unknown data")
-        noise = "" if card.photons == "none" else f" with {card.photons} photons"
-        return Information(real=True, training_data=card.dataset + noise)
-
-    def weights_digest(self) -> str:
-        return self._card.sha256 if self._card else ""
+        return Information(real=True, training_data=self.training_data())
 
     def files(self, problem: Problem | None = None) -> tuple[Path, ...]:
         """The weights for the variant of this problem."""
-        if self.weights is None:
-            return (weight_files.FOLDER / self.file_name(_variant(problem)),)
-        filled = {"solver": self.name, "preset": self.preset, "variant": self.equivalent(_variant(problem))[0]}
-        return (Path(str(self.weights).format(**filled)),)
+        return (self.weight_file(problem),)
 
     def refusal(self, problem: Problem) -> str:
         """It was trained on whole patterns of real objects, in a frame and on a grid that its card names."""
@@ -151,20 +113,7 @@ class LearnedSolver(Solver):
             WeightsError: they are damaged, or made for something else.
         """
         super().prepare(backend, problem)
-        variant = _variant(problem)
-        (path,) = self.files(problem)
-        if not path.exists():
-            label = self.model_copy(update={"weights": None, "precision": "float32"}).label
-            raise UnavailableError(
-                f"{self.name} has no weights {path}: train them with "
-                f"python -m bench train --solver {shlex.quote(label)} --variant {variant} --output {path.parent}"
-            )
-        card, tensors = weight_files.load(path, solver=self.name, preset=self.preset, variant=variant)
-        model = self.model(card.problem())
-        weight_files.check_architecture(card, model.shapes(), path)
-        weight_files.fill(model, tensors, path)
-        self._card = card
-        self._model = model.eval().to(backend.device)
+        self._load(problem)
 
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
         """One pass; nothing in it is random, so `rng` is not used.
@@ -188,7 +137,7 @@ class LearnedSolver(Solver):
         images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
         residual = np.full(len(measurement), np.nan)
         status = [Status.STOPPED if ok else Status.INVALID for ok in valid]
-        with torch.inference_mode(), _threads(self.backend.threads):
+        with torch.inference_mode(), torch_threads(self.backend.threads):
             size = CHUNK[self.backend.device]
             for chunk in np.split(np.flatnonzero(valid), range(size, int(valid.sum()), size)):
                 unit, part = normalised(measurement[chunk])
@@ -226,19 +175,6 @@ class LearnedSolver(Solver):
             )
         return images[: len(intensities)] * np.sqrt(scale).astype(np.float32)
 
-    def _any_card(self) -> weight_files.Card | None:
-        """The card of its weights for the hardest of the variants that it has weights for."""
-        for variant in reversed(Variant):
-            with contextlib.suppress(weight_files.WeightsError):
-                return weight_files.read_card(*self.files(Problem(variant=variant)))
-        return None
-
-
-def placed_anew(images: NDArray, indices: NDArray[np.int64], problem: Problem, *, seed: int, epoch: int) -> NDArray:
-    """The images (N, h, w) with these numbers in their frames (N, n1, n2), elsewhere in every epoch."""
-    drawn = placements(problem.variant, seed=EPOCHS_AT_MOST * seed + epoch, split=problem.split, indices=indices)
-    return place(images, drawn, problem.frame)
-
 
 def seen(intensities: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
     """What a network sees of whole patterns (B, m1, m2): their half planes (B, m1, m2 // 2 + 1), in which the brightest
@@ -249,12 +185,8 @@ def seen(intensities: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(half).float(), torch.from_numpy(estimate_photons(intensities)).float()
 
 
-def _variant(problem: Problem | None) -> Variant:
-    return Variant((problem or Problem()).variant)
-
-
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """This many threads for each operation of the network."""
     import torch
 

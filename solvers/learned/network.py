@@ -1,4 +1,4 @@
-"""What is asked of a network that a learned solver trains and applies."""
+"""What is asked of a network that is trained, and of one that makes images of intensities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,28 @@ from typing import Any
 from torch import Tensor, nn
 
 
-class Network(nn.Module, ABC):
+class Learner(nn.Module, ABC):
+    """A network as its training sees it. What it is given is said by its solver, a `Trainable`."""
+
+    @abstractmethod
+    def loss(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Mean loss (a scalar) on a lesson of its solver."""
+
+    @abstractmethod
+    def reconstruct(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Images (batch, m1, m2) for a trial of its solver. An image must not depend on the others."""
+
+    def ends(self) -> tuple[nn.Module, ...]:
+        """The layers whose weights are not optimised as hidden ones are: the first and the last."""
+        layers = [layer for layer in self.modules() if next(layer.parameters(recurse=False), None) is not None]
+        return (layers[0], layers[-1]) if layers else ()
+
+    def shapes(self) -> dict[str, Any]:
+        """What decides the shapes of the weights, in JSON's types: networks that agree in it can exchange them."""
+        return {name: list(t.shape) for name, t in self.state_dict().items()}
+
+
+class Network(Learner):
     """From intensities to images, with the loss by which that is learned.
 
     Intensities enter as half planes (batch, m1, m2 // 2 + 1) of real objects, float32, zero frequency first, the
@@ -27,12 +48,3 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def reconstruct(self, half: Tensor, photons: Tensor | None = None) -> Tensor:
         """Images (batch, m1, m2) for these intensities, in their units. An image must not depend on the others."""
-
-    def ends(self) -> tuple[nn.Module, ...]:
-        """The layers whose weights are not optimised as hidden ones are: the first and the last."""
-        layers = [layer for layer in self.modules() if next(layer.parameters(recurse=False), None) is not None]
-        return (layers[0], layers[-1]) if layers else ()
-
-    def shapes(self) -> dict[str, Any]:
-        """What decides the shapes of the weights, in JSON's types: networks that agree in it can exchange them."""
-        return {name: list(t.shape) for name, t in self.state_dict().items()}

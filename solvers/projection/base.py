@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
+from datasets import Measurement
+from datasets.forward import half_plane
 from solvers.backend import Array
+from solvers.errors import ParameterError
 from solvers.iterative.block import Block
 from solvers.iterative.kernels import Kernel, kernel, replacement, serve
 from solvers.iterative.loop import CHECK_EVERY, Ends, IterativeSolver, State
+from solvers.iterative.noise import trusted
+
+log = logging.getLogger(__name__)
 
 
 class ProjectionSolver(IterativeSolver):
@@ -19,6 +29,32 @@ class ProjectionSolver(IterativeSolver):
     The portable code calls `step` and `solution`. Kernels do the same for the maps of this package, which say so with
     `replaced_by`.
     """
+
+    relax: float = Field(
+        0.0, ge=0, description="photons at which P_M takes a magnitude half of the way; no kernel does that"
+    )
+
+    @model_validator(mode="after")
+    def _relaxed_is_real(self) -> ProjectionSolver:
+        if self.relax and not self.real:
+            raise ValueError(
+                "relax needs real=true: the noise is told from the symmetry of a real object's intensities"
+            )
+        return self
+
+    def constrain(self, block: Block, measurement: Measurement) -> Block:
+        """With `relax` = κ > 0, P_M takes a magnitude of c photons by c / (c + κ) of the way to the measured one.
+
+        Raises:
+            ParameterError: the objects are complex.
+        """
+        if not self.relax:
+            return block
+        if not measurement.real:
+            raise ParameterError(f"{self.name}[relax={self.relax:g}] was given complex objects: it takes real ones")
+        _say_once(self.name)
+        weight = trusted(measurement.intensities, self.relax)
+        return replace(block, weight=block.backend.asarray(half_plane(weight)))
 
     @abstractmethod
     def step(self, x: Array, block: Block) -> Array:
@@ -73,3 +109,8 @@ class ProjectionSolver(IterativeSolver):
     def _kernel(self, block: Block) -> Kernel | None:
         name = replacement(type(self)) if serve(block) and self.has_kernel() else None
         return kernel(name, block, getattr(self, "beta", 0.0)) if name else None
+
+
+@cache
+def _say_once(name: str) -> None:
+    log.warning("%s[relax=…] runs the portable code, which is slower than the kernel: no kernel relaxes P_M", name)

@@ -159,7 +159,7 @@ def _map(label: str) -> ProjectionSolver:
     name, values = read_label(label, "map")
     if name not in MAPS:
         raise ValueError(f"unknown map '{name}': choose from {', '.join(MAPS)}")
-    own = [field for field in MAPS[name].model_fields if field not in IterativeSolver.model_fields]
+    own = [field for field in MAPS[name].model_fields if field not in ProjectionSolver.model_fields]
     for key in values:
         if key not in own:
             raise ValueError(f"'{name}' takes {', '.join(own) or 'nothing'} in a schedule, not '{key}'")

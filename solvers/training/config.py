@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from datasets import ImageSet, Variant
 from datasets.problem import Problem, Size, read_size
 from solvers.errors import ParameterError
-from solvers.learned.base import LearnedSolver
+from solvers.learned.photons import PhotonRange
+from solvers.learned.trainable import Trainable
 from solvers.learned.weights import card_path
-from solvers.training.photons import PhotonRange
 
 HELD_OUT = 2_000  # the last images of the training set: never trained on, they measure progress
 
@@ -21,7 +21,7 @@ class TrainingConfig(BaseModel):
     """What decides the result of a training, where it goes, and what computes it.
 
     Attributes:
-        solver: the learned solver, with its parameters.
+        solver: the one whose network is trained, with its parameters.
         frame, grid: of the problem, as `Problem` has them; None is what is usual for the images.
         images: how many of the training set, from its beginning; 0 takes all but those held out.
         epochs: passes over them; the learning rate falls to zero at the end of the last.
@@ -41,7 +41,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    solver: LearnedSolver
+    solver: Trainable
     variant: Variant = Variant.SHIFT_FLIP
     frame: Size | None = None
     grid: Size | None = None
@@ -76,13 +76,18 @@ class TrainingConfig(BaseModel):
 
     @field_validator("photons", mode="before")
     @classmethod
-    def _photons(cls, value: Any) -> PhotonRange | None:
-        return None if value is None else PhotonRange.read(value)
+    def _photons(cls, value: Any, info: ValidationInfo) -> PhotonRange | None:
+        if value is None:
+            return None
+        solver = info.data.get("solver")
+        if solver is not None and solver.photons() is None:
+            raise ValueError(f"{solver.name} learns from no patterns, so that there are no photons to choose")
+        return PhotonRange.read(value)
 
     @property
     def noise(self) -> PhotonRange:
         """The photons that are trained with."""
-        return self.photons or PhotonRange.read(self.solver.photons())
+        return self.photons or PhotonRange.read(self.solver.photons() or "none")
 
     def problem(self, data: ImageSet) -> Problem:
         """What is to be recovered from what, without its noise.

@@ -14,13 +14,14 @@ from datasets import ImageSet, Variant
 from datasets.image_set import as_floats
 from datasets.problem import Problem, show_size
 from solvers.errors import ParameterError
-from solvers.learned.base import LearnedSolver, placed_anew
+from solvers.learned.base import LearnedSolver
+from solvers.learned.photons import PhotonRange
+from solvers.learned.trainable import placed_anew
 from solvers.learned.weights import Card
-from solvers.training.photons import PhotonRange
 
 if TYPE_CHECKING:
     from solvers.learned.network import Network
-    from solvers.training.pairs import Pairs
+    from solvers.learned.pairs import Pairs
 
 
 def training_pairs(
@@ -34,7 +35,7 @@ def training_pairs(
     epochs: int | None = None,
     seed: int = 0,
 ) -> Iterator[Pairs]:
-    """Batches of (intensities, photons, objects) on the CPU, as `solvers.training.pairs.Pairs` has them.
+    """Batches of (intensities, photons, objects) on the CPU, as `solvers.learned.pairs.Pairs` has them.
 
     Each epoch takes all images in another order, but for the last few that fill no batch. A batch depends on the
     arguments and on its number alone.
@@ -80,7 +81,7 @@ def _pairs(
     import torch
 
     from solvers.learned.encoding import expand
-    from solvers.training.pairs import observe, shuffled
+    from solvers.learned.pairs import observe, shuffled
 
     objects_of = placed_anew if solver is None else solver.objects
     for epoch in count() if epochs is None else range(epochs):

@@ -21,20 +21,19 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets import ImageSet, measure
+from datasets import ImageSet
 from datasets.image_set import as_floats
 from datasets.problem import show_size
 from solvers.backend import processors
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
-from solvers.learned.base import seen
-from solvers.learned.network import Network
+from solvers.learned.network import Learner
+from solvers.learned.pairs import shuffled
 from solvers.training import checkpoint, machine
 from solvers.training.config import TrainingConfig
 from solvers.training.history import History, Step
 from solvers.training.interruption import Interruption
 from solvers.training.muon import Muon, hidden_weights
-from solvers.training.pairs import Pairs, observe, shuffled
 
 MUON_RATE = 3.0  # learning rate of the hidden weights, relative to that of the others
 WEIGHT_DECAY = 0.01
@@ -143,7 +142,7 @@ def resumable_step(config: TrainingConfig, data: ImageSet) -> int | None:
         return None
 
 
-def identity(config: TrainingConfig, data: ImageSet, model: Network) -> dict[str, Any]:
+def identity(config: TrainingConfig, data: ImageSet, model: Learner) -> dict[str, Any]:
     """What decides the result, as a card's JSON has it: weights and checkpoints of this training agree in it.
 
     The code is not among it: weights are not trained again because a line of it has changed.
@@ -277,10 +276,10 @@ class _Training:
             self.history.add(Step(self.step, images, loss, measured, rate, self.seconds))
         return loss, self.config.batch / elapsed
 
-    def _optimise(self, pairs: Pairs, rate: float) -> float:
+    def _optimise(self, lesson: tuple[Tensor, ...], rate: float) -> float:
         """One step; the mean loss of all devices."""
         with self.fabric.autocast():  # Fabric itself narrows forward() alone where there is one device
-            loss = self.parallel.loss(*pairs)
+            loss = self.parallel.loss(*lesson)
         self.model.zero_grad()
         self.fabric.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=1.0)
@@ -309,15 +308,16 @@ class _Training:
         for name in self.average.keys() - floats:
             self.average[name].copy_(state[name])
 
-    def _batch(self) -> Pairs:
+    def _batch(self) -> tuple[Tensor, ...]:
         """What this step learns from: the next of the epoch's permutation, divided between the devices."""
+        config = self.config
         epoch, position = divmod(self.step, self.steps_per_epoch)
-        order = shuffled(self.images, self.config.seed, epoch)
-        chosen = order[position * self.config.batch : (position + 1) * self.config.batch]
+        order = shuffled(self.images, config.seed, epoch)
+        chosen = order[position * config.batch : (position + 1) * config.batch]
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
         objects = torch.from_numpy(as_floats(self._objects(epoch)[mine])).to(self.fabric.device)
-        return observe(
-            objects.float(), self.problem.grid, self.config.noise, indices=mine, seed=self.config.seed, epoch=epoch
+        return config.solver.lesson(
+            objects.float(), self.problem, config.noise, indices=mine, seed=config.seed, epoch=epoch
         )
 
     def _objects(self, epoch: int) -> NDArray:
@@ -332,11 +332,12 @@ class _Training:
 
     @torch.inference_mode()
     def _validate(self, state: dict[str, Tensor]) -> float:
-        """Mean score of these weights on the images held out, placed and measured as the benchmark does.
+        """Mean score of these weights on the images held out, which are placed as the benchmark does.
 
         With noise, the photons of these images go in equal ratios from the fewest to the most.
         """
-        model = self.config.solver.model(self.problem)
+        solver = self.config.solver
+        model = solver.model(self.problem)
         model.load_state_dict(state)
         model.eval().to(self.fabric.device)
         indices = np.arange(len(self.data) - self.held_out, len(self.data))
@@ -345,15 +346,10 @@ class _Training:
         scores = []
         for start in range(0, len(truth), VALIDATION_CHUNK):
             chunk = slice(start, start + VALIDATION_CHUNK)
-            measured = measure(
-                truth[chunk],
-                indices=indices[chunk],
-                grid=self.problem.grid,
-                photons=counts[chunk] if self.config.noise.noisy else None,
-                seed=self.config.seed,
-                split="train",
+            trial = solver.trial(
+                truth[chunk], self.problem, counts[chunk], indices=indices[chunk], seed=self.config.seed
             )
-            images = model.reconstruct(*(t.to(self.fabric.device) for t in seen(measured.intensities))).cpu()
+            images = model.reconstruct(*(t.to(self.fabric.device) for t in trial)).cpu()
             if not images.isfinite().all():
                 raise self._diverged("what the network answers is not finite")
             scores.append(self.score(truth[chunk], images.numpy()))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from datasets import measure
 from datasets.forward import half_plane
-from datasets.photons import count_half_plane, estimate_photons, pairs
+from datasets.photons import count_half_plane, estimate_photons, one_photon, pairs
 
 
 @pytest.mark.parametrize("photons", [1e2, 1e3, 1e5, 1e7, 1e9])
@@ -30,6 +30,22 @@ def test_a_pattern_that_is_its_own_opposite_to_the_last_bit_has_infinitely_many(
 def test_the_unit_of_the_intensities_does_not_matter(unit):
     y = np.random.default_rng(0).poisson(3.0, (2, 6, 7)).astype(float)
     np.testing.assert_allclose(estimate_photons(unit * y), estimate_photons(y), rtol=1e-9)
+
+
+@pytest.mark.parametrize("photons", [1e3, 1e5, 1e7])
+def test_what_was_not_measured_does_not_change_what_a_photon_is(tiles, photons):
+    seen = np.ones((96, 96), dtype=bool)
+    seen[:9, 3:50] = False  # not the same at k and −k
+    expected = measure(tiles).intensities.sum(axis=(1, 2)) / photons
+    for mask in (None, seen):
+        found = one_photon(measure(tiles, photons=photons, mask=mask).intensities)
+        np.testing.assert_allclose(found, expected, rtol=0.2)
+
+
+def test_a_photon_has_the_unit_of_the_intensities_and_is_nothing_in_the_dark(tiles):
+    y = measure(tiles, photons=1e5).intensities
+    np.testing.assert_allclose(one_photon(4 * y), 4 * one_photon(y))
+    assert one_photon(np.zeros((1, 4, 5))) == 0
 
 
 def test_one_pair_of_counts_gives_its_own_estimate():

@@ -171,8 +171,8 @@ def test_weights_are_replaced_on_request(train, trained):
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("solver", "er", ["'er'", "unet_b, unet_a"]),
-        ("solver", "nobody", ["'nobody'", "unet_b, unet_a"]),
+        ("solver", "er", ["'er'", "unet_b, unet_a, pnp"]),
+        ("solver", "nobody", ["'nobody'", "unet_b, unet_a, chain, pnp"]),
         ("solver", "unet_b[preset=best]", ["preset", "best", "paper"]),
         ("solver", "unet_b[weights=mine.safetensors]", ["unet_b[weights=mine.safetensors]", "--start-from"]),
         ("start_from", "none.safetensors", ["none.json", "missing"]),

@@ -24,7 +24,7 @@ BACKEND = Backend("torch")
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
     """The folder of the weights that come with the package, with a file for this solver."""
-    monkeypatch.setattr("solvers.learned.weights.FOLDER", tmp_path)
+    monkeypatch.setattr("solvers.learned.trainable.Trainable.folder", tmp_path)
     for name in ("unet_a-default-flip", "unet_a-default-none", "mine"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"one")
     return tmp_path

@@ -88,6 +88,7 @@ def test_a_schedule_that_is_written_down_is_read_as_it_was(terms):
         ("disc:3", "unknown map 'disc': choose from er, hio, raar, difference_map, rrr"),
         ("er[beta=1]:3", "'er' takes nothing in a schedule, not 'beta'"),
         ("hio[nonneg=true]:3", "'hio' takes beta in a schedule, not 'nonneg'"),
+        ("rrr[relax=1]:3", "'rrr' takes beta in a schedule, not 'relax'"),
         ("hio[beta=7]:3", "less than or equal to 2"),
     ],
 )

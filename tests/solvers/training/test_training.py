@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import TINY, TheirSolver, TinyA, TinyB, few_images
+from networks import TINY, TheirSolver, TinyA, TinyB, TinyPrior, few_images
 
 from bench.score.metrics import adjusted_mse
 from datasets.problem import Problem
@@ -43,7 +43,9 @@ def stop_at(step):
     return report
 
 
-@pytest.mark.parametrize("solver", [TinyA(), TinyB(), TinyA(preset="noise"), TheirSolver()], ids=lambda s: s.label)
+@pytest.mark.parametrize(
+    "solver", [TinyA(), TinyB(), TinyA(preset="noise"), TheirSolver(), TinyPrior()], ids=lambda s: s.label
+)
 def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(tmp_path, solver):
     whole = train(config(tmp_path / "whole", solver=solver))
     interrupted = config(tmp_path / "interrupted", solver=solver)
@@ -270,7 +272,7 @@ def test_a_training_that_diverges_says_so_and_writes_no_weights(tmp_path, rate):
 def test_weights_that_half_precision_does_not_hold_are_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr("solvers.training.trainer._Training._validate", lambda self, state: 0.5)
     monkeypatch.setattr(
-        "solvers.training.trainer._Training._optimise", lambda self, pairs, rate: _overflow(self.average)
+        "solvers.training.trainer._Training._optimise", lambda self, lesson, rate: _overflow(self.average)
     )
     with pytest.raises(DivergedError, match="not finite in half precision"):
         train(config(tmp_path, epochs=1))
@@ -348,7 +350,7 @@ def test_the_images_held_out_have_photons_from_the_fewest_to_the_most(tmp_path, 
         asked.append(options["photons"])
         return measure(objects, **options)
 
-    monkeypatch.setattr("solvers.training.trainer.measure", watched)
+    monkeypatch.setattr("solvers.learned.base.measure", watched)
     train(config(tmp_path, solver=TinyA(preset="noise"), epochs=1, photons="1e3:1e10"))
     torch.testing.assert_close(torch.from_numpy(asked[0]).log10(), torch.arange(3, 11).double())
 

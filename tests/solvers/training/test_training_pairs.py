@@ -13,9 +13,9 @@ from datasets.image_set import as_floats
 from datasets.problem import Problem
 from solvers.errors import ParameterError
 from solvers.learned.base import seen
+from solvers.learned.pairs import observe, shuffled
+from solvers.learned.photons import PhotonRange
 from solvers.training import training_pairs
-from solvers.training.pairs import observe, shuffled
-from solvers.training.photons import PhotonRange
 
 GRID = (96, 96)
 RANGE = PhotonRange.read("1e3:1e9")

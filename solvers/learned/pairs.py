@@ -12,7 +12,7 @@ from torch import Tensor
 from datasets.photons import count_half_plane
 from datasets.streams import TRAINING_NOISE
 from solvers.learned.model import intensities
-from solvers.training.photons import PhotonRange
+from solvers.learned.photons import PhotonRange
 
 
 class Pairs(NamedTuple):

@@ -1,0 +1,77 @@
+"""A chain of solvers: a network and then iterations, or one map after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from datasets import Measurement
+from datasets.problem import Problem
+from solvers.backend import Backend
+from solvers.base import Information, Reconstruction, Solver, Streams
+from solvers.composed.stages import best_of_stages, read_stages, together, write_stages
+from solvers.files import sha256
+
+
+class Chain(Solver):
+    """Each stage begins where the one before has ended, wherever on the grid that left the object.
+
+    Every start goes through all stages with random numbers of its own, and the smallest residual at the end decides.
+    A network draws no random numbers: a second start goes without it, and begins at random with the second stage.
+    Under noise no start reaches a tolerance, so that all starts have the same length here.
+    """
+
+    name: ClassVar[str] = "chain"
+    summary: ClassVar[str] = "several solvers one after the other, each beginning where the one before has ended"
+
+    stages: str = Field(
+        "rrr[nonneg=true] + er[nonneg=true,iterations=150]",
+        description="labels of solvers with + between them; the first may be a network",
+    )
+    starts: int = Field(1, ge=1, le=1000, description="starts through all stages, at most; chosen by residual")
+
+    _stages: Any = PrivateAttr(default=())
+
+    @field_validator("stages")
+    @classmethod
+    def _canonical(cls, stages: str) -> str:
+        return write_stages(read_stages(stages))
+
+    @model_validator(mode="after")
+    def _starts_differ(self) -> Chain:
+        self._stages = read_stages(self.stages)
+        if self.starts > 1 and not any(stage.draws for stage in self._stages):
+            raise ValueError(f"starts={self.starts} of '{self.stages}' would all be the same: nothing in it is random")
+        return self
+
+    def parts(self) -> tuple[Solver, ...]:
+        return tuple(part for stage in self._stages for part in (stage, *stage.parts()))
+
+    def information(self) -> Information:
+        return together([stage.information() for stage in self._stages])
+
+    def refusal(self, problem: Problem) -> str:
+        return next(filter(None, (stage.refusal(problem) for stage in self._stages)), "")
+
+    def prepare(self, backend: Backend, problem: Problem | None = None) -> None:
+        super().prepare(backend, problem)
+        for stage in self._stages:
+            stage.prepare(backend, problem)
+
+    def files(self, problem: Problem | None = None) -> tuple[Path, ...]:
+        return tuple(path for stage in self._stages for path in stage.files(problem))
+
+    def named_files(self) -> tuple[Path, ...]:
+        return tuple(path for stage in self._stages for path in stage.named_files())
+
+    def weights_digest(self) -> str:
+        """Of the weights of the stage that has some; SHA-256 of all the digests where several have."""
+        digests = [digest for stage in self._stages if (digest := stage.weights_digest())]
+        if len(digests) > 1:
+            return sha256("".join(digests).encode())
+        return digests[0] if digests else ""
+
+    def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
+        return best_of_stages(self._stages, self.starts, measurement, rng)

@@ -1,0 +1,180 @@
+"""A chain is its solvers, one after the other: nothing is added to them, and nothing is lost between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.executors.code import code_of
+from datasets import Measurement, measure, place, placements
+from datasets.labels import write_label
+from datasets.problem import Problem
+from solvers import Backend, Information, ParameterError, Status, Streams, create
+from solvers.composed.stages import split_labels
+
+COSTS = ("iterations", "starts", "transforms")
+NOISY = "rrr[nonneg=true,iterations=40,tolerance=0]"
+POLISH = "er[nonneg=true,iterations=20,tolerance=0]"
+
+
+def chain(stages, **others):
+    return write_label("chain", {"stages": stages, **others})
+
+
+def solve(label, measurement, streams=Streams()):  # noqa: B008
+    solver = create(label)
+    solver.prepare(Backend("torch"))
+    return solver.solve(measurement, streams)
+
+
+@pytest.fixture(scope="module")
+def few(small) -> Measurement:
+    return small[:5]
+
+
+@pytest.mark.parametrize("label", ["rrr[nonneg=true,starts=3,iterations=60]", "alm[nonneg=true,iterations=30]", "hio"])
+def test_a_chain_of_one_solver_is_that_solver_to_the_last_bit(few, label):
+    one, other = solve(label, few), solve(chain(label), few)
+    for field in ("images", "residual", *COSTS):
+        np.testing.assert_array_equal(getattr(one, field), getattr(other, field), err_msg=field)
+    assert (one.status, one.kernel) == (other.status, other.kernel)
+
+
+def test_the_second_solver_begins_where_the_first_one_ended(few):
+    """Error reduction has no memory but its image. The image that it returns is one map ahead of its iterate."""
+    twice = solve(chain("er[iterations=20,tolerance=0] + er[iterations=20,tolerance=0]"), few)
+    at_once = solve("er[iterations=41,tolerance=0]", few)
+    np.testing.assert_allclose(twice.images, at_once.images, atol=1e-4)
+    np.testing.assert_array_equal(twice.iterations, 40)
+
+
+def test_error_reduction_after_anything_else_lowers_the_residual(few):
+    assert (solve(chain(f"{NOISY} + {POLISH}"), few).residual <= solve(NOISY, few).residual + 1e-6).all()
+
+
+def test_costs_of_the_stages_add_up(few):
+    first, both = solve(NOISY, few), solve(chain(f"{NOISY} + {POLISH}"), few)
+    np.testing.assert_array_equal(both.iterations, first.iterations + 20)
+    assert (both.transforms > first.transforms + 2 * 20).all()
+    np.testing.assert_array_equal(both.starts, 1)
+
+
+def test_every_start_goes_through_all_stages_and_the_last_residual_decides(few):
+    stages = f"{NOISY} + {POLISH}"
+    every = [solve(chain(stages), few, Streams(first=number)) for number in range(3)]
+    best = np.argmin([found.residual for found in every], axis=0)
+    found = solve(chain(stages, starts=3), few)
+    for row, number in enumerate(best):
+        np.testing.assert_array_equal(found.images[row], every[number].images[row])
+    np.testing.assert_array_equal(found.starts, 3)
+    for cost in ("iterations", "transforms"):
+        np.testing.assert_array_equal(getattr(found, cost), np.sum([getattr(one, cost) for one in every], axis=0))
+
+
+def test_a_solved_image_goes_no_further(few):
+    first = solve("rrr[nonneg=true,iterations=500]", few)
+    solved = np.array([status == Status.SOLVED for status in first.status])
+    assert solved.any()
+    found = solve(chain("rrr[nonneg=true,iterations=500] + hio[nonneg=true,iterations=20]", starts=2), few)
+    np.testing.assert_array_equal(found.images[solved], first.images[solved])
+    np.testing.assert_array_equal(found.iterations[solved], first.iterations[solved])
+
+
+def test_an_invalid_measurement_stays_invalid_and_disturbs_no_other(few):
+    y = few.intensities.copy()
+    y[1] = 0
+    stages = chain(f"{NOISY} + {POLISH}", starts=2)
+    found, good = solve(stages, replace(few, intensities=y)), solve(stages, few)
+    assert found.status[1] == Status.INVALID
+    assert not found.images[1].any()
+    others = [0, 2, 3, 4]
+    np.testing.assert_array_equal(found.images[others], good.images[others])
+
+
+def test_a_start_after_the_first_goes_without_the_network(tiles):
+    measurement = measure(place(tiles[:2], placements("shift_flip", seed=0, split="test", indices=np.arange(2))))
+    stages = "rrr[nonneg=true,iterations=20,tolerance=0]"
+    first, second = (solve(chain(f"unet_a + {stages}"), measurement), solve(stages, measurement, Streams(first=1)))
+    both = solve(chain(f"unet_a + {stages}", starts=2), measurement)
+    np.testing.assert_array_equal(both.transforms, first.transforms + second.transforms)
+    np.testing.assert_array_equal(both.residual, np.minimum(first.residual, second.residual))
+
+
+@pytest.mark.parametrize("move", [(0, 0), (9, 3), (5, 14)])
+def test_what_another_solver_left_anywhere_on_the_grid_is_brought_into_the_box(few, small_objects, move):
+    truth = np.zeros((5, *few.grid))
+    truth[:, :6, :7] = small_objects[:5]
+    solver = create("er[nonneg=true,iterations=1]")
+    solver.prepare(Backend("torch"))
+    found = solver.refine(np.roll(truth, move, axis=(1, 2)), few, Streams())
+    assert set(found.status) == {Status.SOLVED}
+    assert (found.residual < 1e-5).all()
+
+
+def test_a_complex_image_gives_its_real_part_in_the_phase_that_leaves_the_most_of_it(few, small_objects):
+    truth = np.zeros((5, *few.grid))
+    truth[:, :6, :7] = small_objects[:5]
+    solver = create("er[nonneg=true,iterations=1]")
+    solver.prepare(Backend("torch"))
+    assert (solver.refine(truth * np.exp(2.5j), few, Streams()).residual < 1e-5).all()
+
+
+def test_in_place_of_an_empty_image_there_is_a_random_guess(few):
+    solver = create(NOISY)
+    solver.prepare(Backend("torch"))
+    found = solver.refine(np.zeros((5, *few.grid)), few, Streams())
+    np.testing.assert_array_equal(found.images, solver.solve(few, Streams()).images)
+
+
+def test_a_chain_uses_what_any_of_its_stages_uses():
+    used = create(chain("unet_a + rrr[nonneg=true] + er[support=shrinkwrap]")).information()
+    assert used == Information("box and shrinkwrap", real=True, nonnegative=True, training_data="fashion_mnist")
+
+
+def test_a_chain_is_refused_what_one_of_its_stages_is_refused():
+    problem = Problem(grid=(64, 64), frame=(20, 20))
+    assert create(chain("unet_a + er")).refusal(problem) == create("unet_a").refusal(problem) != ""
+    assert create(chain("rrr + er")).refusal(problem) == ""
+
+
+def test_a_chain_names_the_files_of_its_stages(tmp_path):
+    label = write_label("unet_a", {"weights": tmp_path / "mine.safetensors"})
+    solver = create(chain(f"{label} + er"))
+    assert solver.named_files() == (tmp_path / "mine.safetensors",)
+    assert solver.files(Problem(variant="flip")) == solver.named_files()
+
+
+def test_the_code_of_a_stage_is_code_of_the_chain():
+    assert len({code_of(chain("rrr")), code_of(chain("rrr + er")), code_of("rrr")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (chain("rrr + nothing"), "solver 'chain': stages = .*: unknown solver 'nothing': choose from alm, "),
+        (chain("rrr[beta=7]"), "solver 'chain': stages = .*: solver 'rrr': beta = 7"),
+        (chain("rrr[beta=0.5"), r"cannot read 'rrr\[beta=0.5'"),
+        (chain("rrr + unet_a"), "unet_a cannot begin where another solver ended"),
+        (chain("rrr + ./mine.py:Mine"), r"'./mine.py:Mine' is a plug-in: a stage is one of alm, "),
+        (chain(" + "), "name at least one solver"),
+        (chain("unet_a", starts=2), "starts=2 of 'unet_a' would all be the same"),
+        (write_label("pnp", {"begin": "unet_a", "starts": 2}), "starts=2 after 'unet_a' would all be the same"),
+    ],
+)
+def test_bad_stages_are_one_line(label, message):
+    with pytest.raises(ParameterError, match=message) as error:
+        create(label)
+    assert str(error.value).isprintable()
+
+
+def test_stages_have_one_spelling():
+    assert create(chain("rrr[beta=0.60]+er")).label == 'chain[stages="rrr + er"]'
+
+
+@given(st.lists(st.sampled_from(["er", "rrr[nonneg=true,beta=0.5]", 'unet_a[weights="a+b]"]']), min_size=1, max_size=4))
+def test_a_plus_sign_separates_stages_outside_of_brackets_and_quotation_marks(labels):
+    assert split_labels(" + ".join(labels), "+") == labels

@@ -1,0 +1,233 @@
+"""Plug-and-play goes below the limit of the likelihood, and is nothing but its start and the annealing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bench.score.metrics import adjusted_mse
+from datasets import measure, place, placements
+from datasets.labels import write_label
+from datasets.problem import Problem
+from solvers import Backend, ParameterError, Status, Streams, UnavailableError, create
+from solvers.learned import weights as weight_files
+from solvers.learned.photons import PhotonRange
+from solvers.prior.denoiser import NORM, SIGMAS, noise_level
+from solvers.prior.pnp import TRIED, PlugAndPlay, schedule
+from solvers.training.config import TrainingConfig
+
+BEGIN = "rrr[nonneg=true,iterations=200] + er[nonneg=true,iterations=60]"
+
+
+def pnp(**parameters):
+    return write_label("pnp", {"begin": BEGIN, "tries": 1, "steps": 5, **parameters})
+
+
+def prepared(label, backend=Backend("torch")):  # noqa: B008
+    solver = create(label)
+    solver.prepare(backend)
+    return solver
+
+
+@pytest.fixture(scope="module")
+def objects(tiles):
+    return place(tiles[:4], placements("shift_flip", seed=0, split="test", indices=np.arange(4)))
+
+
+@pytest.fixture(scope="module")
+def noisy(objects):
+    return measure(objects, photons=1e5)
+
+
+@pytest.fixture(scope="module")
+def found(noisy):
+    return prepared(pnp()).solve(noisy, Streams())
+
+
+def test_the_denoiser_takes_away_error_that_the_measurement_alone_leaves(objects, noisy):
+    """A quarter remains, and more where the start is in a wrong basin."""
+    start = prepared(write_label("chain", {"stages": BEGIN})).solve(noisy, Streams())
+    found = prepared(pnp(steps=12)).solve(noisy, Streams())
+    remaining = adjusted_mse(objects, found.images) / adjusted_mse(objects, start.images)
+    assert (remaining < 1).all()
+    assert np.median(remaining) < 0.25
+    assert (found.images >= 0).all()
+
+
+def test_it_is_the_last_stage_of_a_chain_as_well(noisy, found):
+    steps = "pnp[steps=5]"
+    chained = prepared(write_label("chain", {"stages": f"{BEGIN} + {steps}"})).solve(noisy, Streams())
+    np.testing.assert_array_equal(chained.images, found.images)
+    np.testing.assert_array_equal(chained.transforms, found.transforms)
+    assert chained.kernel == found.kernel
+    assert found.kernel.endswith("portable")  # after that of its start
+
+
+def test_among_several_starts_the_residual_of_the_denoised_image_decides(noisy, found):
+    one = prepared(pnp()).solve(noisy, Streams(first=1))
+    both = prepared(pnp(starts=2)).solve(noisy, Streams())
+    better = np.where((one.residual < found.residual)[:, None, None], one.images, found.images)
+    np.testing.assert_array_equal(both.images, better)
+    np.testing.assert_array_equal(both.iterations, one.iterations + found.iterations)
+
+
+def test_of_several_tries_the_best_is_annealed(noisy):
+    tries = prepared(pnp(tries=2)).solve(noisy, Streams())
+    begun = prepared(write_label("chain", {"stages": BEGIN, "starts": 2})).solve(noisy, Streams())
+    annealed = prepared(pnp()).refine(begun.images, noisy, Streams())
+    np.testing.assert_array_equal(tries.images, annealed.images)
+
+
+def test_what_its_start_has_solved_is_left_as_it_is(objects):
+    exact = measure(objects)
+    begun = prepared("rrr[nonneg=true]").solve(exact, Streams())
+    solved = np.array([status == Status.SOLVED for status in begun.status])
+    assert solved.any()
+    images = prepared(pnp(begin="rrr[nonneg=true]")).solve(exact, Streams()).images
+    np.testing.assert_array_equal(images[solved], begun.images[solved])
+
+
+def test_numpy_gives_what_torch_gives(noisy):
+    start = np.zeros((4, 96, 96), dtype=np.float32)
+    start[:, 7:35, 7:35] = np.random.default_rng(0).random((4, 28, 28))
+    one, other = (prepared(pnp(), Backend(name)).refine(start, noisy, Streams()) for name in ("torch", "numpy"))
+    np.testing.assert_allclose(one.images, other.images, atol=1e-4)
+
+
+def test_a_bad_measurement_or_an_empty_image_spoils_no_other(noisy, objects):
+    y = noisy.intensities.copy()
+    y[1] = 0
+    bad = replace(noisy, intensities=y, nonnegative=np.array([True, True, False, True]))
+    images = np.zeros((4, 96, 96), dtype=np.float32)
+    images[:3, :42, :42] = objects[:3]
+    result = prepared(pnp()).refine(images, bad, Streams())
+    assert result.status == [Status.STOPPED, Status.INVALID, Status.INVALID, Status.DIVERGED]
+    assert not result.images[1:].any()
+    images[3, :42, :42] = objects[3]
+    np.testing.assert_array_equal(result.images[0], prepared(pnp()).refine(images, noisy, Streams()).images[0])
+
+
+def test_where_the_middle_was_not_measured_the_image_is_free_there(objects):
+    mask = np.ones((96, 96), dtype=bool)
+    mask[:1, :1] = False
+    seen = measure(objects, photons=1e6, mask=mask)
+    images = np.zeros((4, 96, 96), dtype=np.float32)
+    images[:, :42, :42] = objects
+    refined = prepared(pnp()).refine(images, seen, Streams())
+    assert (adjusted_mse(objects, refined.images) < 0.02).all()
+
+
+# ---- the schedule
+
+
+def test_noise_levels_fall_to_that_of_the_measurement_and_less_noise_means_more_weight():
+    variance = np.array([0.0, 1e-6, 1e-3, 1e-2])
+    levels, weights = schedule(variance, 20)
+    assert levels.shape == weights.shape == (20, 4)
+    assert (np.diff(levels, axis=0) < 0).all()
+    assert (SIGMAS[0] <= levels * (1 + 1e-6)).all()
+    assert (levels <= SIGMAS[1]).all()
+    assert (np.diff(weights, axis=0)[:, 1:] < 0).all()
+    assert ((weights > 0) & (weights <= 1)).all()
+    np.testing.assert_array_equal(weights[:, 0], 1)
+
+
+# ---- what it is asked for, and with what
+
+
+def test_complex_objects_are_refused_in_one_line(noisy):
+    assert create("pnp").refusal(Problem(object="complex")) == "pnp was trained on real objects, not on complex ones"
+    assert create("pnp").refusal(Problem(frame=(60, 50), grid=(128, 128), photons=1e5)) == ""
+    with pytest.raises(ParameterError, match="complex objects"):
+        prepared(pnp()).solve(replace(noisy, real=False, nonnegative=False), Streams())
+
+
+def test_it_says_what_it_and_its_start_use():
+    used = "support: box, real, nonnegative, trained on fashion_mnist"
+    assert str(create("pnp").information()) == used
+    assert str(create(pnp(begin="unet_a")).information()) == used
+
+
+def test_its_weights_and_those_of_its_start_are_named(tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    assert create("pnp").files(Problem(variant="shift")) == (PlugAndPlay.folder / "pnp-default-none.safetensors",)
+    begin = write_label("unet_a", {"weights": mine})
+    assert create(write_label("pnp", {"begin": begin, "weights": mine})).named_files() == (mine, mine)
+    with pytest.raises(UnavailableError, match="bench train --solver pnp"):
+        prepared(write_label("pnp", {"weights": mine}))
+
+
+def test_the_shipped_weights_are_small_and_were_not_trained_on_test_images():
+    path = create("pnp").weight_file(None)
+    card = weight_files.read_card(path)
+    assert (card.dataset, card.split) == ("fashion_mnist", "train")
+    assert path.stat().st_size < 3e6
+
+
+def test_the_shipped_card_says_how_well_its_weights_denoise(tiles):
+    """Of other images than those of the card, which were held out of the training, so that it is nearly this."""
+    solver = prepared("pnp")
+    problem = Problem(variant="shift_flip")
+    objects = place(tiles, placements("shift_flip", seed=0, split="test", indices=np.arange(len(tiles))))
+    none = np.full(len(tiles), np.inf)
+    with torch.inference_mode():
+        found = solver._model.reconstruct(*solver.trial(objects, problem, none, indices=np.arange(len(tiles)), seed=0))
+    said = weight_files.read_card(solver.weight_file(None)).validation_mse
+    assert adjusted_mse(objects, found.numpy()).mean() == pytest.approx(said, rel=0.5)
+
+
+def test_one_training_serves_all_variants_and_any_use(tmp_path):
+    names = {TrainingConfig(solver=create("pnp"), variant=v, output=tmp_path).name for v in ("none", "shift_flip")}
+    assert names == {"pnp-default-none"}
+    assert create("pnp[steps=7,tries=2]").own_parameters() == {}
+
+
+def test_photons_of_its_training_are_refused():
+    with pytest.raises(ValueError, match="pnp learns from no patterns"):
+        TrainingConfig(solver=create("pnp"), photons="1e5")
+
+
+@pytest.mark.parametrize(("frame", "field"), [((42, 42), (48, 48)), ((43, 30), (56, 40))])
+def test_what_it_is_trained_on_lies_anywhere_and_differs_from_epoch_to_epoch(tiles, frame, field):
+    images, problem = (255 * tiles[:6]).astype(np.uint8), Problem(split="train", frame=frame)
+    one, other = (create("pnp").objects(images, np.arange(6), problem, seed=0, epoch=epoch) for epoch in (0, 1))
+    assert one.shape == (6, *field)
+    np.testing.assert_array_equal(one.sum(axis=(1, 2)), images.sum(axis=(1, 2)))
+    assert not np.array_equal(one, other)
+
+
+def lesson(objects, indices, epoch=0):
+    given = torch.from_numpy(objects)
+    return create("pnp").lesson(given, Problem(), PhotonRange(), indices=indices, seed=0, epoch=epoch)
+
+
+def test_the_noise_of_a_lesson_has_its_level_and_belongs_to_the_image(objects):
+    noisy, sigma, clean = lesson(objects, np.arange(4))
+    torch.testing.assert_close(clean.norm(dim=(1, 2)), torch.full((4,), NORM))
+    torch.testing.assert_close((noisy - clean).std(dim=(1, 2)), sigma, rtol=0.1, atol=0)
+    alone, again = lesson(objects[2:3], np.array([2])), lesson(objects, np.arange(4), epoch=1)
+    for one, other in zip(alone, (noisy, sigma, clean), strict=True):
+        torch.testing.assert_close(one[0], other[2])
+    assert not torch.equal(again[1], sigma)
+
+
+def test_levels_go_from_the_lowest_to_the_highest_in_equal_ratios():
+    assert [noise_level(share) for share in (0, 0.5, 1)] == pytest.approx(
+        [SIGMAS[0], (SIGMAS[0] * SIGMAS[1]) ** 0.5, SIGMAS[1]]
+    )
+
+
+def test_a_trial_has_the_same_noise_of_one_level_in_whatever_company(objects):
+    none = np.full(4, np.inf)
+    noisy, sigma = create("pnp").trial(objects, Problem(), none, indices=np.arange(4), seed=0)
+    alone, _ = create("pnp").trial(objects[3:], Problem(), none[3:], indices=np.array([3]), seed=0)
+    assert noisy.shape == (4, 48, 48)
+    torch.testing.assert_close(sigma, torch.full((4,), TRIED))
+    torch.testing.assert_close(alone[0], noisy[3])
+
+
+def test_a_black_image_spoils_no_training():
+    assert all(t.isfinite().all() for t in lesson(np.zeros((1, 48, 48), dtype=np.float32), np.arange(1)))
