@@ -19,7 +19,7 @@ from bench.executors.base import Executor
 from bench.executors.code import data_digest
 from bench.report.manifest import MANIFEST, manifest
 from bench.report.tables import summarise, table1, table2
-from bench.report.terminal import error_console, print_failures, print_summary
+from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, single_images, timing_table
 from bench.request import Sweep
 from bench.store.folder import Store, write_csv, write_parquet
@@ -102,6 +102,7 @@ def run_sweep(
             if figures:
                 _draw(sweep, problems, images, executor, summary, rows, output / "figures", console)
     print_summary(summary, console)
+    print_diverged(rows, console)
     lost = failed(rows)
     print_failures(lost, output, console)
     console.print(f"results in {output}", highlight=False, markup=False)

@@ -52,7 +52,8 @@ def registered(truth: NDArray, reconstruction: NDArray) -> NDArray:
     """The window of each reconstruction (B, m1, m2) that matches the truth (B, n1, n2), turned and scaled to it."""
     match = register(truth, reconstruction)
     window = cut(reconstruction, match.row, match.column, truth.shape[1:]) * match.factor[:, None, None]
-    return np.where(match.flipped[:, None, None], np.conj(window[:, ::-1, ::-1]), window).real
+    turned = np.where(match.flipped[:, None, None], np.conj(window[:, ::-1, ::-1]), window)
+    return turned if np.iscomplexobj(truth) else turned.real
 
 
 def converge(shard: Shard, images: ImageSet, place: Place) -> Curve | None:

@@ -148,6 +148,8 @@ def plan(
             "with a large support: shrinkwrap[keep=last] keeps the last one"
         )
     known = Known(pattern.intensities, object_shape, support, real or nonnegative, nonnegative)
+    if built_in is not None and (reason := built_in.refusal(known.problem)):
+        raise RequestError(f"--solver: {reason}")
     return Job(known, label, starts, seed, backend, described.code, tuple(notes), tuple(warnings))
 
 

@@ -114,7 +114,10 @@ def measured_by(text: str, counts: NDArray) -> NDArray[np.bool_]:
         pass
     else:
         return counts != value
-    mask = read_array(text)
+    try:
+        mask = read_array(text)
+    except DatasetError as error:
+        raise RequestError(f"--mask: {error} (choose from nan, saturated, a value, or a file)") from error
     if mask.shape != counts.shape:
         raise RequestError(f"--mask {text} has the shape {mask.shape}, the pattern {counts.shape}")
     return mask != 0

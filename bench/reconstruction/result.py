@@ -136,12 +136,14 @@ def combine(
     """The reconstruction that the starts give together.
 
     Raises:
-        FailedError: all of them diverged.
+        FailedError: all of them diverged, or the best of them is zero everywhere.
     """
     residual = np.array([start.residual for start in starts])
     if not np.isfinite(residual).any():
         raise FailedError(f"solver '{solver}' diverged in all {len(starts)} starts")
     reference = starts[int(np.nanargmin(residual))].image
+    if not reference.any():
+        raise FailedError(f"solver '{solver}' gave an image that is zero everywhere")
     reference = np.roll(reference, centred(reference), (0, 1))
     registered = [register(reference, start.image) for start in starts]
     images = np.stack([one.image for one in registered])

@@ -88,7 +88,8 @@ def draw_figures(
 def gallery(shards: list[Shard], labels: list[str], images: ImageSet, executor: Executor) -> Figure:
     """The shards side by side, of the same images on different variants: the truth, then one column per solver.
 
-    Every reconstruction is registered to the truth, and has its adjusted error below it.
+    Every reconstruction is registered to the truth, and has its adjusted error below it. Of complex images the
+    magnitude is shown.
     """
     columns = len(shards) * (1 + len(labels))
     width = max(1.5, 16 / max(columns, 11))
@@ -108,7 +109,8 @@ def gallery(shards: list[Shard], labels: list[str], images: ImageSet, executor: 
 def _draw_column(axes: NDArray, title: str, shown: NDArray, errors: NDArray | None = None) -> None:
     axes[0].set_title(title, fontsize=7)
     for i, (ax, image) in enumerate(zip(axes, shown, strict=True)):
-        ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        shown_as = np.abs(image) if np.iscomplexobj(image) else image
+        ax.imshow(shown_as, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set_xticks([])
         ax.set_yticks([])
         if errors is not None:

@@ -18,6 +18,8 @@ from rich.text import Text
 from bench.errors import one_line, visible
 from bench.report.paper import IMAGES as PAPER_IMAGES
 from bench.report.settings import briefly, problem_of
+from datasets.problem import COLUMNS
+from solvers import Status
 
 READABLE = 16  # characters of a folded label in a line
 GAP = 2  # characters between two columns
@@ -89,6 +91,13 @@ def print_summary(summary: pd.DataFrame, console: Console) -> None:
     for solver, part in summary.groupby("solver", sort=False):
         used = part["information"].iloc[0]
         console.print(f"[dim]{escape(str(solver))} used {used}{_reported(part)}[/dim]", highlight=False)
+
+
+def print_diverged(rows: pd.DataFrame, console: Console) -> None:
+    """Which solvers gave images that are not finite; these count as empty ones."""
+    for solver, group in rows[rows["status"] == Status.DIVERGED].groupby("solver", sort=False):
+        count = len(group[["image", "seed", *COLUMNS]].drop_duplicates())
+        console.print(f"[yellow]{escape(str(solver))} diverged {count} times[/yellow]", highlight=False)
 
 
 def print_failures(lost: pd.DataFrame, folder: Path, console: Console) -> None:

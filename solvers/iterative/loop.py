@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from datasets import Measurement
+from datasets.problem import Problem
 from datasets.scaling import times_two_to_the
 from solvers.backend import Array, Backend
 from solvers.base import Information, Reconstruction, Refiner, Status, Streams
@@ -147,6 +148,17 @@ class IterativeSolver(Refiner):
         """What does the iterations of this block: "portable", or the name of a kernel as in `Reconstruction`."""
         return "portable"
 
+    def refusal(self, problem: Problem) -> str:
+        return self._unfit(problem.phase is None)
+
+    def _unfit(self, real: bool) -> str:
+        """Why these parameters are not for such objects."""
+        if self.nonneg and not real:
+            return f"{self.name}[nonneg=true] was given complex objects, which cannot be nonnegative"
+        if self.phases and self.real and real:
+            return f"{self.name} was given a range of phases, but real objects have none"
+        return ""
+
     def information(self) -> Information:
         return Information(
             support=self.support.uses, real=self.real, nonnegative=self.nonneg, phases=self.phases is not None
@@ -178,10 +190,8 @@ class IterativeSolver(Refiner):
         observer: Callable[[Snapshot], None] | None,
         given: NDArray | None,
     ) -> Reconstruction:
-        if self.nonneg and not measurement.real:
-            raise ParameterError(f"{self.name}[nonneg=true] was given complex objects, which cannot be nonnegative")
-        if self.phases and self.real and measurement.real:
-            raise ParameterError(f"{self.name} was given a range of phases, but real objects have none")
+        if reason := self._unfit(measurement.real):
+            raise ParameterError(reason)
         threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
         workers = max(1, min(threads, len(measurement)))
         run = _Run(self, measurement, rng, observer, given, workers)

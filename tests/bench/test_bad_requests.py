@@ -155,6 +155,19 @@ def test_a_damaged_run_folder_is_refused_and_kept(refused, tmp_path, content):
     assert str(tmp_path / "out") in line
 
 
+@pytest.mark.parametrize(
+    ("objects", "solver", "word"),
+    [
+        ("complex", "rrr[nonneg=true]", "complex objects"),
+        ("complex", "pnp", "complex"),
+        ("complex", 'chain[stages="er + rrr[nonneg=true]"]', "complex objects"),
+        ("real", "hio[phase_min=0,phase_max=1]", "real objects"),
+    ],
+)
+def test_a_solver_for_other_objects_is_refused(refused, tmp_path, objects, solver, word):
+    assert word in refused(*run_arguments(tmp_path / "out", {"--objects": objects, "--solvers": solver}))
+
+
 @pytest.mark.parametrize("changes", [{"--precision": "float64"}, {"--split": "train"}, {"--backend": "numpy"}])
 def test_a_run_of_another_kind_is_refused_and_kept(bench, refused, tmp_path, changes):
     assert bench(*run_arguments(tmp_path / "out", {})).status == 0

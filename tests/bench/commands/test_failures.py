@@ -94,3 +94,11 @@ def test_a_run_in_which_no_photon_was_seen_still_has_its_tables_and_figures(run,
     assert run(solvers="er[iterations=5]", photons=1e-9, variants="none", images=2, figures=True).status == 0
     assert set(rows()["status"]) == {"invalid"}
     assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_images_that_are_not_finite_are_told(monkeypatch, run):
+    register_solvers(monkeypatch, NotFinite)
+    done = run(solvers="not_finite,er[iterations=1]", variants="none", images=2)
+    assert done.status == 0
+    assert "not_finite diverged 2 times" in done.err
+    assert "iterations=1] diverged" not in done.err

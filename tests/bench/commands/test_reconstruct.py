@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from doubles import announce, register_solvers
+from doubles import Blank, announce, register_solvers
 from PIL import Image
 
 import bench.reconstruction.starts as starts_of
@@ -378,3 +378,14 @@ def test_a_published_benchmark_file_is_a_pattern(bench, tmp_path):
     assert done.status == 0, done.err
     assert "2 of 2 starts agree" in " ".join(done.err.split())
     assert "the object may lie anywhere on the grid" in done.err
+
+
+def test_an_image_that_is_zero_everywhere_is_no_reconstruction(bench, counts, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Blank)
+    np.save(tmp_path / "pattern.npy", np.random.default_rng(0).poisson(9, (32, 32)))
+    done = bench(
+        "reconstruct", tmp_path / "pattern.npy", "--solver", "blank", "--object", "12", "--output", tmp_path / "o"
+    )
+    assert done.status == 3
+    assert done.err.splitlines()[-1] == "bench: solver 'blank' gave an image that is zero everywhere"
+    assert not (tmp_path / "o" / "object.npz").exists()

@@ -45,6 +45,15 @@ def test_a_gallery_has_the_truth_and_every_solver_for_every_image_of_every_varia
             assert 0 <= float(axes[i, 1].get_xlabel()) < float(axes[i, 2].get_xlabel()) <= 1
 
 
+def test_of_complex_images_the_magnitude_is_shown():
+    shard = replace(SHARD, problem=problem("shift_flip", object="complex"), count=1)
+    images = load_images("sample")
+    figure = gallery([shard], ["er[iterations=5]"], images, Inline(images, Backend()))
+    shown = [ax.images[0].get_array() for ax in figure.subfigs[0].axes]
+    np.testing.assert_array_equal(shown[0], np.abs(observe(images, shard)[0][0]))
+    assert shown[1].min() >= 0
+
+
 @pytest.mark.parametrize(("solvers", "files"), [(3, ["gallery.png"]), (8, ["gallery_none.png", "gallery_shift.png"])])
 def test_variants_stand_side_by_side_where_there_is_room(tmp_path, solvers, files):
     labels = [f"er[iterations={i}]" for i in range(1, 1 + solvers)]

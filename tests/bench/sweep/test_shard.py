@@ -14,7 +14,7 @@ from bench.executors.inline import Inline
 from bench.sweep.shard import Outcome, Shard, Timing, observe
 from datasets import Measurement, load_images
 from datasets.problem import Problem
-from solvers import Backend
+from solvers import Backend, Streams
 
 NOISY = Problem(dataset="sample", photons=1e5)
 
@@ -109,7 +109,7 @@ def test_a_solver_never_sees_the_truth(place):
     arrays = [value for value in vars(measurement).values() if isinstance(value, np.ndarray)]
     assert sorted(array.shape for array in arrays) == [(2,), (2,), (2, 96, 96)]
     assert not any(np.shares_memory(array, truth) for array in arrays)
-    assert vars(streams) == {"seed": 3}
+    assert streams == Streams(3)
 
 
 def test_a_part_of_a_split_is_measured_as_the_whole(place):
