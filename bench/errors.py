@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import ClassVar
 
@@ -43,6 +45,19 @@ class StoppedError(RequestError):
     """A command was stopped whose work is not lost; the message says how it goes on."""
 
     status = Exit.STOPPED
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """For a command that keeps what is finished.
+
+    Raises:
+        StoppedError: the user, or the system, asked for an end.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise StoppedError("stopped; the same command goes on where it was") from error
 
 
 class OutputClosed(BaseException):

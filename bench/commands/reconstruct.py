@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.errors import RequestError, say
+from bench.errors import RequestError, resumable, say
 from bench.reconstruction.folder import Folder
 from bench.reconstruction.job import SOLVER, Job, plan
 from bench.reconstruction.pattern import measured_by, prepare, read_centre, read_pattern
@@ -54,7 +54,7 @@ def reconstruct_command(
         console.print(note, style="dim", highlight=False, markup=False)
     for warning in job.warnings:
         say(f"warning: {warning}")
-    with terminated_as_interrupted(), Folder(output, job) as folder:
+    with resumable(), terminated_as_interrupted(), Folder(output, job) as folder:
         found = _solve(job, folder, console)
         folder.write(found, file, options)
         from bench.reconstruction.figure import draw_reconstruction  # matplotlib takes a second to import

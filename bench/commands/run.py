@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bench.commands.executor import make_executor
-from bench.errors import Exit, RequestError, StoppedError
+from bench.errors import Exit, RequestError, resumable
 from bench.executors.base import Executor
 from bench.executors.code import data_digest
 from bench.report.manifest import MANIFEST, manifest
@@ -48,16 +48,9 @@ class Result:
 
 
 def run(sweep: Sweep, output: Path, *, figures: bool = True) -> Result:
-    """`bench run`: as `run_sweep`, into a folder of the user's.
-
-    Raises:
-        RequestError: as `run_sweep`.
-        StoppedError: the user, or the system, asked for an end.
-    """
-    try:
+    """`bench run`: as `run_sweep`, into a folder of the user's, where the same command goes on after a stop."""
+    with resumable():
         return run_sweep(sweep, output, figures=figures)
-    except KeyboardInterrupt as error:
-        raise StoppedError("stopped; the same command goes on where it was") from error
 
 
 def run_sweep(

@@ -388,3 +388,13 @@ def test_an_image_that_is_zero_everywhere_is_no_reconstruction(bench, counts, tm
     assert done.status == 3
     assert done.err.splitlines()[-1] == "bench: solver 'blank' gave an image that is zero everywhere"
     assert not (output / "object.npz").exists()
+
+
+def test_a_reconstruction_that_is_stopped_says_that_it_goes_on(bench, counts, tmp_path, monkeypatch):
+    def stopped(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.commands.reconstruct._solve", stopped)
+    done = bench("reconstruct", counts, "--object", "9x8", "--output", tmp_path / "out")
+    assert done.status == 130
+    assert done.err.splitlines()[-1] == "bench: stopped; the same command goes on where it was"
