@@ -117,10 +117,6 @@ class Trainable(Solver):
         """
         return placed_anew(images, indices, problem, seed=seed, epoch=epoch)
 
-    def fresh_each_epoch(self, variant: Variant) -> bool:
-        """`objects` differ from epoch to epoch."""
-        return variant.flips or variant.shifts
-
     def photons(self) -> str | None:
         """Those that it is trained with unless something else is asked for: `none`, a number, or a range.
 

@@ -44,9 +44,6 @@ class UNetA(UNetSolver):
         """Centring removes the shifts, whose training data are therefore those of the variant without them."""
         return (Variant.FLIP, Variant.SHIFT_FLIP) if variant.flips else (Variant.NONE, Variant.SHIFT)
 
-    def fresh_each_epoch(self, variant: Variant) -> bool:
-        return False
-
     def objects(
         self, images: NDArray, indices: NDArray[np.int64], problem: Problem, *, seed: int, epoch: int
     ) -> NDArray:

@@ -102,9 +102,6 @@ class PlugAndPlay(Trainable, Refiner):
         """All: a prior of images at any place serves every variant."""
         return tuple(Variant)
 
-    def fresh_each_epoch(self, variant: Variant) -> bool:
-        return True
-
     def photons(self) -> None:
         return None
 

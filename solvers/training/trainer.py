@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets import ImageSet
-from datasets.image_set import as_floats
 from datasets.problem import show_size
 from solvers.backend import processors
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
 from solvers.learned.network import Learner
-from solvers.learned.pairs import shuffled
 from solvers.training import checkpoint, machine
 from solvers.training.config import TrainingConfig
 from solvers.training.history import History, Step
 from solvers.training.interruption import Interruption
+from solvers.training.lessons import Lesson, Lessons
 from solvers.training.muon import Muon, hidden_weights
 
 MUON_RATE = 3.0  # learning rate of the hidden weights, relative to that of the others
@@ -40,6 +39,7 @@ WEIGHT_DECAY = 0.01
 WARM_UP = 0.05  # fraction of the steps in which the learning rate rises
 AVERAGE_OVER = 1000  # steps of the moving average of the weights, which is what is validated and kept
 CHECKPOINT_SECONDS = 60
+LESSON_THREADS = 8  # beside a GPU, at most
 VALIDATION_CHUNK = 50
 
 Score = Callable[[NDArray, NDArray], NDArray]  # (truth (B, n1, n2), reconstruction (B, m1, m2)) -> (B,)
@@ -213,7 +213,6 @@ class _Training:
         self.steps_per_epoch = self.images // config.batch
         self.steps = config.epochs * self.steps_per_epoch
         self.step, self.seconds, self.validation = 0, 0.0, math.nan
-        self._placed: tuple[int, NDArray] | None = None
 
         accelerator, devices = device(config)
         self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision(config))  # type: ignore[arg-type]
@@ -239,14 +238,19 @@ class _Training:
         self.parallel, *self.steppers = self.fabric.setup(self.model, *self.optimizers)
         self.parallel.mark_forward_method("loss")
         self.average = {name: t.to(self.fabric.device) for name, t in self.average.items()}
+        self.lessons = Lessons(config, data, rank=self.fabric.global_rank, world=self.fabric.world_size)
         self.history = self._open_history()
 
     def run(self) -> Path:
-        with contextlib.closing(self.history) if self.history else contextlib.nullcontext():
+        lessons = self.lessons.between(self.step, self.steps, threads=self._ahead())
+        with (
+            contextlib.closing(lessons),
+            contextlib.closing(self.history) if self.history else contextlib.nullcontext(),
+        ):
             with Interruption() as interruption:
                 saved = time.monotonic()
                 while self.step < self.steps:
-                    loss, speed = self._timed_step()
+                    loss, speed = self._timed_step(lessons)
                     try:
                         self._report(loss, speed)
                     finally:  # SIGHUP comes when the terminal goes, to which nothing can be reported then
@@ -258,11 +262,16 @@ class _Training:
                         raise TrainingInterrupted(f"stopped at step {self.step} of {self.steps}")
             return self._finish()
 
-    def _timed_step(self) -> tuple[float, float]:
+    def _ahead(self) -> int:
+        """How many threads prepare lessons beside the step that is computed: none where it needs the processors."""
+        return 0 if self.fabric.device.type == "cpu" else min(LESSON_THREADS, processors())
+
+    def _timed_step(self, lessons: Iterator[Lesson]) -> tuple[float, float]:
         """Its loss, and images per second."""
         began = time.monotonic()
         rate = self._learning_rate()
-        loss = self._optimise(self._batch(), rate)
+        lesson = tuple(t.to(self.fabric.device, non_blocking=True) for t in next(lessons))
+        loss = self._optimise(lesson, rate)
         self.step += 1
         if not math.isfinite(loss):
             raise self._diverged(f"the loss is {loss}")
@@ -276,7 +285,7 @@ class _Training:
             self.history.add(Step(self.step, images, loss, measured, rate, self.seconds))
         return loss, self.config.batch / elapsed
 
-    def _optimise(self, lesson: tuple[Tensor, ...], rate: float) -> float:
+    def _optimise(self, lesson: Lesson, rate: float) -> float:
         """One step; the mean loss of all devices."""
         with self.fabric.autocast():  # Fabric itself narrows forward() alone where there is one device
             loss = self.parallel.loss(*lesson)
@@ -307,28 +316,6 @@ class _Training:
         torch._foreach_lerp_([self.average[name] for name in floats], [state[name] for name in floats], 1 - decay)
         for name in self.average.keys() - floats:
             self.average[name].copy_(state[name])
-
-    def _batch(self) -> tuple[Tensor, ...]:
-        """What this step learns from: the next of the epoch's permutation, divided between the devices."""
-        config = self.config
-        epoch, position = divmod(self.step, self.steps_per_epoch)
-        order = shuffled(self.images, config.seed, epoch)
-        chosen = order[position * config.batch : (position + 1) * config.batch]
-        mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
-        objects = torch.from_numpy(as_floats(self._objects(epoch)[mine])).to(self.fabric.device)
-        return config.solver.lesson(
-            objects.float(), self.problem, config.noise, indices=mine, seed=config.seed, epoch=epoch
-        )
-
-    def _objects(self, epoch: int) -> NDArray:
-        """All objects of an epoch (images, h, w), in the type of the images."""
-        config = self.config
-        epoch = epoch if config.solver.fresh_each_epoch(config.variant) else 0
-        if self._placed is None or self._placed[0] != epoch:
-            indices = np.arange(self.images)
-            images = self.data.images[indices]
-            self._placed = epoch, config.solver.objects(images, indices, self.problem, seed=config.seed, epoch=epoch)
-        return self._placed[1]
 
     @torch.inference_mode()
     def _validate(self, state: dict[str, Tensor]) -> float:
