@@ -1,14 +1,12 @@
-"""What the steps of a training learn from, in order; while a GPU computes, threads prepare what comes next."""
+"""What the steps of a training learn from, in order; while a GPU computes, other processes prepare what comes next."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from datasets import ImageSet
 from datasets.image_set import as_floats
@@ -18,8 +16,8 @@ from solvers.training.config import TrainingConfig
 Lesson = tuple[Tensor, ...]
 
 
-class Lessons:
-    """Each is a function of the configuration and its step alone, so that any may be prepared at any time.
+class Lessons(Dataset[Lesson]):
+    """By step. Each is a function of the configuration and its step alone, so that any may be prepared at any time.
 
     Args:
         rank, world: of this process, among those that divide a batch.
@@ -32,7 +30,7 @@ class Lessons:
         self.images, _ = config.counts(data)
         self.steps_per_epoch = self.images // config.batch
 
-    def of_step(self, step: int) -> Lesson:
+    def __getitem__(self, step: int) -> Lesson:
         """Of the next images in the epoch's permutation; on the CPU."""
         config = self.config
         epoch, position = divmod(step, self.steps_per_epoch)
@@ -43,25 +41,12 @@ class Lessons:
         objects = torch.from_numpy(as_floats(placed)).float()
         return config.solver.lesson(objects, self.problem, config.noise, indices=mine, seed=config.seed, epoch=epoch)
 
-    def between(self, first: int, end: int, *, threads: int) -> Generator[Lesson]:
+    def between(self, first: int, end: int, *, processes: int) -> Iterator[Lesson]:
         """Of the steps from `first` to before `end`.
 
         Args:
-            threads: prepare as many lessons ahead; 0 prepares each when it is asked for, as befits a training that
-                needs the same processors.
+            processes: that prepare lessons ahead. With none, each is prepared when it is asked for, as befits a
+                training that needs the same processors. Threads would not do: whoever starts the many small kernels of
+                a step waits for Python's lock whenever one of them holds it.
         """
-        if not threads:
-            yield from map(self.of_step, range(first, end))
-            return
-        steps = iter(range(first, end))
-        ahead: deque[Future[Lesson]] = deque()
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            try:
-                ahead.extend(pool.submit(self.of_step, step) for step in islice(steps, 2 * threads))
-                while ahead:
-                    lesson = ahead.popleft().result()
-                    if (step := next(steps, None)) is not None:
-                        ahead.append(pool.submit(self.of_step, step))
-                    yield lesson
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        return iter(DataLoader(self, batch_size=None, sampler=range(first, end), num_workers=processes))

@@ -38,36 +38,50 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             raise NotImplementedError("Muon evaluates no closure")
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    self._update(p, p.grad, group)
+            weights = [p for p in group["params"] if p.grad is not None]
+            if weights:
+                self._update(weights, group)
         return None
 
-    def _update(self, p: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[p]
-        if not state:
-            state["average"] = torch.zeros_like(p)
-        state["average"].lerp_(gradient, 1 - group["momentum"])
-        ahead = torch.lerp(gradient, state["average"], group["momentum"])
-        direction = orthogonalise(ahead.flatten(1))
-        size = _RMS * max(direction.shape) ** 0.5  # an orthogonal matrix has entries of 1 / √(longer side)
-        p.mul_(1 - group["lr"] * group["weight_decay"])
-        p.sub_(direction.reshape(p.shape), alpha=group["lr"] * size)
+    def _update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        gradients = [p.grad for p in weights if p.grad is not None]
+        for p in weights:
+            if not self.state[p]:
+                self.state[p]["average"] = torch.zeros_like(p)
+        averages = [self.state[p]["average"] for p in weights]
+        torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(gradients, averages, group["momentum"])
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(weights, directions(list(ahead)), alpha=-group["lr"])
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """Roughly U Vᵀ of the singular value decomposition U S Vᵀ (rows, columns), by a Newton–Schulz iteration.
+def directions(momenta: list[Tensor]) -> list[Tensor]:
+    """The update of each weight for a learning rate of 1. Those of one shape are computed together."""
+    alike: dict[torch.Size, list[int]] = {}
+    for number, momentum in enumerate(momenta):
+        alike.setdefault(momentum.shape, []).append(number)
+    found = list(momenta)
+    for shape, numbers in alike.items():
+        matrices = orthogonalise(torch.stack([momenta[number].flatten(1) for number in numbers]))
+        size = _RMS * max(matrices.shape[1:]) ** 0.5  # an orthogonal matrix has entries of 1 / √(longer side)
+        for number, matrix in zip(numbers, matrices.mul(size), strict=True):
+            found[number] = matrix.reshape(shape)
+    return found
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """Roughly U Vᵀ of the singular value decompositions U S Vᵀ (count, rows, columns), by a Newton–Schulz iteration.
 
     Singular values end between 0.7 and 1.2, but for those that are negligible beside the largest.
     """
     a, b, c = _QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (torch.linalg.matrix_norm(x) + 1e-7)
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(_ITERATIONS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
 
 
 def hidden_weights(model: nn.Module, ends: Iterable[nn.Module]) -> tuple[list[Tensor], list[Tensor]]:

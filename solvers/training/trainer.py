@@ -39,7 +39,8 @@ WEIGHT_DECAY = 0.01
 WARM_UP = 0.05  # fraction of the steps in which the learning rate rises
 AVERAGE_OVER = 1000  # steps of the moving average of the weights, which is what is validated and kept
 CHECKPOINT_SECONDS = 60
-LESSON_THREADS = 8  # beside a GPU, at most
+LESSON_PROCESSES = 8  # beside a GPU, at most
+MILESTONES = 10  # epochs after which progress is measured, at most
 VALIDATION_CHUNK = 50
 
 Score = Callable[[NDArray, NDArray], NDArray]  # (truth (B, n1, n2), reconstruction (B, m1, m2)) -> (B,)
@@ -238,15 +239,15 @@ class _Training:
         self.parallel, *self.steppers = self.fabric.setup(self.model, *self.optimizers)
         self.parallel.mark_forward_method("loss")
         self.average = {name: t.to(self.fabric.device) for name, t in self.average.items()}
+        self.state = self.model.state_dict()  # the tensors themselves, which keep their places
+        floats = [name for name, t in self.state.items() if t.is_floating_point()]
+        self.averaged, self.moving = ([tensors[name] for name in floats] for tensors in (self.average, self.state))
         self.lessons = Lessons(config, data, rank=self.fabric.global_rank, world=self.fabric.world_size)
         self.history = self._open_history()
 
     def run(self) -> Path:
-        lessons = self.lessons.between(self.step, self.steps, threads=self._ahead())
-        with (
-            contextlib.closing(lessons),
-            contextlib.closing(self.history) if self.history else contextlib.nullcontext(),
-        ):
+        lessons = self.lessons.between(self.step, self.steps, processes=self._ahead())
+        with contextlib.closing(self.history) if self.history else contextlib.nullcontext():
             with Interruption() as interruption:
                 saved = time.monotonic()
                 while self.step < self.steps:
@@ -263,8 +264,8 @@ class _Training:
             return self._finish()
 
     def _ahead(self) -> int:
-        """How many threads prepare lessons beside the step that is computed: none where it needs the processors."""
-        return 0 if self.fabric.device.type == "cpu" else min(LESSON_THREADS, processors())
+        """How many processes prepare lessons beside the step that is computed: none where it needs the processors."""
+        return 0 if self.fabric.device.type == "cpu" else min(LESSON_PROCESSES, processors())
 
     def _timed_step(self, lessons: Iterator[Lesson]) -> tuple[float, float]:
         """Its loss, and images per second."""
@@ -278,12 +279,18 @@ class _Training:
         elapsed = time.monotonic() - began
         self.seconds += elapsed
         measured = math.nan
-        if self.step % self.steps_per_epoch == 0 and self.step < self.steps:
+        if self._is_milestone():
             self.validation = measured = self._validate(self.average)
         if self.history:
             images = self.step * self.config.batch
             self.history.add(Step(self.step, images, loss, measured, rate, self.seconds))
         return loss, self.config.batch / elapsed
+
+    def _is_milestone(self) -> bool:
+        """Whether this is the end of an epoch at which progress is measured. The last has the weights that are kept."""
+        epoch, rest = divmod(self.step, self.steps_per_epoch)
+        every = math.ceil(self.config.epochs / MILESTONES)
+        return not rest and epoch % every == 0 and self.step < self.steps
 
     def _optimise(self, lesson: Lesson, rate: float) -> float:
         """One step; the mean loss of all devices."""
@@ -311,11 +318,10 @@ class _Training:
     def _update_average(self) -> None:
         """Exponential moving average of the weights, over fewer steps at first, to forget the random ones."""
         decay = min(1 - 1 / AVERAGE_OVER, (1 + self.step) / (10 + self.step))
-        state = self.model.state_dict()
-        floats = [name for name, t in self.average.items() if t.is_floating_point()]
-        torch._foreach_lerp_([self.average[name] for name in floats], [state[name] for name in floats], 1 - decay)
-        for name in self.average.keys() - floats:
-            self.average[name].copy_(state[name])
+        torch._foreach_lerp_(self.averaged, self.moving, 1 - decay)
+        for name, t in self.average.items():
+            if not t.is_floating_point():
+                t.copy_(self.state[name])
 
     @torch.inference_mode()
     def _validate(self, state: dict[str, Tensor]) -> float:

@@ -32,49 +32,24 @@ def same(ones, others):
 
 
 @pytest.mark.parametrize(("label", "photons"), [("unet_b", None), ("unet_a[preset=noise]", "1e3:1e6"), ("pnp", None)])
-def test_threads_that_prepare_them_ahead_change_nothing(label, photons):
+def test_processes_that_prepare_them_ahead_change_nothing(label, photons):
     lessons = lessons_of(label, photons=photons)
-    expected = [lessons.of_step(step) for step in range(3, 12)]
-    assert same(expected, lessons.between(3, 12, threads=0))
-    assert same(expected, lessons.between(3, 12, threads=3))
+    expected = [lessons[step] for step in range(3, 12)]
+    assert same(expected, lessons.between(3, 12, processes=0))
+    assert same(expected, lessons.between(3, 12, processes=2))
 
 
 def test_every_epoch_has_every_image_once_in_an_order_of_its_own():
     lessons = lessons_of("unet_b", variant="none")
-    epochs = [torch.cat([lessons.of_step(5 * epoch + step)[-1] for step in range(5)]) for epoch in (0, 1)]
+    epochs = [torch.cat([lessons[5 * epoch + step][-1] for step in range(5)]) for epoch in (0, 1)]
     brightness = [epoch.sum(dim=(1, 2)).numpy() for epoch in epochs]
     np.testing.assert_array_equal(*map(np.sort, brightness))
     assert not np.array_equal(*brightness)
 
 
 def test_processes_divide_a_batch_between_them():
-    whole = lessons_of().of_step(7)
-    parts = [lessons_of(rank=rank, world=2).of_step(7) for rank in (0, 1)]
+    whole = lessons_of()[7]
+    parts = [lessons_of(rank=rank, world=2)[7] for rank in (0, 1)]
     for tensor, first, second in zip(whole, *parts, strict=True):
         assert torch.equal(tensor[0::2], first)
         assert torch.equal(tensor[1::2], second)
-
-
-def test_an_error_in_one_is_raised_where_it_is_due_and_ends_the_threads(monkeypatch):
-    lessons = lessons_of()
-    prepare = lessons.of_step
-
-    def of_step(step):
-        if step == 2:
-            raise OSError("the images are gone")
-        return prepare(step)
-
-    monkeypatch.setattr(lessons, "of_step", of_step)
-    asked = lessons.between(0, 15, threads=2)
-    assert same([prepare(0), prepare(1)], itertools.islice(asked, 2))
-    with pytest.raises(OSError, match="the images are gone"):
-        next(asked)
-
-
-def test_no_more_are_prepared_than_are_soon_needed(monkeypatch):
-    lessons, begun = lessons_of(), []
-    monkeypatch.setattr(lessons, "of_step", lambda step: begun.append(step) or ())
-    asked = lessons.between(0, 15, threads=2)
-    next(asked)
-    asked.close()
-    assert set(begun) <= set(range(5))

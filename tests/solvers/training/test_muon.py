@@ -16,16 +16,16 @@ from solvers.training.muon import Muon, hidden_weights, orthogonalise
 def test_the_direction_is_near_the_orthogonal_factor(rows, columns, seed):
     matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
-    singular = torch.diagonal(u.T @ orthogonalise(matrix) @ vt.T)
+    singular = torch.diagonal(u.T @ orthogonalise(matrix[None])[0] @ vt.T)
     telling = s > 0.02 * torch.linalg.norm(s)
     assert singular[telling].min() > 0.3
     assert singular.max() < 1.3
 
 
 def test_its_size_does_not_depend_on_that_of_the_gradient():
-    matrix = torch.randn(8, 20, generator=torch.Generator().manual_seed(1))
+    matrix = torch.randn(1, 8, 20, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(orthogonalise(1e-3 * matrix), orthogonalise(1e3 * matrix), atol=1e-3, rtol=1e-3)
-    assert not orthogonalise(torch.zeros(3, 4)).any()
+    assert not orthogonalise(torch.zeros(1, 3, 4)).any()
 
 
 @pytest.mark.parametrize("shape", [(12, 12), (16, 4, 3, 3), (4, 30)])
@@ -37,6 +37,23 @@ def test_a_step_changes_a_weight_by_about_the_learning_rate(shape):
     change = weight.detach()
     assert float(change.square().mean().sqrt()) == pytest.approx(0.2 * 0.01, rel=0.35)
     assert float((change * weight.grad).sum()) < 0  # downhill
+
+
+def test_weights_of_one_shape_do_not_disturb_each_other():
+    torch.manual_seed(0)
+    shapes = [(6, 4), (4, 6), (6, 4), (6, 2, 2)]
+    gradients = [torch.randn(shape) for shape in shapes]
+
+    def stepped(chosen):
+        weights = [torch.nn.Parameter(torch.ones(shapes[i])) for i in chosen]
+        for weight, i in zip(weights, chosen, strict=True):
+            weight.grad = gradients[i]
+        Muon(weights, lr=0.1).step()
+        return [weight.detach() for weight in weights]
+
+    together = stepped(range(4))
+    for i, weight in enumerate(together):
+        torch.testing.assert_close(stepped([i])[0], weight)
 
 
 def test_weight_decay_is_decoupled_from_the_gradient():
