@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from solvers.backend import Array
 
 THRESHOLD = 0.2  # of the largest blurred value: the paper's
@@ -43,8 +45,8 @@ def shrinkwrap(
     first, last = sigma
     width = xp.clip(first * decay ** xp.astype(updates, magnitude.dtype), last, None)[:, None, None]
     # The grid is periodic, so the blur is a product in Fourier space; a Gaussian's transform is a Gaussian.
-    k1 = xp.fft.fftfreq(m1, device=magnitude.device)[:, None]
-    k2 = xp.fft.rfftfreq(m2, device=magnitude.device)[None, :]
-    kernel = xp.exp(-2 * math.pi**2 * width**2 * xp.astype(k1**2 + k2**2, magnitude.dtype)[None, :, :])
+    k1, k2 = np.fft.fftfreq(m1)[:, None], np.fft.rfftfreq(m2)[None, :]  # CuPy has none on a chosen device
+    squared = xp.asarray(k1**2 + k2**2, dtype=magnitude.dtype, device=magnitude.device)
+    kernel = xp.exp(-2 * math.pi**2 * width**2 * squared[None, :, :])
     blurred = xp.fft.irfftn(xp.fft.rfftn(magnitude, axes=(1, 2)) * kernel, s=(m1, m2), axes=(1, 2))
     return box & (blurred > threshold * xp.max(blurred, axis=(1, 2), keepdims=True))

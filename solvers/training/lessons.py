@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import torch
@@ -12,6 +13,7 @@ from datasets import ImageSet
 from datasets.image_set import as_floats
 from solvers.learned.pairs import shuffled
 from solvers.training.config import TrainingConfig
+from solvers.training.interruption import SIGNALS
 
 Lesson = tuple[Tensor, ...]
 
@@ -49,4 +51,18 @@ class Lessons(Dataset[Lesson]):
                 training that needs the same processors. Threads would not do: whoever starts the many small kernels of
                 a step waits for Python's lock whenever one of them holds it.
         """
-        return iter(DataLoader(self, batch_size=None, sampler=range(first, end), num_workers=processes))
+        return iter(
+            DataLoader(
+                self,
+                batch_size=None,
+                sampler=range(first, end),
+                num_workers=processes,
+                worker_init_fn=_left_to_the_parent,
+            )
+        )
+
+
+def _left_to_the_parent(worker: int) -> None:
+    """A signal for the whole group of processes is the training's to answer, which ends its helpers itself."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

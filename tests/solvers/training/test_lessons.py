@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 
 from solvers import create
 from solvers.training.config import TrainingConfig
+from solvers.training.interruption import SIGNALS
 from solvers.training.lessons import Lessons
 from tests.networks import few_images
 
@@ -53,3 +56,14 @@ def test_processes_divide_a_batch_between_them():
     for tensor, first, second in zip(whole, *parts, strict=True):
         assert torch.equal(tensor[0::2], first)
         assert torch.equal(tensor[1::2], second)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_for_all_processes_is_left_to_the_training(number):
+    lessons = lessons_of()
+    asked = lessons.between(0, 15, processes=2)
+    found = [next(asked)]
+    for helper in multiprocessing.active_children():
+        os.kill(helper.pid, number)
+    found.extend(asked)
+    assert same([lessons[step] for step in range(15)], found)
