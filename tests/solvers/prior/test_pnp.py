@@ -48,12 +48,12 @@ def found(noisy):
 
 
 def test_the_denoiser_takes_away_error_that_the_measurement_alone_leaves(objects, noisy):
-    """A quarter remains, and more where the start is in a wrong basin."""
+    """Of half of them less than a quarter remains, and more where the start is in a wrong basin."""
     start = prepared(write_label("chain", {"stages": BEGIN})).solve(noisy, Streams())
     found = prepared(pnp(steps=12)).solve(noisy, Streams())
     remaining = adjusted_mse(objects, found.images) / adjusted_mse(objects, start.images)
     assert (remaining < 1).all()
-    assert np.median(remaining) < 0.25
+    assert (remaining < 0.25).mean() >= 0.5
     assert (found.images >= 0).all()
 
 
