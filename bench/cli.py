@@ -232,6 +232,18 @@ def reconstruct(
     )
 
 
+@_command("merge runs/first runs/second --output runs/both")
+def merge(
+    runs: Annotated[list[Path], _PathArgument(help="Folders of finished runs.", metavar="RUN…")],
+    output: Annotated[Path, _PathOption(help="Folder for all of them together: a new one, or an empty one.")],
+    debug: Debug = False,
+) -> None:
+    """Join runs over seeds, images, solvers and problems; other code or other data of one solver is refused."""
+    from bench.commands.merge import merge as merge_runs
+
+    merge_runs(runs, output)
+
+
 @_command("compare runs/first", "compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv")
 def compare(
     run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],

@@ -85,7 +85,7 @@ def run_sweep(
             write_csv(output / "summary.csv", summary)
             write_csv(output / "table1.csv", table1(summary))
             write_csv(output / "table2.csv", table2(summary))
-            described = manifest(sweep, images, backend, rows)
+            described = manifest(sweep, images, backend, rows) | store.contents(outcomes)
             known = read_alone(output, without=worked)
             _write_timing(output, timing_table(outcomes, backend, known), described)
             # From here on solvers run once more: what is written survives all that they may do.
@@ -157,6 +157,9 @@ def _run_shards(
     )
     outcomes = {shard: outcome for shard in plan if (outcome := _finished(shard, store, console)) is not None}
     missing = [shard for shard in plan if shard not in outcomes]
+    if outcomes:
+        rest = "the others are solved" if missing else "nothing is solved again"
+        console.print(f"{len(outcomes)} of {len(plan)} shards are finished already: {rest}", style="dim")
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(shard.count for shard in plan))
         progress.advance(task, sum(shard.count for shard in outcomes))

@@ -32,6 +32,13 @@ def manifest(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFram
         "packages": versions(),
         "machine": machine(backend),
         "data": {"name": images.name, "split": images.split, "source": images.source, "sha256": images.digest},
+        **hashes(rows),
+    }
+
+
+def hashes(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """SHA-256 of the measurements of each problem, and of the weights of each solver that has some."""
+    return {
         "measurements": {
             str(Problem(**dict(zip(COLUMNS, setting, strict=True)))): hashlib.sha256(
                 "".join(group.drop_duplicates(["seed", "image"])["measurement"]).encode()
