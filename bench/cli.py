@@ -244,10 +244,23 @@ def merge(
     merge_runs(runs, output)
 
 
-@_command("compare runs/first", "compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv")
+@_command(
+    "compare runs/first",
+    "compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv",
+    "compare runs/first runs/second --pair 'rrr=rrr[beta=0.8],er=hio'",
+)
 def compare(
-    run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
-    other: Annotated[Path | None, _PathArgument(help="Another one: each solver is compared with itself there.")] = None,
+    runs: Annotated[
+        list[Path],
+        _PathArgument(
+            help="Folders of finished runs; of several, each solver is compared with itself in the others.",
+            metavar="RUN…",
+        ),
+    ],
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="Labels A=B, comma-separated: A is compared with B of the same, or of a later, run."),
+    ] = None,
     solvers: Annotated[str, typer.Option(help="Labels, comma-separated; all if absent.")] = "",
     variants: Annotated[str, typer.Option(help="Comma-separated; all if absent.")] = "",
     csv: Annotated[Path | None, _PathOption(help="File for the table.")] = None,
@@ -258,7 +271,8 @@ def compare(
     from bench.request import split_words
     from solvers.labels import split_labels
 
-    compare_runs(run, other, solvers=tuple(split_labels(solvers)), variants=split_words(variants), csv=csv)
+    chosen, on = tuple(split_labels(solvers)), split_words(variants)
+    compare_runs(runs, solvers=chosen, variants=on, pairs=pair or (), csv=csv)
 
 
 @_command(
