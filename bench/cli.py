@@ -276,6 +276,26 @@ def compare(
 
 
 @_command(
+    "export runs/first --format markdown",
+    "export runs/first --format latex --columns solver,variant,mse,success_rate --output table.tex",
+    "export runs/first --table per_image --columns solver,image,mse",
+)
+def export(
+    run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
+    form: Annotated[str, typer.Option("--format", help="csv, markdown or latex.")] = "csv",
+    table: Annotated[str, typer.Option(help="summary, per_image, table1, table2 or timing.")] = "summary",
+    columns: Annotated[str, typer.Option(help="Names of columns, comma-separated; a choice of them if absent.")] = "",
+    output: Annotated[Path | None, _PathOption(help="File to write, instead of standard output.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Write a table of a run as CSV, Markdown or LaTeX: means with their intervals, and the settings that vary."""
+    from bench.commands.export import export_table
+    from bench.request import split_words
+
+    export_table(run, table=table, form=form, columns=split_words(columns), output=output)
+
+
+@_command(
     "check --baseline results/baseline.csv", "check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1"
 )
 def check(

@@ -23,6 +23,8 @@ from bench.sweep.rows import GROUP, failed
 from datasets.problem import COLUMNS, Problem
 from solvers.labels import split_labels
 
+Run = tuple[Path, pd.DataFrame]  # a folder and its rows
+
 _RUNS = ("run_a", "run_b")
 
 
@@ -63,7 +65,7 @@ def compare(
     solvers = tuple(map(known_label, solvers))
     rows = [_chosen(read_rows(run), solvers, variants, run) for run in runs]
     read = list(zip(runs, rows, strict=True))
-    sides = list(combinations(read, 2)) or [(read[0], None)]
+    sides: list[tuple[Run, Run | None]] = [*combinations(read, 2)] or [(read[0], None)]
     table = difference_table(pair for one, other in sides for pair in _pairs(one, other, asked))
     if table.empty:
         first, *others = (f"'{run}'" for run in runs)
@@ -123,9 +125,7 @@ def _read_pairs(texts: Sequence[str], *, alone: bool) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
-def _pairs(
-    one: tuple[Path, pd.DataFrame], other: tuple[Path, pd.DataFrame] | None, asked: list[tuple[str, str]]
-) -> Iterator[Pair]:
+def _pairs(one: Run, other: Run | None, asked: list[tuple[str, str]]) -> Iterator[Pair]:
     """What is to be compared of two runs, or of a single one."""
     if asked:
         pairs = _pairs_asked(one, other or one, asked)
@@ -149,9 +149,7 @@ def _pairs_between(first: pd.DataFrame, second: pd.DataFrame) -> Iterator[Pair]:
             yield Pair(problem_of(group.iloc[0]), solver, solver, group, others[which])
 
 
-def _pairs_asked(
-    one: tuple[Path, pd.DataFrame], other: tuple[Path, pd.DataFrame], asked: list[tuple[str, str]]
-) -> Iterator[Pair]:
+def _pairs_asked(one: Run, other: Run, asked: list[tuple[str, str]]) -> Iterator[Pair]:
     """The pairs that were asked for, on every problem that both runs have.
 
     Raises:

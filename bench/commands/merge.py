@@ -129,7 +129,7 @@ def _agreed(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Whatever is the same in all of these; None, or the part of a table that is the same, where something differs."""
     found: dict[str, Any] = {}
     for name in values[0]:
-        every = [value.get(name) for value in values]
+        every: list[Any] = [value.get(name) for value in values]
         if all(isinstance(one, dict) for one in every):
             found[name] = {key: one for key, one in _agreed(every).items() if one is not None}
         else:

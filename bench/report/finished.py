@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -28,23 +29,43 @@ def read_rows(folder: Path) -> pd.DataFrame:
             names the file.
     """
     path = folder / FILE
-    if not path.is_file():
-        raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
-    if sha256(content) != checksum(folder, FILE):
-        raise RequestError(
-            f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
-            f"{MANIFEST}; the same run into the same folder writes both again"
-        )
+    content = _read_unchanged(folder, FILE)
     try:
         rows = pq.read_table(pa.BufferReader(content)).to_pandas()
     except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
     return with_canonical_labels(rows)
+
+
+def read_table(folder: Path, file: str) -> pd.DataFrame:
+    """A CSV table of the run in this folder.
+
+    Raises:
+        RequestError: as for `read_rows`.
+    """
+    content = _read_unchanged(folder, file)
+    try:
+        return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise RequestError(f"'{folder / file}' is damaged: {error}") from error
+
+
+def _read_unchanged(folder: Path, file: str) -> bytes:
+    """The content of a file, which is that of the manifest."""
+    path = folder / file
+    if not path.is_file():
+        raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
+    if sha256(content) != checksum(folder, file):
+        raise RequestError(
+            f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
+            f"{MANIFEST}; the same run into the same folder writes both again"
+        )
+    return content
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
