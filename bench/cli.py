@@ -296,7 +296,9 @@ def export(
 
 
 @_command(
-    "check --baseline results/baseline.csv", "check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1"
+    "check --baseline results/baseline.csv",
+    "check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1 --power",
+    "check --baseline results/baseline.csv --junit check.xml --markdown check.md",
 )
 def check(
     baseline: Annotated[Path, _PathOption(help="File that `bench baseline` made.")],
@@ -305,12 +307,20 @@ def check(
     tolerance: Annotated[
         str, typer.Option(help="Other tolerances: mse, success_rate, transforms, time = number.")
     ] = "",
+    power: Annotated[
+        bool, typer.Option("--power", help="Say how many images the tolerances need, and what would be found.")
+    ] = False,
+    junit: Annotated[Path | None, _PathOption(help="File for the verdicts as JUnit XML.")] = None,
+    markdown: Annotated[Path | None, _PathOption(help="File for the verdicts as Markdown.")] = None,
     debug: Debug = False,
 ) -> None:
     """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone."""
     from bench.commands.check import check as check_baseline
 
-    raise typer.Exit(check_baseline(baseline, current, seeds=seed, tolerances=tolerance))
+    status = check_baseline(
+        baseline, current, seeds=seed, tolerances=tolerance, power=power, junit=junit, markdown=markdown
+    )
+    raise typer.Exit(status)
 
 
 @_command("baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 --output baseline.csv")
