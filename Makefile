@@ -17,8 +17,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(wildcard solvers/compiled/*
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
+# The packages of an extra. To install the project again for them would compile the kernels again.
+EXTRA = $(BIN)/python -c "import sys, tomllib; \
+  print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')"
+
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(EXTRA) test > $(VENV)/test.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/test.txt
 	touch $@
 
 run: install  ## the main job: four solvers, four variants, on the embedded sample
@@ -47,7 +52,8 @@ test-all: $(VENV)/.installed-test  ## the whole test suite
 	$(TESTS)
 
 $(VENV)/.installed-benchmark: $(VENV)/.installed-test
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
+	$(EXTRA) benchmark > $(VENV)/benchmark.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/benchmark.txt
 	touch $@
 
 bench: $(VENV)/.installed-benchmark  ## time this machine against its own FFTs and the best peer; best when idle

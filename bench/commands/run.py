@@ -32,6 +32,7 @@ from solvers import create
 from solvers.compiled import kernels
 from solvers.files import sha256, write_text
 from solvers.labels import read_label
+from solvers.projection.base import remark
 from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
 
@@ -69,7 +70,8 @@ def run_sweep(
     backend = sweep.select_backend()
     images = read_images(sweep)
     problems = sweep.problems(images)
-    _refuse(sweep, problems)
+    for warning in _refuse(sweep, problems):
+        console.print(warning, style="yellow", highlight=False, markup=False)
     with (
         terminated_as_interrupted(),
         Store(output, sweep, problems, backend, data_digest(sweep.dataset, images)) as store,
@@ -120,17 +122,21 @@ def read_images(sweep: Sweep) -> ImageSet:
     return images
 
 
-def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> None:
+def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> list[str]:
     """Refuse what a built-in solver was not made for, before anything is computed.
+
+    Returns:
+        What the user should know of the others.
 
     Raises:
         RequestError: in one line, with what it was made for.
     """
-    for label in sweep.solvers:
-        if read_label(label)[0] in BUILT_IN:
-            for problem in problems:
-                if reason := create(label).refusal(problem):
-                    raise RequestError(f"--solvers: {reason}")
+    solvers = [create(label) for label in sweep.solvers if read_label(label)[0] in BUILT_IN]
+    for solver in solvers:
+        for problem in problems:
+            if reason := solver.refusal(problem):
+                raise RequestError(f"--solvers: {reason}")
+    return list(dict.fromkeys(filter(None, map(remark, solvers))))
 
 
 def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
