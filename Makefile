@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/quick
 
-.PHONY: help install run tables test test-all bench gpu-check lint clean
+.PHONY: help install run tables test test-numbers test-all bench gpu-check lint clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist wo
 
 test: $(VENV)/.installed-test  ## the test suite on all processors, without what is slow
 	$(TESTS) -m 'not slow'
+
+test-numbers: $(VENV)/.installed-test  ## tests of what computes: images, solvers, scores
+	$(TESTS) -m 'not slow' tests/datasets tests/solvers tests/bench/score
 
 test-all: $(VENV)/.installed-test  ## the whole test suite
 	$(TESTS)

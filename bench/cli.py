@@ -12,13 +12,17 @@ from typing import Annotated, Any
 
 import typer
 
+from bench import __version__
 from bench.errors import Exit, OutputClosed, say, tell
 from bench.options import OPTIONS, Option, flag
 
 try:  # typer brings its own copy of click
     from typer._click.exceptions import ClickException
 except ImportError:  # or, in its older versions, uses the package
-    from click.exceptions import ClickException  # type: ignore[assignment,no-redef]
+    from click.exceptions import ClickException  # type: ignore[assignment]
+
+SCRIPT = "phasebench"
+CALLED = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m bench"  # as the help shows it
 
 app = typer.Typer(
     name="bench",
@@ -29,6 +33,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"phasebench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that are no command's."""
 
 
 def _path(text: object) -> Path:
@@ -43,7 +62,7 @@ def _path(text: object) -> Path:
 
 def _command(*examples: str, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command, whose help ends with examples to copy, one a line."""
-    lines = "".join(f"\n  python -m bench {example}" for example in examples)
+    lines = "".join(f"\n  {CALLED} {example}" for example in examples)
     epilog = f"\b\nExample{'s' * (len(examples) > 1)}:{lines}"
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -234,7 +253,7 @@ def reconstruct(
 
 @_command("merge runs/first runs/second --output runs/both")
 def merge(
-    runs: Annotated[list[Path], _PathArgument(help="Folders of finished runs.", metavar="RUN…")],
+    runs: Annotated[list[Path], _PathArgument(help="Folders of finished runs.", metavar="RUN")],
     output: Annotated[Path, _PathOption(help="Folder for all of them together: a new one, or an empty one.")],
     debug: Debug = False,
 ) -> None:
@@ -254,7 +273,7 @@ def compare(
         list[Path],
         _PathArgument(
             help="Folders of finished runs; of several, each solver is compared with itself in the others.",
-            metavar="RUN…",
+            metavar="RUN",
         ),
     ],
     pair: Annotated[

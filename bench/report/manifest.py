@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench import __version__
 from bench.request import Sweep
 from datasets import ImageSet
 from datasets.problem import COLUMNS, Problem
@@ -19,7 +20,7 @@ from solvers import Backend
 from solvers.compiled import kernels
 
 MANIFEST = "manifest.json"
-PACKAGES = ("phasebench", "numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
+PACKAGES = ("numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
 
 
 def manifest(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame) -> dict[str, Any]:
@@ -67,8 +68,8 @@ def machine(backend: Backend) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The installed packages that can change a number."""
-    found = {}
+    """This package, and the installed ones that can change a number."""
+    found = {"phasebench": __version__}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
