@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
@@ -83,33 +84,33 @@ def check(
         source = f"the run in '{current}'"
     about = f"baseline '{path}' of phasebench {before.version} against {source}"
     try:
-        findings, needed = _findings(before, path, current, seeds, metrics, time)
+        findings, compared = _findings(before, path, current, seeds, metrics, time)
     except NothingComparableError as error:
         _write([Finding("all solvers", None, "", Verdict.UNCOMPARED, str(error))], about, junit, markdown)
         raise
     console.print(f"{about}; all intervals hold together with {FAMILY:.1%}", markup=False, highlight=False)
     _print(findings, console)
-    if power:
-        _print_needs(needed, console)
+    if power and compared is not None:
+        _print_needs(needs(*compared, metrics), console)
     _write(findings, about, junit, markdown)
     return status_of(findings)
 
 
 def _findings(
     before: Baseline, path: Path, current: Path | None, seeds: str | None, metrics: tuple[Metric, ...], time: Metric
-) -> tuple[list[Finding], list[Need]]:
-    """What became of the solvers of a baseline, and how many images it takes to tell."""
+) -> tuple[list[Finding], tuple[pd.DataFrame, pd.DataFrame] | None]:
+    """What became of the solvers of a baseline, and the rows that were compared, if any."""
     if current is not None:
         rows = read_rows(current)
-        return judge(before.rows, rows, metrics), needs(before.rows, rows, metrics)
+        return judge(before.rows, rows, metrics), (before.rows, rows)
     missing, sweep = _repeated(before, path, seeds)
     if sweep is None:
-        return missing, []
+        return missing, None
     here = before.rows[before.rows["solver"].isin(sweep.solvers)]
     after = measure_baseline(sweep)
     findings = judge(here, after.rows, metrics)
     findings += judge_costs(time, before, after)
-    return findings + missing, needs(here, after.rows, metrics)
+    return findings + missing, (here, after.rows)
 
 
 def _refuse_folders(*files: Path | None) -> None:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,12 @@ def merge(folders: Sequence[Path], output: Path, *, console: Console | None = No
     manifests = [_vouched(folder) for folder in folders]
     runs = [_opened(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
     joined = join(runs)
+    summary = summarise(joined.rows)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
         try:
-            _fill(made, joined, runs, manifests)
+            _fill(made, joined, summary, runs, manifests)
             made.chmod(0o777 & ~_umask())
             made.replace(output)
         except BaseException:
@@ -55,7 +57,7 @@ def merge(folders: Sequence[Path], output: Path, *, console: Console | None = No
             raise
     except OSError as error:
         raise RequestError(f"output '{output}' cannot be written: {error.strerror}") from error
-    print_summary(summarise(joined.rows), console)
+    print_summary(summary, console)
     print_diverged(joined.rows, console)
     print_failures(failed(joined.rows), output, console)
     console.print(f"{len(joined.outcomes)} shards of {len(folders)} runs in {output}", highlight=False, markup=False)
@@ -79,7 +81,13 @@ def _opened(folder: Path, manifest: dict[str, Any]) -> Finished:
     return read_finished(folder, read_claim(folder), manifest)
 
 
-def _fill(folder: Path, joined: Joined, runs: Sequence[Finished], manifests: Sequence[dict[str, Any]]) -> None:
+def _fill(
+    folder: Path,
+    joined: Joined,
+    summary: pd.DataFrame,
+    runs: Sequence[Finished],
+    manifests: Sequence[dict[str, Any]],
+) -> None:
     """Everything that a run writes, but for the figures."""
     shards = folder / "shards"
     shards.mkdir()
@@ -87,7 +95,6 @@ def _fill(folder: Path, joined: Joined, runs: Sequence[Finished], manifests: Seq
         for path in (origin / "shards").glob(f"{key}.*"):  # with what was stored beside it
             shutil.copyfile(path, shards / path.name)
     write_claim(folder, joined.claim)
-    summary = summarise(joined.rows)
     write_parquet(folder / FILE, joined.rows)
     write_csv(folder / "summary.csv", summary)
     write_csv(folder / "table1.csv", table1(summary))
@@ -119,7 +126,7 @@ def _described(joined: Joined, runs: Sequence[Finished], manifests: Sequence[dic
         "sweep": of_sweep,
         "argv": sys.argv[1:],
         **hashes(joined.rows),
-        "solvers": joined.solvers,
+        "solvers": {label: asdict(recipe) for label, recipe in joined.solvers.items()},
         "shards": list(joined.outcomes),
         "merged": sources,
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import RequestError
 from bench.options import AXES
@@ -39,18 +40,30 @@ _SHOWN = 40  # characters of a value in a message
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """What of a solver decides its results, as a manifest has it: SHA-256 of its code, and of its files by problem."""
+
+    code: str
+    files: dict[str, list[str]]
+
+
+_RECIPES = TypeAdapter(dict[str, Recipe])
+_KEYS = TypeAdapter(list[str])
+
+
+@dataclass(frozen=True)
 class Finished:
     """A finished run.
 
     Attributes:
         claim: its `sweep.json`.
-        solvers: what decides the keys of its solvers, by label, as its manifest has it.
+        solvers: recipes by label.
         outcomes: its shards by key.
     """
 
     folder: Path
     claim: dict[str, Any]
-    solvers: dict[str, dict[str, Any]]
+    solvers: dict[str, Recipe]
     outcomes: dict[str, Outcome]
 
 
@@ -59,7 +72,7 @@ class Joined:
     """What several runs are together: a claim, the shards with the run that each is from, and their rows."""
 
     claim: dict[str, Any]
-    solvers: dict[str, dict[str, Any]]
+    solvers: dict[str, Recipe]
     outcomes: dict[str, Outcome]
     origins: dict[str, Path]
     rows: pd.DataFrame
@@ -72,11 +85,12 @@ def read_finished(folder: Path, claim: dict[str, Any], manifest: dict[str, Any])
         RequestError: its manifest is of an older version, or a shard is gone or damaged.
     """
     again = "the same run into the same folder makes it again"
-    keys, solvers = manifest.get("shards"), manifest.get("solvers")
-    if not (isinstance(keys, list) and isinstance(solvers, dict)):
-        raise RequestError(f"the manifest of '{folder}' is of an older version and names no shards: {again}")
+    try:
+        keys, solvers = _KEYS.validate_python(manifest["shards"]), _RECIPES.validate_python(manifest["solvers"])
+    except (KeyError, ValidationError) as error:
+        raise RequestError(f"the manifest of '{folder}' is of an older version, or damaged: {again}") from error
     outcomes = {}
-    for key in map(str, keys):
+    for key in keys:
         path = folder / "shards" / f"{key}{SUFFIX}"
         try:
             outcomes[key] = decode(read_regular(path, _LARGEST))
@@ -125,13 +139,12 @@ def join(runs: Sequence[Finished]) -> Joined:
     return Joined(claim, _solvers(runs), outcomes, origins, rows)
 
 
-def _solvers(runs: Sequence[Finished]) -> dict[str, dict[str, Any]]:
+def _solvers(runs: Sequence[Finished]) -> dict[str, Recipe]:
     """What decides the keys of each solver, on the problems of all runs."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Recipe] = {}
     for run in runs:
         for label, known in run.solvers.items():
-            files = found.get(label, known)["files"] | known["files"]
-            found[label] = {**known, "files": files}
+            found[label] = Recipe(known.code, found.get(label, known).files | known.files)
     return found
 
 
@@ -157,10 +170,10 @@ def _refuse_other_data(one: Finished, other: Finished) -> None:
 def _refuse_other_code(one: Finished, other: Finished) -> None:
     for label in _common(one, other):
         first, second = one.solvers[label], other.solvers[label]
-        if first["code"] != second["code"]:
-            raise _differ(one, other, [label], "code", first["code"], second["code"])
-        for problem, digests in first["files"].items():
-            theirs = second["files"].get(problem, digests)
+        if first.code != second.code:
+            raise _differ(one, other, [label], "code", first.code, second.code)
+        for problem, digests in first.files.items():
+            theirs = second.files.get(problem, digests)
             if digests != theirs:
                 different = next(pair for pair in zip_longest(digests, theirs, fillvalue="none") if len(set(pair)) > 1)
                 raise _differ(one, other, [label], f"a file that is read on {problem}", *different)

@@ -209,7 +209,7 @@ def test_other_pixels_under_the_name_of_a_data_set_are_refused(run, merge, tmp_p
     refused(merge("one", "other"), f"'{ER}' in", "differ in data (")
 
 
-@pytest.mark.parametrize("spoil", ["gone", "damaged", "older"])
+@pytest.mark.parametrize("spoil", ["gone", "damaged", "older", "edited"])
 def test_a_run_that_is_not_whole_is_refused(run, merge, tmp_path, spoil):
     run("one", solvers=ER, variants="none")
     run("other", solvers=HIO, variants="none")
@@ -220,9 +220,13 @@ def test_a_run_that_is_not_whole_is_refused(run, merge, tmp_path, spoil):
     elif spoil == "damaged":
         shard.write_bytes(shard.read_bytes()[:-1])
     else:
-        manifest.write_text(json.dumps({"files": json.loads(manifest.read_text())["files"]}))
+        whole = json.loads(manifest.read_text())
+        edited = {**whole, "solvers": {ER: 3}} if spoil == "edited" else {"files": whole["files"]}
+        manifest.write_text(json.dumps(edited))
     refused(
-        merge("one", "other"), str(shard if spoil != "older" else tmp_path / "one"), "the same run into the same folder"
+        merge("one", "other"),
+        str(shard if spoil in ("gone", "damaged") else tmp_path / "one"),
+        "the same run into the same folder",
     )
     assert not (tmp_path / "both").exists()
 
