@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/quick
 
-.PHONY: help install run tables test test-all bench gpu-check lint clean
+.PHONY: help install run tables test test-numbers test-all bench gpu-check lint clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,8 +17,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(wildcard solvers/compiled/*
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
+# The packages of an extra. To install the project again for them would compile the kernels again.
+EXTRA = $(BIN)/python -c "import sys, tomllib; \
+  print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')"
+
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(EXTRA) test > $(VENV)/test.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/test.txt
 	touch $@
 
 run: install  ## the main job: four solvers, four variants, on the embedded sample
@@ -43,11 +48,15 @@ TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist wo
 test: $(VENV)/.installed-test  ## the test suite on all processors, without what is slow
 	$(TESTS) -m 'not slow'
 
+test-numbers: $(VENV)/.installed-test  ## tests of what computes: images, solvers, scores
+	$(TESTS) -m 'not slow' tests/datasets tests/solvers tests/bench/score
+
 test-all: $(VENV)/.installed-test  ## the whole test suite
 	$(TESTS)
 
 $(VENV)/.installed-benchmark: $(VENV)/.installed-test
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
+	$(EXTRA) benchmark > $(VENV)/benchmark.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/benchmark.txt
 	touch $@
 
 bench: $(VENV)/.installed-benchmark  ## time this machine against its own FFTs and the best peer; best when idle

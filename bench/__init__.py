@@ -2,6 +2,8 @@
 
 from typing import Any
 
+__version__ = "0.1.0"
+
 
 def __getattr__(name: str) -> Any:
     """`from bench import reconstruct` loads what it needs only then: `--help` has to answer at once."""

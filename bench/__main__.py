@@ -1,6 +1,6 @@
 """`python -m bench`."""
 
-from bench.startup import start
+from bench.startup import main
 
 if __name__ == "__main__":
-    start("bench.cli")
+    main()

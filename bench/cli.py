@@ -12,13 +12,17 @@ from typing import Annotated, Any
 
 import typer
 
+from bench import __version__
 from bench.errors import Exit, OutputClosed, say, tell
 from bench.options import OPTIONS, Option, flag
 
 try:  # typer brings its own copy of click
     from typer._click.exceptions import ClickException
 except ImportError:  # or, in its older versions, uses the package
-    from click.exceptions import ClickException  # type: ignore[assignment,no-redef]
+    from click.exceptions import ClickException  # type: ignore[assignment]
+
+SCRIPT = "phasebench"
+CALLED = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m bench"  # as the help shows it
 
 app = typer.Typer(
     name="bench",
@@ -29,6 +33,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"phasebench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that are no command's."""
 
 
 def _path(text: object) -> Path:
@@ -43,7 +62,7 @@ def _path(text: object) -> Path:
 
 def _command(*examples: str, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command, whose help ends with examples to copy, one a line."""
-    lines = "".join(f"\n  python -m bench {example}" for example in examples)
+    lines = "".join(f"\n  {CALLED} {example}" for example in examples)
     epilog = f"\b\nExample{'s' * (len(examples) > 1)}:{lines}"
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -232,10 +251,35 @@ def reconstruct(
     )
 
 
-@_command("compare runs/first", "compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv")
+@_command("merge runs/first runs/second --output runs/both")
+def merge(
+    runs: Annotated[list[Path], _PathArgument(help="Folders of finished runs.", metavar="RUN")],
+    output: Annotated[Path, _PathOption(help="Folder for all of them together: a new one, or an empty one.")],
+    debug: Debug = False,
+) -> None:
+    """Join runs over seeds, images, solvers and problems; other code or other data of one solver is refused."""
+    from bench.commands.merge import merge as merge_runs
+
+    merge_runs(runs, output)
+
+
+@_command(
+    "compare runs/first",
+    "compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv",
+    "compare runs/first runs/second --pair 'rrr=rrr[beta=0.8],er=hio'",
+)
 def compare(
-    run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
-    other: Annotated[Path | None, _PathArgument(help="Another one: each solver is compared with itself there.")] = None,
+    runs: Annotated[
+        list[Path],
+        _PathArgument(
+            help="Folders of finished runs; of several, each solver is compared with itself in the others.",
+            metavar="RUN",
+        ),
+    ],
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="Labels A=B, comma-separated: A is compared with B of the same, or of a later, run."),
+    ] = None,
     solvers: Annotated[str, typer.Option(help="Labels, comma-separated; all if absent.")] = "",
     variants: Annotated[str, typer.Option(help="Comma-separated; all if absent.")] = "",
     csv: Annotated[Path | None, _PathOption(help="File for the table.")] = None,
@@ -246,11 +290,34 @@ def compare(
     from bench.request import split_words
     from solvers.labels import split_labels
 
-    compare_runs(run, other, solvers=tuple(split_labels(solvers)), variants=split_words(variants), csv=csv)
+    chosen, on = tuple(split_labels(solvers)), split_words(variants)
+    compare_runs(runs, solvers=chosen, variants=on, pairs=pair or (), csv=csv)
 
 
 @_command(
-    "check --baseline results/baseline.csv", "check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1"
+    "export runs/first --format markdown",
+    "export runs/first --format latex --columns solver,variant,mse,success_rate --output table.tex",
+    "export runs/first --table per_image --columns solver,image,mse",
+)
+def export(
+    run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
+    form: Annotated[str, typer.Option("--format", help="csv, markdown or latex.")] = "csv",
+    table: Annotated[str, typer.Option(help="summary, per_image, table1, table2 or timing.")] = "summary",
+    columns: Annotated[str, typer.Option(help="Names of columns, comma-separated; a choice of them if absent.")] = "",
+    output: Annotated[Path | None, _PathOption(help="File to write, instead of standard output.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Write a table of a run as CSV, Markdown or LaTeX: means with their intervals, and the settings that vary."""
+    from bench.commands.export import export_table
+    from bench.request import split_words
+
+    export_table(run, table=table, form=form, columns=split_words(columns), output=output)
+
+
+@_command(
+    "check --baseline results/baseline.csv",
+    "check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1 --power",
+    "check --baseline results/baseline.csv --junit check.xml --markdown check.md",
 )
 def check(
     baseline: Annotated[Path, _PathOption(help="File that `bench baseline` made.")],
@@ -259,12 +326,20 @@ def check(
     tolerance: Annotated[
         str, typer.Option(help="Other tolerances: mse, success_rate, transforms, time = number.")
     ] = "",
+    power: Annotated[
+        bool, typer.Option("--power", help="Say how many images the tolerances need, and what would be found.")
+    ] = False,
+    junit: Annotated[Path | None, _PathOption(help="File for the verdicts as JUnit XML.")] = None,
+    markdown: Annotated[Path | None, _PathOption(help="File for the verdicts as Markdown.")] = None,
     debug: Debug = False,
 ) -> None:
     """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone."""
     from bench.commands.check import check as check_baseline
 
-    raise typer.Exit(check_baseline(baseline, current, seeds=seed, tolerances=tolerance))
+    status = check_baseline(
+        baseline, current, seeds=seed, tolerances=tolerance, power=power, junit=junit, markdown=markdown
+    )
+    raise typer.Exit(status)
 
 
 @_command("baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 --output baseline.csv")

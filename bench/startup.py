@@ -21,6 +21,11 @@ LEAST_ADDRESSES = 2**30
 _REMEDY = "install phasebench in a virtual environment of its own, and leave other folders out of PYTHONPATH"
 
 
+def main() -> None:
+    """`python -m bench`, and the script `phasebench`."""
+    start("bench.cli")
+
+
 def start(command_line: str) -> None:
     """Run `main` of this module: whatever happens, the program ends with one of our own exit statuses."""
     try:

@@ -61,9 +61,10 @@ def read_label(label: str, noun: str) -> tuple[str, dict[str, str]]:
     match = _LABEL.fullmatch(label)
     name = _unquoted(match["name"]) if match else ""
     if match is None or _CONTROL.search(label) or not (NAME.fullmatch(name) or located(name)):
+        quoted = ", and quotation marks around a path with spaces or , = [ ]" if "/" in label or ".py" in label else ""
         raise LabelError(
             f"cannot read '{label}': write a {noun} as name or name[parameter=value,…], with file.py or "
-            "module:Class for the name of your own"
+            f"module:Class for the name of your own{quoted}"
         )
     values: dict[str, str] = {}
     for part in split_labels(match["parameters"] or ""):

@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from bench import __version__
 from bench.commands.run import run_sweep
 from bench.errors import Exit, RequestError
 from bench.gate.baseline import TITLE, Baseline, Cost, write_baseline
 from bench.gate.calibration import calibrate, fingerprint, steady
 from bench.gate.scratch import scratch
 from bench.options import RECORDED
-from bench.report.manifest import versions
 from bench.report.settings import problem_of
 from bench.report.terminal import error_console
 from bench.request import Sweep
@@ -41,7 +41,7 @@ def measure_baseline(sweep: Sweep) -> Baseline:
     seconds = steady(before, after)
     costs = [] if seconds is None else [_cost(line, seconds) for line in timing.to_dict("records")]
     recorded = {key: value for key, value in sweep.model_dump(mode="json").items() if key in RECORDED}
-    return Baseline(recorded, fingerprint(backend), versions().get("phasebench", ""), tuple(costs), result.rows)
+    return Baseline(recorded, fingerprint(backend), __version__, tuple(costs), result.rows)
 
 
 def _cost(line: dict[str, Any], seconds: float) -> Cost:

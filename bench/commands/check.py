@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from bench.commands.baseline import measure_baseline
-from bench.errors import Exit, RequestError
+from bench.errors import Exit, NothingComparableError, RequestError
 from bench.executors.plugins import canonical
 from bench.gate.baseline import Baseline, Cost, Spread, read_baseline
+from bench.gate.outputs import counted
+from bench.gate.outputs import junit as junit_xml
+from bench.gate.outputs import markdown as markdown_summary
+from bench.gate.power import MOST, POWER, Need, needs
 from bench.gate.tolerances import COLD_START, TIME, Metric, with_tolerances
 from bench.gate.verdicts import FAMILY, Finding, Verdict, judge
 from bench.options import RECORDED
 from bench.report.finished import read_rows
 from bench.report.settings import briefly
-from bench.report.terminal import output_console
+from bench.report.terminal import labelled, output_console
 from bench.request import Sweep, request
 from bench.sweep.rows import GROUP
 from datasets.problem import Problem
 from solvers import SolverError
+from solvers.files import write_text
 from solvers.training.interruption import terminated_as_interrupted
 
 WIDE = 60  # characters from which on a reason stands beside its verdict, and not below it
@@ -46,6 +55,9 @@ def check(
     *,
     seeds: str | None = None,
     tolerances: str = "",
+    power: bool = False,
+    junit: Path | None = None,
+    markdown: Path | None = None,
     console: Console | None = None,
 ) -> Exit:
     """Compare now with a baseline, print every verdict, and return the exit status that follows from them.
@@ -53,6 +65,9 @@ def check(
     Args:
         current: a finished run to take the rows of; the baseline's sweep runs again if absent.
         seeds: to run with instead of the baseline's own, comma-separated.
+        power: say how many images the tolerances need.
+        junit, markdown: files for the verdicts, which are written however the check ends that found some, or nothing to
+            compare.
 
     Raises:
         RequestError: a bad baseline, run or tolerance.
@@ -62,28 +77,58 @@ def check(
     metrics, time = with_tolerances(tolerances)
     if current is not None and seeds is not None:
         raise RequestError("--seed is for running again: leave it out with --current")
+    _refuse_folders(junit, markdown)
     before = read_baseline(path)
+    source = "a run with other seeds" if seeds else "its sweep, run again"
     if current is not None:
-        findings = judge(before.rows, read_rows(current), metrics)
         source = f"the run in '{current}'"
-    else:
-        missing, sweep = _repeated(before, path, seeds)
-        findings = []
-        if sweep is not None:
-            here = before.rows["solver"].isin(sweep.solvers)
-            after = measure_baseline(sweep)
-            findings = judge(before.rows[here], after.rows, metrics)
-            findings += judge_costs(time, before, after)
-        findings += missing
-        source = "a run with other seeds" if seeds else "its sweep, run again"
-    console.print(
-        f"baseline '{path}' of phasebench {before.version} against {source}; "
-        f"all intervals hold together with {FAMILY:.1%}",
-        markup=False,
-        highlight=False,
-    )
+    about = f"baseline '{path}' of phasebench {before.version} against {source}"
+    try:
+        findings, compared = _findings(before, path, current, seeds, metrics, time)
+    except NothingComparableError as error:
+        _write([Finding("all solvers", None, "", Verdict.UNCOMPARED, str(error))], about, junit, markdown)
+        raise
+    console.print(f"{about}; all intervals hold together with {FAMILY:.1%}", markup=False, highlight=False)
     _print(findings, console)
+    if power and compared is not None:
+        _print_needs(needs(*compared, metrics), console)
+    _write(findings, about, junit, markdown)
     return status_of(findings)
+
+
+def _findings(
+    before: Baseline, path: Path, current: Path | None, seeds: str | None, metrics: tuple[Metric, ...], time: Metric
+) -> tuple[list[Finding], tuple[pd.DataFrame, pd.DataFrame] | None]:
+    """What became of the solvers of a baseline, and the rows that were compared, if any."""
+    if current is not None:
+        rows = read_rows(current)
+        return judge(before.rows, rows, metrics), (before.rows, rows)
+    missing, sweep = _repeated(before, path, seeds)
+    if sweep is None:
+        return missing, None
+    here = before.rows[before.rows["solver"].isin(sweep.solvers)]
+    after = measure_baseline(sweep)
+    findings = judge(here, after.rows, metrics)
+    findings += judge_costs(time, before, after)
+    return findings + missing, (here, after.rows)
+
+
+def _refuse_folders(*files: Path | None) -> None:
+    """Before minutes are spent on what cannot be written."""
+    for file in files:
+        if file is not None and file.is_dir():
+            raise RequestError(f"output '{file}' is a folder: name a file")
+
+
+def _write(findings: list[Finding], about: str, xml: Path | None, summary: Path | None) -> None:
+    for file, text in ((xml, junit_xml), (summary, markdown_summary)):
+        if file is None:
+            continue
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(file, text(findings, about))
+        except OSError as error:
+            raise RequestError(f"output '{file}' cannot be written: {error.strerror}") from error
 
 
 def status_of(findings: list[Finding]) -> Exit:
@@ -195,8 +240,8 @@ def _print(findings: list[Finding], console: Console) -> None:
         blocks.setdefault((finding.solver, finding.problem), []).append(finding)
     for (solver, problem), block in blocks.items():
         images, total = max((finding.images, finding.total) for finding in block)
-        counted = f", {images} of {total} images" if images < total else f", {images} images" * bool(images)
-        where = f" on {words[problem]}{counted}" if problem is not None else counted
+        judged = f", {images} of {total} images" if images < total else f", {images} images" * bool(images)
+        where = f" on {words[problem]}{judged}" if problem is not None else judged
         console.print(f"\n[bold]{escape(solver)}[/bold]{where}", highlight=False)
         lines = Table.grid(padding=(0, 2))
         lines.add_column(no_wrap=True)
@@ -211,7 +256,34 @@ def _print(findings: list[Finding], console: Console) -> None:
             else:
                 lines.add_row(*cells[: len(lines.columns) - 1], escape(finding.words))
         console.print(lines)
-    counts = {verdict: sum(finding.verdict is verdict for finding in findings) for verdict in Verdict}
-    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    hint = "; more images or seeds would settle the inconclusive" if counts[Verdict.INCONCLUSIVE] else ""
-    console.print(f"\n{summary}{hint}", highlight=False)
+    unsettled = any(finding.verdict is Verdict.INCONCLUSIVE for finding in findings)
+    hint = "; more images or seeds would settle the inconclusive" * unsettled
+    console.print(f"\n{counted(findings)}{hint}", highlight=False)
+
+
+def _print_needs(needed: list[Need], console: Console) -> None:
+    """What the tolerances take, and what the images that there are find."""
+    words = briefly(need.problem for need in needed)
+    lines: list[list[str | Text]] = []
+    for (solver, problem, images), part in groupby(needed, lambda need: (need.solver, need.problem, need.images)):
+        lines.append([Text(f"{solver} on {words[problem]}, {images} images", "bold"), "", "", "", ""])
+        lines += [[f"  {need.metric}", f"{need.tolerance:.2g}", *_needed(need)] for need in part]
+    console.print(
+        f"\nimages that tell a change of the tolerance from none in {POWER:.0%} of all cases, and the smallest "
+        "regression that the images there are find as often",
+        style="dim",
+        highlight=False,
+    )
+    console.print(labelled(["", "tolerance", "spread", "images", "found"], lines, console.width))
+    if any(need.between_seeds and not math.isnan(need.spread) for need in needed):
+        console.print("* between the seeds of the baseline, since nothing has changed", style="dim", highlight=False)
+    if any(math.isnan(need.spread) for need in needed):
+        console.print("without a spread: --seed gives other starts to compare with", style="dim", highlight=False)
+
+
+def _needed(need: Need) -> tuple[str, str, str]:
+    """The spread, the images, and what is found."""
+    if math.isnan(need.spread):
+        return "", "", ""
+    images = f"> {MOST:.0e}" if need.needed is None else str(need.needed)
+    return f"{need.spread:.2g}{'*' * need.between_seeds}", images if need.spread else "any", f"{need.found:.2g}"

@@ -1,11 +1,12 @@
-"""`bench compare`: solvers of one run against each other, or the same solvers in two runs."""
+"""`bench compare`: solvers of one run against each other, solvers in several runs, or pairs of one's choice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from rich.console import Console
@@ -20,61 +21,124 @@ from bench.score.statistics import CONFIDENCE, holm, paired
 from bench.store.folder import write_csv
 from bench.sweep.rows import GROUP, failed
 from datasets.problem import COLUMNS, Problem
+from solvers.labels import split_labels
 
-Pair = tuple[Problem, str, str, pd.DataFrame, pd.DataFrame]  # a problem, a, b, and the rows of each
+Run = tuple[Path, pd.DataFrame]  # a folder and its rows
+
+_RUNS = ("run_a", "run_b")
+
+
+class Pair(NamedTuple):
+    """What is compared on one problem: two labels with their rows; and the runs, where there are several."""
+
+    problem: Problem
+    a: str
+    b: str
+    rows_a: pd.DataFrame
+    rows_b: pd.DataFrame
+    runs: tuple[str, str] | None = None
 
 
 def compare(
-    run: Path,
-    other: Path | None = None,
+    runs: Sequence[Path],
     *,
     solvers: tuple[str, ...] = (),
     variants: tuple[str, ...] = (),
+    pairs: Sequence[str] = (),
     csv: Path | None = None,
     console: Console | None = None,
 ) -> pd.DataFrame:
-    """Print the paired differences of a run, and write them to `csv` where that is asked for.
+    """Print the paired differences of a run, or of each two runs, and write them to `csv` where that is asked for.
+
+    Args:
+        pairs: labels that are compared, as A=B, comma-separated: A of one run with B of the same, or of a later one.
+            Without any, all solvers of one run are compared, or each solver with itself in other runs.
 
     Raises:
         RequestError: a folder, a solver or a variant that is not there.
         NothingComparableError: fewer than two solvers, or no measurement in common.
     """
     console = console or output_console()
+    asked = _read_pairs(pairs, alone=len(runs) == 1)
+    if asked and solvers:
+        raise RequestError("--pair names solvers by itself: leave out --solvers")
     solvers = tuple(map(known_label, solvers))
-    first = _chosen(read_rows(run), solvers, variants, run)
-    second = None if other is None else _chosen(read_rows(other), solvers, variants, other)
-    table = difference_table(_pairs_within(first) if second is None else _pairs_between(first, second))
+    rows = [_chosen(read_rows(run), solvers, variants, run) for run in runs]
+    read = list(zip(runs, rows, strict=True))
+    sides: list[tuple[Run, Run | None]] = [*combinations(read, 2)] or [(read[0], None)]
+    table = difference_table(pair for one, other in sides for pair in _pairs(one, other, asked))
     if table.empty:
-        reason = "fewer than two solvers" if other is None else f"no solver and measurement in common with '{other}'"
-        raise NothingComparableError(f"nothing to compare in '{run}': {reason}")
+        first, *others = (f"'{run}'" for run in runs)
+        alone = "no measurement in common" if asked else "fewer than two solvers"
+        reason = f"no solver and measurement in common with {' or '.join(others)}" if others else alone
+        raise NothingComparableError(f"nothing to compare in {first}: {reason}")
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)
         write_csv(csv, table)
-    _print(table, "A − B" if other is None else f"A − B: '{run}' − '{other}'", console)
-    lost = sum(len(failed(rows)) for rows in (first, second) if rows is not None)
+    _print(table, console)
+    for a, b in asked:
+        if not ((table["a"] == a) & (table["b"] == b)).any():
+            console.print(f"{a} and {b} have no measurement in common", style="red", markup=False, highlight=False)
+    lost = sum(len(failed(one)) for one in rows)
     if lost:
         console.print(f"{lost} rows of solvers that failed count with the error 1", style="red", highlight=False)
     return table
 
 
-def difference_table(pairs: Iterator[Pair]) -> pd.DataFrame:
-    """One line for each pair: the paired difference of mse over images, corrected for the number of lines."""
+def difference_table(pairs: Iterable[Pair]) -> pd.DataFrame:
+    """One line for each pair: the paired difference of mse over images, corrected for the number of lines.
+
+    Where runs are compared, the columns `run_a` and `run_b` name them.
+    """
     lines = []
-    for problem, a, b, rows_a, rows_b in pairs:
-        of_a, of_b = (part["mse"].to_numpy() for part in on_common_measurements(rows_a, rows_b, ["mse"]))
+    for pair in pairs:
+        of_a, of_b = (part["mse"].to_numpy() for part in on_common_measurements(pair.rows_a, pair.rows_b, ["mse"]))
         if len(of_a):
+            runs = {} if pair.runs is None else dict(zip(_RUNS, pair.runs, strict=True))
             means = {"mse_a": of_a.mean(), "mse_b": of_b.mean()}
-            lines.append({**problem.columns(), "a": a, "b": b, **means, **asdict(paired(of_a, of_b))})
+            lines.append(
+                {**runs, **pair.problem.columns(), "a": pair.a, "b": pair.b, **means, **asdict(paired(of_a, of_b))}
+            )
     table = pd.DataFrame(lines)
     if lines:
         table["p_holm"] = holm(table["p"])
     return table
 
 
+def _read_pairs(texts: Sequence[str], *, alone: bool) -> list[tuple[str, str]]:
+    """The labels of A=B, C=D, …, canonical.
+
+    Args:
+        alone: there is a single run, in which nothing can be compared with itself.
+    """
+    found = []
+    for text in chain.from_iterable(map(split_labels, texts)):
+        labels = split_labels(text, "=")
+        if len(labels) != 2:
+            raise RequestError(
+                f"--pair: cannot read '{text}': write two labels with = between them, as er=rrr[beta=0.8]"
+            )
+        a, b = map(known_label, labels)
+        if alone and a == b:
+            raise RequestError(f"--pair '{text}': in one run a solver differs from itself by nothing: name another one")
+        found.append((a, b))
+    return list(dict.fromkeys(found))
+
+
+def _pairs(one: Run, other: Run | None, asked: list[tuple[str, str]]) -> Iterator[Pair]:
+    """What is to be compared of two runs, or of a single one."""
+    if asked:
+        pairs = _pairs_asked(one, other or one, asked)
+    else:
+        pairs = _pairs_between(one[1], other[1]) if other else _pairs_within(one[1])
+    for pair in pairs:
+        yield pair._replace(runs=(str(one[0]), str(other[0]))) if other else pair
+
+
 def _pairs_within(rows: pd.DataFrame) -> Iterator[Pair]:
     for _, group in rows.groupby(list(COLUMNS), sort=False):
         for (a, of_a), (b, of_b) in combinations(group.groupby("solver", sort=False), 2):
-            yield problem_of(group.iloc[0]), str(a), str(b), of_a, of_b
+            yield Pair(problem_of(group.iloc[0]), str(a), str(b), of_a, of_b)
 
 
 def _pairs_between(first: pd.DataFrame, second: pd.DataFrame) -> Iterator[Pair]:
@@ -82,22 +146,48 @@ def _pairs_between(first: pd.DataFrame, second: pd.DataFrame) -> Iterator[Pair]:
     for which, group in first.groupby(GROUP, sort=False):
         if which in others:
             solver = str(which[-1])
-            yield problem_of(group.iloc[0]), solver, solver, group, others[which]
+            yield Pair(problem_of(group.iloc[0]), solver, solver, group, others[which])
+
+
+def _pairs_asked(one: Run, other: Run, asked: list[tuple[str, str]]) -> Iterator[Pair]:
+    """The pairs that were asked for, on every problem that both runs have.
+
+    Raises:
+        RequestError: a run has no rows of a solver.
+    """
+    (run, first), (other_run, second) = one, other
+    for a, b in asked:
+        _require("solver", a, first, run)
+        _require("solver", b, second, other_run)
+    others = dict(iter(second.groupby(GROUP, sort=False)))
+    groups = dict(iter(first.groupby(GROUP, sort=False)))
+    for setting in dict.fromkeys(which[:-1] for which in groups):
+        for a, b in asked:
+            of_a, of_b = groups.get((*setting, a)), others.get((*setting, b))
+            if of_a is not None and of_b is not None:
+                yield Pair(problem_of(of_a.iloc[0]), a, b, of_a, of_b)
 
 
 def _chosen(rows: pd.DataFrame, solvers: tuple[str, ...], variants: tuple[str, ...], run: Path) -> pd.DataFrame:
     for column, asked in (("solver", solvers), ("variant", variants)):
-        there = list(rows[column].unique())
         for one in asked:
-            if one not in there:
-                raise RequestError(f"'{run}' has no {column} '{one}': choose from {', '.join(there)}")
+            _require(column, one, rows, run)
         if asked:  # in the order in which they were asked for
             rows = pd.concat([rows[rows[column] == one] for one in dict.fromkeys(asked)])
     return rows
 
 
-def _print(table: pd.DataFrame, title: str, console: Console) -> None:
-    """A table for each problem, in which the solvers that A is compared with stand below it."""
+def _require(column: str, value: str, rows: pd.DataFrame, run: Path) -> None:
+    there = list(rows[column].unique())
+    if value not in there:
+        raise RequestError(f"'{run}' has no {column} '{value}': choose from {', '.join(there)}")
+
+
+def _print(table: pd.DataFrame, console: Console) -> None:
+    """A table for each two runs and problem, in which the solvers that A is compared with stand below it."""
+    runs = [name for name in _RUNS if name in table]
+    sides = [f"'{a}' − '{b}'" for a, b in table[runs].drop_duplicates().to_numpy()] if runs else []
+    title = f"A − B: {sides[0]}" if len(sides) == 1 else "A − B"
     console.print(
         f"mean paired difference of mse, {title}, with its {CONFIDENCE:.0%} bootstrap interval over images; p of the "
         f"signed-rank test after Holm's correction for {len(table)}; share of images on which A is the better one",
@@ -106,9 +196,12 @@ def _print(table: pd.DataFrame, title: str, console: Console) -> None:
         style="dim",
     )
     words = briefly(map(problem_of, table.to_dict("records")))
-    for (*_, images), part in table.groupby([*COLUMNS, "images"], sort=False):
+    for (*_, images), part in table.groupby([*runs, *COLUMNS, "images"], sort=False):
         counted = f"{images} images" if images > 1 else "one image: no interval"
-        console.print(f"\n{words[problem_of(part.iloc[0])]}, {counted}", style="bold", highlight=False, markup=False)
+        head = f"{words[problem_of(part.iloc[0])]}, {counted}"
+        if len(sides) > 1:
+            head = f"'{part['run_a'].iloc[0]}' − '{part['run_b'].iloc[0]}': {head}"
+        console.print(f"\n{head}", style="bold", highlight=False, markup=False)
         lines: list[list[str | Text]] = []
         for a, group in part.groupby("a", sort=False):
             alone = len(group) == 1 and group["b"].iloc[0] == a

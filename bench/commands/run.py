@@ -32,6 +32,7 @@ from solvers import create
 from solvers.compiled import kernels
 from solvers.files import sha256, write_text
 from solvers.labels import read_label
+from solvers.projection.base import remark
 from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
 
@@ -69,7 +70,8 @@ def run_sweep(
     backend = sweep.select_backend()
     images = read_images(sweep)
     problems = sweep.problems(images)
-    _refuse(sweep, problems)
+    for warning in _refuse(sweep, problems):
+        console.print(warning, style="yellow", highlight=False, markup=False)
     with (
         terminated_as_interrupted(),
         Store(output, sweep, problems, backend, data_digest(sweep.dataset, images)) as store,
@@ -85,7 +87,7 @@ def run_sweep(
             write_csv(output / "summary.csv", summary)
             write_csv(output / "table1.csv", table1(summary))
             write_csv(output / "table2.csv", table2(summary))
-            described = manifest(sweep, images, backend, rows)
+            described = manifest(sweep, images, backend, rows) | store.contents(outcomes)
             known = read_alone(output, without=worked)
             _write_timing(output, timing_table(outcomes, backend, known), described)
             # From here on solvers run once more: what is written survives all that they may do.
@@ -120,17 +122,21 @@ def read_images(sweep: Sweep) -> ImageSet:
     return images
 
 
-def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> None:
+def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> list[str]:
     """Refuse what a built-in solver was not made for, before anything is computed.
+
+    Returns:
+        What the user should know of the others.
 
     Raises:
         RequestError: in one line, with what it was made for.
     """
-    for label in sweep.solvers:
-        if read_label(label)[0] in BUILT_IN:
-            for problem in problems:
-                if reason := create(label).refusal(problem):
-                    raise RequestError(f"--solvers: {reason}")
+    solvers = [create(label) for label in sweep.solvers if read_label(label)[0] in BUILT_IN]
+    for solver in solvers:
+        for problem in problems:
+            if reason := solver.refusal(problem):
+                raise RequestError(f"--solvers: {reason}")
+    return list(dict.fromkeys(filter(None, map(remark, solvers))))
 
 
 def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
@@ -157,6 +163,9 @@ def _run_shards(
     )
     outcomes = {shard: outcome for shard in plan if (outcome := _finished(shard, store, console)) is not None}
     missing = [shard for shard in plan if shard not in outcomes]
+    if outcomes:
+        rest = "the others are solved" if missing else "nothing is solved again"
+        console.print(f"{len(outcomes)} of {len(plan)} shards are finished already: {rest}", style="dim")
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(shard.count for shard in plan))
         progress.advance(task, sum(shard.count for shard in outcomes))

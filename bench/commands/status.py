@@ -16,6 +16,7 @@ from bench.report.terminal import labelled, output_console
 from bench.report.tracebacks import place_of
 from bench.request import Sweep
 from bench.store.folder import Store, read_claim
+from bench.store.joined import PLAN, read_plan
 from bench.store.lock import holder
 from bench.store.shard_file import DamagedError, read_header
 from bench.sweep.shard import Shard
@@ -85,11 +86,11 @@ def show_status(folder: Path, *, tracebacks: bool = False) -> None:
 
 def inventory(folder: Path) -> Inventory:
     """Every shard that the run in this folder asks for, and every other file among its shards."""
-    store, sweep, problems = _reopen(folder)
-    words = briefly(problems)
+    store, plan = _reopen(folder)
+    words = briefly(store.problems)
     found = Inventory()
     asked: set[Path] = set()
-    for shard in shards(sweep, problems):
+    for shard in plan:
         path, problem = store.path(shard), words[shard.problem]
         asked.add(path)
         try:
@@ -115,18 +116,21 @@ def inventory(folder: Path) -> Inventory:
     return found
 
 
-def _reopen(folder: Path) -> tuple[Store, Sweep, tuple[Problem, ...]]:
+def _reopen(folder: Path) -> tuple[Store, list[Shard]]:
+    """The store of a run, and the shards that it asks for; a merged run has them listed."""
     claim = read_claim(folder)
     try:
         library, digest = claim.pop("array_library"), claim.pop("data_sha256")
         problems = tuple(Problem(**problem) for problem in claim.pop("problems"))
+        listed = claim.pop(PLAN, None)
         sweep = Sweep(**claim)
-    except (KeyError, TypeError, ValueError) as error:
+        plan = list(shards(sweep, problems)) if listed is None else read_plan(listed, problems)
+    except (LookupError, TypeError, ValueError) as error:
         raise RequestError(
             f"'{folder}' holds a run of another version, or of a solver that is not here: run it again to see more"
         ) from error
     backend = Backend(library, sweep.device, sweep.precision)  # type: ignore[arg-type]  # as it was validated
-    return Store(folder, sweep, problems, backend, digest), sweep, problems
+    return Store(folder, sweep, problems, backend, digest), plan
 
 
 def _origin(path: Path) -> tuple[str, str]:

@@ -230,7 +230,8 @@ class _Bar:
 
     def report(self, p: Progress) -> None:
         self.speed, self.loss = _smooth(self.speed, p.images_per_second), _smooth(self.loss, p.loss)
-        state = f"epoch {p.epochs:.2f}  {self.speed:.0f} img/s  loss {self.loss:.4f}  validation mse {p.validation:.4f}"
+        validated = "" if math.isnan(p.validation) else f"  validation mse {p.validation:.4f}"
+        state = f"epoch {p.epochs:.2f}  {self.speed:.0f} img/s  loss {self.loss:.4f}{validated}"
         self.bar.update(self.task, completed=p.step, total=p.steps, state=state)
         now = time.monotonic()
         if not self.console.is_terminal and (now - self.spoken > 60 or p.step == p.steps):

@@ -72,16 +72,15 @@ def judge(before: pd.DataFrame, after: pd.DataFrame, metrics: tuple[Metric, ...]
     Raises:
         NothingComparableError: not one solver has rows of now on a measurement that the baseline has.
     """
-    pairs = list(_pairs(_as_printed(before), _as_printed(after)))
-    comparisons = len(metrics) * sum(isinstance(pair, tuple) for _, pair in pairs)
-    confidence = 1 - (1 - FAMILY) / max(comparisons, 1)
+    pairs = pairs_of(before, after)
+    confidence = confidence_of(pairs, metrics)
     totals = before.groupby(GROUP)["image"].nunique()
     findings = []
     for which, pair in pairs:
         if isinstance(pair, Finding):
             findings.append(pair)
             continue
-        solver, problem = _named(which)
+        solver, problem = named(which)
         images, total = len(pair[0]), int(totals[which])
         found = []
         for metric in metrics:
@@ -113,14 +112,28 @@ def judge_metric(metric: Metric, before: NDArray, after: NDArray, confidence: fl
     return (Verdict.PASS if worst <= allowed else Verdict.INCONCLUSIVE), words
 
 
+# The problem and solver of rows of the baseline, with the means of each image then and now, or what there is to say.
+Pairs = list[tuple[tuple, Finding | tuple[pd.DataFrame, pd.DataFrame]]]
+
+
+def pairs_of(before: pd.DataFrame, after: pd.DataFrame) -> Pairs:
+    """What can be compared of the rows of a baseline with rows of now, in the order of the baseline."""
+    return list(_pairs(as_printed(before), as_printed(after)))
+
+
+def confidence_of(pairs: Pairs, metrics: tuple[Metric, ...]) -> float:
+    """The confidence of each interval with which all of them hold together with FAMILY."""
+    comparisons = len(metrics) * sum(isinstance(pair, tuple) for _, pair in pairs)
+    return 1 - (1 - FAMILY) / max(comparisons, 1)
+
+
 def _pairs(
     before: pd.DataFrame, after: pd.DataFrame
 ) -> Iterator[tuple[tuple, Finding | tuple[pd.DataFrame, pd.DataFrame]]]:
-    """Means for each image of both, or what there is to say instead, for every problem and solver of the baseline."""
     names = [metric.name for metric in METRICS]
     there = dict(iter(after.groupby(GROUP, sort=False)))
     for which, old in before.groupby(GROUP, sort=False):
-        (solver, problem), new = _named(which), there.get(which)
+        (solver, problem), new = named(which), there.get(which)
         if new is None:
             yield which, Finding(solver, problem, "", Verdict.MISSING, "there are no rows of it now")
             continue
@@ -139,13 +152,13 @@ def _pairs(
         yield which, pair
 
 
-def _named(which: tuple) -> tuple[str, Problem]:
+def named(which: tuple) -> tuple[str, Problem]:
     """The solver and the problem of a group of rows."""
     *setting, solver = which
     return str(solver), Problem(**dict(zip(COLUMNS, setting, strict=True)))
 
 
-def _as_printed(rows: pd.DataFrame) -> pd.DataFrame:
+def as_printed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the digits of a baseline file, so that what has not changed differs by exactly nothing."""
     mse = rows["mse"].map(lambda value: float(f"{value:.6g}"))
     return rows.assign(

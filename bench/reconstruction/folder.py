@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import platform
@@ -67,6 +68,12 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Leave a folder that another job may have, where this one has failed without a single start."""
+        starts = self.path / STARTS
+        with contextlib.suppress(OSError):
+            if error is not None and not any(starts.iterdir()):
+                (self.path / CLAIM).unlink(missing_ok=True)
+                starts.rmdir()
         self._lock.release()
 
     def done(self) -> dict[int, Start]:

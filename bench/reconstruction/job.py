@@ -20,6 +20,7 @@ from bench.reconstruction.starts import Known, Start, place_of, solve
 from solvers import Backend, IterativeSolver, create
 from solvers.iterative.support import Largest, Shrinkwrap
 from solvers.labels import read_label, write_label
+from solvers.projection.base import remark
 from solvers.registry import BUILT_IN
 
 # σ, decay and threshold were tuned on complex objects made of training images, with 1e5 and 1e6 photons.
@@ -148,8 +149,10 @@ def plan(
             "with a large support: shrinkwrap[keep=last] keeps the last one"
         )
     known = Known(pattern.intensities, object_shape, support, real or nonnegative, nonnegative)
-    if built_in is not None and (reason := built_in.refusal(known.problem)):
-        raise RequestError(f"--solver: {reason}")
+    if built_in is not None:
+        if reason := built_in.refusal(known.problem):
+            raise RequestError(f"--solver: {reason}")
+        warnings += filter(None, [remark(built_in)])
     return Job(known, label, starts, seed, backend, described.code, tuple(notes), tuple(warnings))
 
 

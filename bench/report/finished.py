@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -27,17 +29,7 @@ def read_rows(folder: Path) -> pd.DataFrame:
             names the file.
     """
     path = folder / FILE
-    if not path.is_file():
-        raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
-    if sha256(content) != checksum(folder, FILE):
-        raise RequestError(
-            f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
-            f"{MANIFEST}; the same run into the same folder writes both again"
-        )
+    content = _read_unchanged(folder, FILE)
     try:
         rows = pq.read_table(pa.BufferReader(content)).to_pandas()
     except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
@@ -46,22 +38,65 @@ def read_rows(folder: Path) -> pd.DataFrame:
     return with_canonical_labels(rows)
 
 
-def checksum(folder: Path, file: str) -> str:
-    """SHA-256 of a file of a finished run, as the manifest has it, which is the last thing that a run writes.
+def read_table(folder: Path, file: str) -> pd.DataFrame:
+    """A CSV table of the run in this folder.
 
     Raises:
-        RequestError: there is no manifest, or it is damaged.
+        RequestError: as for `read_rows`.
+    """
+    content = _read_unchanged(folder, file)
+    try:
+        return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise RequestError(f"'{folder / file}' is damaged: {error}") from error
+
+
+def _read_unchanged(folder: Path, file: str) -> bytes:
+    """The content of a file, which is that of the manifest."""
+    path = folder / file
+    if not path.is_file():
+        raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
+    if sha256(content) != checksum(folder, file):
+        raise RequestError(
+            f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
+            f"{MANIFEST}; the same run into the same folder writes both again"
+        )
+    return content
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished run, which is the last thing that a run writes.
+
+    Raises:
+        RequestError: there is none, or it is damaged.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
     try:
-        return str(json.loads(path.read_bytes())["files"][file])
+        found = json.loads(path.read_bytes())
     except OSError as error:
         raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"'{path}' is damaged: the same run into the same folder writes it again") from error
+    return found if isinstance(found, dict) else {}
+
+
+def checksum(folder: Path, file: str) -> str:
+    """SHA-256 of a file of a finished run, as the manifest has it.
+
+    Raises:
+        RequestError: there is no manifest, or it is damaged, or does not know the file.
+    """
+    try:
+        return str(read_manifest(folder)["files"][file])
+    except (KeyError, TypeError) as error:
         raise RequestError(
-            f"'{path}' is damaged, or of an older version: it has no checksum of {file}; "
+            f"'{folder / MANIFEST}' is damaged, or of an older version: it has no checksum of {file}; "
             "the same run into the same folder writes both again"
         ) from error
 

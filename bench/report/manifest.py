@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench import __version__
 from bench.request import Sweep
 from datasets import ImageSet
 from datasets.problem import COLUMNS, Problem
@@ -19,7 +20,7 @@ from solvers import Backend
 from solvers.compiled import kernels
 
 MANIFEST = "manifest.json"
-PACKAGES = ("phasebench", "numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
+PACKAGES = ("numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
 
 
 def manifest(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame) -> dict[str, Any]:
@@ -32,6 +33,13 @@ def manifest(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFram
         "packages": versions(),
         "machine": machine(backend),
         "data": {"name": images.name, "split": images.split, "source": images.source, "sha256": images.digest},
+        **hashes(rows),
+    }
+
+
+def hashes(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """SHA-256 of the measurements of each problem, and of the weights of each solver that has some."""
+    return {
         "measurements": {
             str(Problem(**dict(zip(COLUMNS, setting, strict=True)))): hashlib.sha256(
                 "".join(group.drop_duplicates(["seed", "image"])["measurement"]).encode()
@@ -60,8 +68,8 @@ def machine(backend: Backend) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The installed packages that can change a number."""
-    found = {}
+    """This package, and the installed ones that can change a number."""
+    found = {"phasebench": __version__}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -119,6 +119,13 @@ class Store:
         except (DamagedError, OSError) as error:
             raise DamagedError(f"shard {shard} is damaged ({path.name}: {error})") from error
 
+    def contents(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+        """For a manifest: what decides the keys of the solvers, and the keys of the shards that tables are made of."""
+        return {
+            "solvers": self.keys.described(),
+            "shards": [self.keys.key(outcome.shard) for outcome in outcomes],
+        }
+
     def _check(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
             raise RequestError(f"output '{self.folder}' is not a folder")
@@ -150,8 +157,7 @@ class Store:
         )
 
     def _write_claim(self) -> None:
-        claim = self._claim()
-        write_text(self.folder / CLAIM, json.dumps({**claim, CHECKSUM: _checksum(claim)}, indent=2) + "\n")
+        write_claim(self.folder, self._claim())
 
     def _sweep_up(self) -> None:
         """Remove the temporary files that a killed run has left behind."""
@@ -183,6 +189,11 @@ def read_claim(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
     return claim
+
+
+def write_claim(folder: Path, claim: dict[str, Any]) -> None:
+    """Write `sweep.json`, with its checksum."""
+    write_text(folder / CLAIM, json.dumps({**claim, CHECKSUM: _checksum(claim)}, indent=2) + "\n")
 
 
 def _checksum(claim: dict[str, Any]) -> str:

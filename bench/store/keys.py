@@ -65,3 +65,13 @@ class Keys:
     def code(self, label: str) -> str:
         """SHA-256 of the code that makes a shard of this solver."""
         return self._solvers[label].code
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """By label, what of a solver decides its keys: SHA-256 of its code, and of what it reads for each problem."""
+        return {
+            label: {
+                "code": known.code,
+                "files": {str(problem): digests for problem, digests in known.files.items() if digests},
+            }
+            for label, known in self._solvers.items()
+        }

@@ -6,6 +6,7 @@ Source: Nocedal and Wright, Numerical Optimization (2006), algorithm 7.4.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 from solvers.backend import Array
 
@@ -39,14 +40,14 @@ class History:
         return History((*self.steps[1:], step), (*self.changes[1:], change))
 
 
-def inner_product(xp, a: Array, b: Array) -> Array:
+def inner_product(xp: ModuleType, a: Array, b: Array) -> Array:
     """Re ⟨a, b⟩ of each problem: (B,)."""
     if xp.isdtype(a.dtype, "complex floating"):
         return xp.sum(xp.real(xp.conj(a) * b), axis=(1, 2))
     return xp.sum(a * b, axis=(1, 2))
 
 
-def two_loop(xp, gradient: Array, history: History) -> Array:
+def two_loop(xp: ModuleType, gradient: Array, history: History) -> Array:
     """The quasi-Newton descent direction −Hg of each problem, (B, m1, m2), by the two-loop recursion.
 
     Pairs without positive curvature are passed over, image by image, so that H stays positive definite.

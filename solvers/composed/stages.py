@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets import Measurement
-from datasets.located import located
 from solvers import registry
 from solvers.base import Information, Reconstruction, Refiner, Solver, Status, Streams
 from solvers.errors import ParameterError
@@ -29,15 +28,21 @@ def read_stages(text: str) -> tuple[Solver, ...]:
     labels = split_labels(text, "+")
     if not labels:
         raise ParameterError("name at least one solver")
-    for label in labels:
+    for place, label in enumerate(labels):
         name, _ = read_label(label)
-        if name not in registry.BUILT_IN and (located(name) or name in registry.names()):
-            raise ParameterError(f"'{name}' is a plug-in: a stage is one of {', '.join(registry.BUILT_IN)}")
-    stages = tuple(map(registry.create, labels))
-    for stage in stages[1:]:
-        if not isinstance(stage, Refiner):
-            raise ParameterError(f"{stage.name} cannot begin where another solver ended: it can only be the first")
-    return stages
+        known = name in registry.BUILT_IN
+        if known and (not place or issubclass(registry.solver_class(name), Refiner)):
+            continue
+        reason = (
+            "cannot begin where another solver ended: it can only be the first" if known else "is no built-in solver"
+        )
+        raise ParameterError(f"'{name}' {reason}; choose from {', '.join(_choices(first=not place))}")
+    return tuple(map(registry.create, labels))
+
+
+def _choices(*, first: bool) -> list[str]:
+    """The solvers that can be a stage."""
+    return [name for name in registry.BUILT_IN if first or issubclass(registry.solver_class(name), Refiner)]
 
 
 def write_stages(stages: Sequence[Solver]) -> str:

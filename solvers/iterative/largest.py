@@ -5,10 +5,12 @@ Source: Elser, Lan and Bendory, SIAM J. Imaging Sci. 11, 2429 (2018).
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from solvers.backend import Array
 
 
-def largest(xp, x: Array, support: Array, pixels: int, *, nonnegative: bool) -> Array:
+def largest(xp: ModuleType, x: Array, support: Array, pixels: int, *, nonnegative: bool) -> Array:
     """The pixels of the support that the nearest image with at most so many of them keeps: the largest ones.
 
     Those with the largest modulus; of nonnegative images, the largest values. Of equal ones the first in the order of

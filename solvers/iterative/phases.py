@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from types import ModuleType
 
 from solvers.backend import Array
 
 
-def nearest_phase(xp, z: Array, first: float, last: float) -> Array:
+def nearest_phase(xp: ModuleType, z: Array, first: float, last: float) -> Array:
     """The number nearest to each z, of any shape, with a phase from `first` to `last` (radians), or zero.
 
     Beside the sector that is the foot of the perpendicular on its nearer edge, and behind it zero.
@@ -22,12 +23,12 @@ def nearest_phase(xp, z: Array, first: float, last: float) -> Array:
     return xp.where(beyond > 0, edge, z)
 
 
-def in_phase(xp, z: Array, first: float, last: float) -> Array:
+def in_phase(xp: ModuleType, z: Array, first: float, last: float) -> Array:
     """Whether each z has a phase from `first` to `last` (radians), or is zero."""
     return (z == 0) | (xp.abs(_angle(xp, z, (first + last) / 2)) <= (last - first) / 2)
 
 
-def _angle(xp, z: Array, middle: float) -> Array:
+def _angle(xp: ModuleType, z: Array, middle: float) -> Array:
     """The phase of z less `middle`, from −π to π."""
     turned = z * complex(math.cos(middle), -math.sin(middle))
     return xp.atan2(xp.imag(turned), xp.real(turned))

@@ -6,6 +6,7 @@ Source: Marchesini et al., Phys. Rev. B 68, 140101 (2003).
 from __future__ import annotations
 
 import math
+from types import ModuleType
 
 import numpy as np
 
@@ -17,7 +18,7 @@ DECAY = 0.99  # of sigma at each update: "reduced by 1%" in the paper
 
 
 def shrinkwrap(
-    xp,
+    xp: ModuleType,
     estimate: Array,
     box: Array,
     updates: Array,

@@ -100,7 +100,7 @@ def read_support(value: object) -> object:
         if key not in kind.model_fields:
             raise ValueError(f"'{name}' has no parameter '{key}': choose from {', '.join(kind.model_fields) or 'none'}")
     try:
-        return kind(**values)  # type: ignore[arg-type]  # pydantic reads them
+        return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "missing":

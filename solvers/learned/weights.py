@@ -228,7 +228,9 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     """
     theirs, ours = ({name: list(t.shape) for name, t in ts.items()} for ts in (tensors, model.state_dict()))
     if theirs != ours:
-        raise WeightsError(f"{path} has other tensors than the network: {differences(theirs, ours)}")
+        first, *others = _differences(theirs, ours)
+        more = f", and {len(others)} more" if others else ""
+        raise WeightsError(f"{path} has other tensors than the network: {first}{more}")
     model.load_state_dict(tensors)
 
 

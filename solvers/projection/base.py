@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +12,12 @@ from pydantic import Field, model_validator
 from datasets import Measurement
 from datasets.forward import half_plane
 from solvers.backend import Array
+from solvers.base import Solver
 from solvers.errors import ParameterError
 from solvers.iterative.block import Block
 from solvers.iterative.kernels import Kernel, kernel, replacement, serve
 from solvers.iterative.loop import CHECK_EVERY, Ends, IterativeSolver, State
 from solvers.iterative.noise import trusted
-
-log = logging.getLogger(__name__)
 
 
 class ProjectionSolver(IterativeSolver):
@@ -52,7 +49,6 @@ class ProjectionSolver(IterativeSolver):
             return block
         if not measurement.real:
             raise ParameterError(f"{self.name}[relax={self.relax:g}] was given complex objects: it takes real ones")
-        _say_once(self.name)
         weight = trusted(measurement.intensities, self.relax)
         return replace(block, weight=block.backend.asarray(half_plane(weight)))
 
@@ -111,6 +107,9 @@ class ProjectionSolver(IterativeSolver):
         return kernel(name, block, getattr(self, "beta", 0.0)) if name else None
 
 
-@cache
-def _say_once(name: str) -> None:
-    log.warning("%s[relax=…] runs the portable code, which is slower than the kernel: no kernel relaxes P_M", name)
+def remark(solver: Solver) -> str:
+    """What to expect of a solver that relaxes P_M, or is made of some that do; empty of any other."""
+    relaxed = [one.name for one in (solver, *solver.parts()) if isinstance(one, ProjectionSolver) and one.relax]
+    if not relaxed:
+        return ""
+    return f"{relaxed[0]}[relax=…] runs the portable code, which is slower than the kernel: no kernel relaxes P_M"

@@ -122,9 +122,13 @@ class _Reader:
             raise self.error("expected the name of a map")
         if not self._takes(":"):
             raise self.error(f"expected : and iterations after '{name}'")
+        before = self.at
         iterations = self._match(_NUMBER)
-        if iterations is None or int(iterations) < 1:
+        if iterations is None:
             raise self.error(f"expected how many iterations of '{name}'")
+        if int(iterations) < 1:
+            self.at = before
+            raise self.error(f"'{name}' needs at least 1 iteration")
         return Stage(name, int(iterations))
 
     def _skip(self) -> None:

@@ -91,6 +91,8 @@ def test_a_file_with_a_space_in_its_path_is_written_in_quotation_marks(here):
     (here / "my images.py").write_text(source())
     assert images.canonical('"my images.py"') == '"my images.py:Mine"'
     assert images.canonical('"my images.py:Mine"[size=2]') == '"my images.py:Mine"[size=2]'
+    with pytest.raises(ValueError, match="and quotation marks around a path with spaces"):
+        images.canonical("my images.py")
 
 
 def test_a_class_needs_no_name_and_no_summary(here):

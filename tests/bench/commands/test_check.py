@@ -9,6 +9,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
@@ -223,6 +224,51 @@ def test_a_run_in_which_a_solver_failed_says_why(gate, run, monkeypatch):
     done = gate("--current", folder)
     assert done.status == 3
     assert "failed on 2 of 2 images: ZeroDivisionError: the [/dial] was at [bold]eleven" in words(done.out)
+
+
+# ---- outputs
+
+
+def cases(path: Path) -> list[str]:
+    """The tags of what a JUnit file says of its test cases."""
+    return [part.tag for part in ET.parse(path).getroot().iterfind("testsuite/testcase/*")]
+
+
+def test_the_verdicts_are_written_for_others_however_the_check_ends(gate, run, tmp_path, monkeypatch):
+    files = ("--junit", tmp_path / "new" / "check.xml", "--markdown", tmp_path / "check.md")
+    folder = run()
+    assert gate("--current", folder, *files).status == 0
+    assert cases(tmp_path / "new" / "check.xml") == ["system-out"] * 6
+    rows = pd.read_parquet(folder / FILE)
+    write_run(folder, rows.assign(mse=(1.2 * rows["mse"]).clip(0, 1)))
+    assert gate("--current", folder, *files).status == 1
+    assert cases(tmp_path / "new" / "check.xml").count("failure") == 2  # of one metric of each solver
+    assert "**regression**" in (tmp_path / "check.md").read_text()
+    assert gate("--current", run(photons=1e5, images=2), *files).status == 4
+    assert cases(tmp_path / "new" / "check.xml") == ["error"]
+    assert "nothing to compare" in (tmp_path / "check.md").read_text()
+
+
+def test_it_is_said_how_many_images_the_tolerances_need(gate, run):
+    folder = run()
+    done = gate("--current", folder, "--power")
+    assert "without a spread: --seed gives other starts" in words(done.out)
+    rows = pd.read_parquet(folder / FILE)
+    luck = 0.05 * np.random.default_rng(0).standard_normal(len(rows))
+    write_run(folder, rows.assign(mse=(rows["mse"] + luck).clip(0, 1)))
+    done = gate("--current", folder, "--power")
+    (line,) = re.findall(r"er\[iterations=20\] on none, 32 images\s+mse +(\S+) +(\S+) +(\d+) +(\S+)", done.out)
+    tolerance, spread, images, found = map(float, line)
+    assert spread == pytest.approx(0.05, rel=0.3)
+    assert images > 32
+    assert found > tolerance
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+def test_a_folder_for_a_file_is_refused_before_anything_runs(gate, tmp_path, option):
+    done = gate(option, tmp_path)
+    assert (done.status, done.out) == (2, "")
+    assert "is a folder: name a file" in done.err
 
 
 # ---- time

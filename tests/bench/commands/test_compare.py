@@ -164,3 +164,72 @@ def test_a_run_without_a_column_is_damaged(bench, write, errors, column):
     assert done.status == 2
     assert "damaged" in done.err
     assert f"'{column}'" in done.err
+
+
+# ---- pairs of one's choice, and more runs
+
+
+def pairs_of(table: pd.DataFrame) -> list[list[str]]:
+    return table[["a", "b"]].to_numpy().tolist()
+
+
+def test_different_labels_of_two_runs_are_compared(bench, write, errors, tmp_path):
+    before = write(result_rows("rrr", errors[0]), result_rows("er", errors[2]), folder="before")
+    after = write(result_rows("rrr[beta=0.8]", errors[1]), result_rows("hio", errors[0]), folder="after")
+    asked = ("--pair", "rrr=rrr[ beta = 0.80 ],er=hio", "--csv", tmp_path / "c.csv")
+    done = bench("compare", before, after, *asked)
+    assert done.status == 0, done.err
+    table = pd.read_csv(tmp_path / "c.csv")
+    assert pairs_of(table) == [["rrr", "rrr[beta=0.8]"], ["er", "hio"]]
+    assert table["difference"].tolist() == pytest.approx(
+        [np.mean(errors[0] - errors[1]), np.mean(errors[2] - errors[0])], rel=1e-5
+    )
+    np.testing.assert_allclose(table["p_holm"], holm(table["p"]), rtol=1e-4)
+    assert "− rrr[beta=0.8]" in done.out
+    assert f"'{before}' − '{after}'" in "".join(done.out.splitlines())
+
+
+def test_chosen_pairs_of_one_run_are_compared_and_no_others(bench, run, tmp_path):
+    asked = ("--pair", f"{LABELS[2]}={LABELS[0]}", "--pair", f"{LABELS[2]}={LABELS[1]}")
+    assert bench("compare", run, *asked, "--csv", tmp_path / "c.csv").status == 0
+    table = pd.read_csv(tmp_path / "c.csv")
+    assert pairs_of(table) == [[LABELS[2], LABELS[0]], [LABELS[2], LABELS[1]]]
+    assert "run_a" not in table
+
+
+def test_of_several_runs_each_two_are_compared_and_corrected_together(bench, write, errors, tmp_path):
+    folders = [write(result_rows("er", values), folder=f"run{n}") for n, values in enumerate(errors)]
+    done = bench("compare", *folders, "--csv", tmp_path / "c.csv")
+    table = pd.read_csv(tmp_path / "c.csv")
+    assert table[["run_a", "run_b"]].to_numpy().tolist() == [
+        [str(folders[a]), str(folders[b])] for a, b in ((0, 1), (0, 2), (1, 2))
+    ]
+    np.testing.assert_allclose(table["p_holm"], holm(table["p"]), rtol=1e-4)
+    assert "correction for 3" in " ".join(done.out.split())
+    assert f"'{folders[1]}' − '{folders[2]}': none, 40 images" in " ".join(done.out.split())
+
+
+def test_a_pair_without_a_common_measurement_is_said(bench, write, errors):
+    run = write(result_rows("er", errors[0]), result_rows("rrr", errors[1]), result_rows("hio", errors[2], noise="x"))
+    done = bench("compare", run, "--pair", "er=rrr,er=hio")
+    assert done.status == 0
+    assert "er and hio have no measurement in common" in done.out
+    assert bench("compare", run, "--pair", "er=hio").status == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--pair", "er"], ["cannot read 'er'", "er=rrr[beta=0.8]"]),
+        (["--pair", "er=rrr=hio"], ["cannot read 'er=rrr=hio'"]),
+        (["--pair", "er=er"], ["'er=er'", "name another one"]),
+        (["--pair", "er=gone"], ["no solver 'gone'", "choose from"]),
+        (["--pair", "er=rrr", "--solvers", "er"], ["leave out --solvers"]),
+    ],
+)
+def test_a_pair_that_cannot_be_compared_is_one_line(bench, run, arguments, words):
+    done = bench("compare", run, *arguments)
+    assert done.status == 2
+    assert done.err.count("\n") == 1
+    for word in words:
+        assert word in done.err

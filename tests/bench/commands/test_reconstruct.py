@@ -315,6 +315,13 @@ def test_a_solver_that_fails_is_named(bench, counts, tmp_path, monkeypatch):
     assert "solver 'failing' failed: ZeroDivisionError: no light" in done.err
 
 
+def test_a_solver_that_fails_at_once_leaves_the_folder_to_another(bench, counts, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Failing)
+    given = ("reconstruct", counts, "--object", "9x8", "--starts", 1, "--output", tmp_path / "out")
+    assert bench(*given, "--solver", "failing").status == 3
+    assert bench(*given, "--solver", "er[nonneg=true,iterations=2]").status == 0
+
+
 def test_a_network_says_that_it_was_trained_on_something_else(bench, counts, tmp_path):
     done = bench("reconstruct", counts, "--solver", "unet_a", "--output", tmp_path / "out")
     assert done.status == 2

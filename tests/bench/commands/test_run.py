@@ -167,6 +167,18 @@ def test_shards_threads_and_order_change_no_number(run, rows):
     pd.testing.assert_frame_equal(a.sort_values(by_row, ignore_index=True), c.sort_values(by_row, ignore_index=True))
 
 
+def test_a_run_that_is_given_again_says_that_nothing_is_solved_again(run):
+    options = {"solvers": "er[iterations=1]", "variants": "none"}
+    assert "finished already" not in run(**options).err
+    assert "2 of 2 shards are finished already: nothing is solved again" in run(**options).err
+    assert "2 of 4 shards are finished already: the others are solved" in run(**options, seed="0,1").err
+
+
+def test_that_no_kernel_relaxes_is_said_once(run):
+    done = run(solvers="er[iterations=1,relax=1]", executor="processes", workers=2, shard=1)
+    assert done.err.count("runs the portable code") == 1
+
+
 def test_a_config_file_is_the_command_line_in_a_file_and_the_command_line_wins(bench, rows, tmp_path):
     config = tmp_path / "sweep.toml"
     config.write_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -260,6 +261,19 @@ def test_a_training_that_diverges_has_failed_and_leaves_no_weights(train, tmp_pa
     assert "--learning-rate" in done.err.splitlines()[-1]
     assert not (tmp_path / "out" / f"{NAME}.safetensors").exists()
     assert not (tmp_path / "out" / f"{NAME}.json").exists()
+
+
+def test_a_score_is_shown_when_there_is_one(monkeypatch, capsys, tmp_path):
+    from bench.commands.train import _Bar, request
+    from solvers.training.trainer import Progress
+
+    bar = _Bar(request("unet_b", variant="none", output=tmp_path))
+    monkeypatch.setattr(bar, "draw", lambda: None)
+    for validation in (math.nan, 0.25):
+        bar.report(Progress(1, 1, 0.5, 0.3, 100.0, validation))
+    first, second = capsys.readouterr().err.splitlines()
+    assert "validation" not in first
+    assert "validation mse 0.2500" in second
 
 
 # ---- stopped

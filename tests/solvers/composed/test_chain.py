@@ -155,11 +155,15 @@ def test_the_code_of_a_stage_is_code_of_the_chain():
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        (chain("rrr + nothing"), "solver 'chain': stages = .*: unknown solver 'nothing': choose from alm, "),
+        (chain("rrr + nothing"), "solver 'chain': stages = .*: 'nothing' is no built-in solver; choose from alm, "),
+        (chain("nothing"), "'nothing' is no built-in solver; choose from alm, .*unet_a"),
         (chain("rrr[beta=7]"), "solver 'chain': stages = .*: solver 'rrr': beta = 7"),
         (chain("rrr[beta=0.5"), r"cannot read 'rrr\[beta=0.5'"),
-        (chain("rrr + unet_a"), "unet_a cannot begin where another solver ended"),
-        (chain("rrr + ./mine.py:Mine"), r"'./mine.py:Mine' is a plug-in: a stage is one of alm, "),
+        (
+            chain("rrr + unet_a"),
+            "'unet_a' cannot begin where another solver ended: it can only be the first; choose from",
+        ),
+        (chain("rrr + ./mine.py:Mine"), r"'./mine.py:Mine' is no built-in solver; choose from alm, "),
         (chain(" + "), "name at least one solver"),
         (chain("unet_a", starts=2), "starts=2 of 'unet_a' would all be the same"),
         (write_label("pnp", {"begin": "unet_a", "starts": 2}), "starts=2 after 'unet_a' would all be the same"),
@@ -169,6 +173,14 @@ def test_bad_stages_are_one_line(label, message):
     with pytest.raises(ParameterError, match=message) as error:
         create(label)
     assert str(error.value).isprintable()
+
+
+def test_only_what_would_be_accepted_is_offered():
+    for before in ("", "er + "):
+        with pytest.raises(ParameterError) as error:
+            create(chain(f"{before}nothing"))
+        for name in str(error.value).rpartition("choose from ")[2].split(", "):
+            assert create(chain(f"{before}{name}")).label
 
 
 def test_stages_have_one_spelling():

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets import Measurement, measure
+from datasets.problem import Problem
 from solvers import Backend, ParameterError, Streams, compiled, create
 from solvers.iterative.block import Block
 from solvers.iterative.largest import largest
@@ -308,6 +309,13 @@ def test_the_phases_of_a_reconstruction_lie_in_the_range(rng, name):
     angles = np.angle(found.images[bright])
     assert angles.min() > -1e-3
     assert angles.max() < 1 + 1e-3
+
+
+def test_more_pixels_than_an_object_has_are_refused():
+    for pixels, refused in ((42, False), (43, True)):
+        reason = create(f'er[support="largest[pixels={pixels}]"]').refusal(Problem(frame=(6, 7), grid=(14, 15)))
+        assert bool(reason) is refused
+    assert "an object of 6x7 has 42 pixels" in reason
 
 
 @pytest.mark.parametrize(

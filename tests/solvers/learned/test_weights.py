@@ -128,6 +128,17 @@ def test_the_weights_of_another_network_are_refused(path, other):
         weights.fill(model, other, path)
 
 
+def test_of_many_tensors_that_do_not_fit_the_first_is_named_and_the_others_are_counted(path):
+    model = torch.nn.ParameterDict({name: torch.nn.Parameter(torch.zeros(2)) for name in "abcd"})
+    with pytest.raises(weights.WeightsError, match=r"network: a \[3\] instead of \[2\], and 3 more$"):
+        weights.start_from(model, weights_of(path, dict.fromkeys("abcd", torch.ones(3))))
+
+
+def weights_of(path, tensors):
+    weights.save(path, tensors, CARD)
+    return path
+
+
 def write_with_card(path, content):
     path.write_bytes(content)
     weights.card_path(path).write_text(json.dumps(asdict(replace(CARD, sha256=weights.sha256(content)))))

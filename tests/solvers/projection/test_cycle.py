@@ -75,7 +75,7 @@ def test_a_schedule_that_is_written_down_is_read_as_it_was(terms):
         ("", "expected the name of a map at character 1, found the end"),
         ("er", "expected : and iterations after 'er' at character 3, found the end"),
         ("er:", "expected how many iterations of 'er' at character 4"),
-        ("er:0", "expected how many iterations of 'er'"),
+        ("er:0", "'er' needs at least 1 iteration at character 4, found '0'"),
         ("er:5+", "expected the name of a map at character 6, found the end"),
         ("er:5 hio:3", "expected + or the end at character 6, found 'hio:3'"),
         ("3*(er:20+hio:180", "expected + or ) at character 17, found the end"),

@@ -15,6 +15,7 @@ from datasets.photons import one_photon
 from solvers import Backend, ParameterError, Streams, create
 from solvers.iterative.block import box_block
 from solvers.iterative.noise import trusted
+from solvers.projection.base import remark
 
 RELAXED = "rrr[nonneg=true,iterations=40,relax=0.25]"
 
@@ -54,12 +55,11 @@ def test_without_noise_every_magnitude_has_its_full_weight(small):
     np.testing.assert_allclose(trusted(small.intensities, 0.25), 1, atol=1e-3)
 
 
-def test_it_runs_the_portable_code_and_says_so(noisy, caplog):
-    from solvers.projection.base import _say_once
-
-    _say_once.cache_clear()
+def test_it_runs_the_portable_code_and_says_so(noisy):
     assert solve(RELAXED, noisy).kernel == "portable"
-    assert "rrr[relax=…] runs the portable code" in caplog.text
+    for label in (RELAXED, 'chain[stages="unet_a + rrr[relax=1]"]'):
+        assert "rrr[relax=…] runs the portable code" in remark(create(label))
+    assert remark(create("rrr")) == ""
 
 
 def test_an_image_does_not_depend_on_its_neighbours(noisy, numpy64):

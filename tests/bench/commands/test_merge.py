@@ -1,0 +1,255 @@
+"""`bench merge`: several runs as one that every other command reads, or a line that says why they are none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import ClassVar
+
+import pandas as pd
+import pytest
+from doubles import Blank, Broken, reconstruction_of, register_solvers, tree
+
+from bench.commands.status import State, inventory
+from bench.report.finished import read_rows
+from bench.report.manifest import MANIFEST
+from bench.report.timing import TIMING
+from bench.store.folder import SUFFIX, read_claim
+from bench.store.shard_file import decode, encode
+from bench.sweep.rows import FILE, IDENTITY
+
+ER, HIO = "er[iterations=2]", "hio[iterations=2]"
+
+
+@pytest.fixture
+def merge(bench, tmp_path):
+    """`bench merge` of runs in these folders into `both`."""
+    return lambda *folders: bench("merge", *(tmp_path / one for one in folders), "--output", tmp_path / "both")
+
+
+def refused(done, *words: str) -> None:
+    assert done.status == 2, done
+    assert done.err.count("\n") == 1
+    for word in words:
+        assert word in done.err
+
+
+def sorted_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(IDENTITY, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("whole", "first", "second"),
+    [
+        ({"seed": "3,4"}, {"seed": 3}, {"seed": 4}),
+        ({"solvers": f"{ER},{HIO}"}, {"solvers": ER}, {"solvers": HIO}),
+        ({"variants": "none,flip"}, {"variants": "none"}, {"variants": "flip"}),
+        ({"photons": "none,1e4"}, {"photons": "none"}, {"photons": "1e4"}),
+        ({"images": 4}, {"images": 4}, {"images": 2}),
+    ],
+    ids=["seeds", "solvers", "variants", "photons", "images"],
+)
+def test_the_parts_of_a_sweep_are_together_what_one_run_of_all_would_be(
+    run, merge, rows, tmp_path, whole, first, second
+):
+    for folder, options in (("whole", whole), ("one", first), ("other", second)):
+        assert run(folder, **{"solvers": ER, "variants": "none", **options}).status == 0
+    assert merge("one", "other").status == 0
+    pd.testing.assert_frame_equal(sorted_rows(rows("both")), sorted_rows(rows("whole")))
+    pd.testing.assert_frame_equal(read_rows(tmp_path / "both"), rows("both"))
+    for table in ("table1.csv", "table2.csv"):
+        assert (tmp_path / "both" / table).read_text() == (tmp_path / "whole" / table).read_text()
+    summaries = [pd.read_csv(tmp_path / name / "summary.csv") for name in ("both", "whole")]
+    by = ["solver", "variant", "photons"]
+    pd.testing.assert_frame_equal(*(one.sort_values(by, ignore_index=True) for one in summaries))
+
+
+def test_runs_that_are_no_product_are_all_done(run, merge, tmp_path):
+    run("one", solvers=ER, variants="none", images=5, seed=1)
+    run("other", solvers=f"{HIO},{ER}", variants="flip", images=3, shard=3)
+    merge("one", "other")
+    found = inventory(tmp_path / "both")
+    assert found.counts == {
+        (ER, "none"): {State.DONE: 3},
+        (HIO, "flip"): {State.DONE: 1},
+        (ER, "flip"): {State.DONE: 1},
+    }
+    claim = read_claim(tmp_path / "both")
+    assert (claim["solvers"], claim["variants"], claim["seeds"], claim["images"]) == (
+        [ER, HIO],
+        ["none", "flip"],
+        [1, 0],
+        5,
+    )
+
+
+def test_a_run_goes_on_in_a_merged_folder(run, merge, bench, rows, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Blank)
+    run("one", solvers="blank", variants="none", seed=0)
+    run("other", solvers="blank", variants="none", seed=1)
+    merge("one", "other")
+    monkeypatch.setattr(Blank, "asked", [])
+    done = run("both", solvers="blank", variants="none", seed="0,1,2", images=2)
+    assert Blank.asked == [(0, 1)], "of the seed that is new"
+    assert "2 of 3 shards are finished already" in done.err
+    assert sorted(rows("both")["seed"].unique()) == [0, 1, 2]
+
+
+def test_every_command_reads_a_merged_folder_and_it_can_be_merged_again(run, merge, bench, tmp_path):
+    run("one", solvers=ER, variants="none")
+    run("other", solvers=HIO, variants="none")
+    merge("one", "other")
+    assert "− hio" in bench("compare", tmp_path / "both").out
+    made = tmp_path / "baseline.csv"
+    bench("baseline", "--solvers", ER, "--variants", "none", "--images", 3, "--dataset", "sample", "--output", made)
+    gated = bench("check", "--baseline", made, "--current", tmp_path / "both")
+    assert gated.out.count("unchanged on every image") == 3
+    again = bench("merge", tmp_path / "both", tmp_path / "one", "--output", tmp_path / "again")
+    assert again.status == 0
+    assert (tmp_path / "again" / FILE).read_bytes() == (tmp_path / "both" / FILE).read_bytes()
+
+
+def test_the_manifest_says_what_was_merged_and_vouches_for_every_table(run, merge, tmp_path):
+    run("one", solvers=ER, variants="none")
+    run("other", solvers=HIO, variants="none")
+    (tmp_path / "one" / "shards" / f"{next((tmp_path / 'one' / 'shards').iterdir()).stem}.pictures").write_text("kept")
+    merge("one", "other")
+    made = json.loads((tmp_path / "both" / MANIFEST).read_text())
+    sources = [json.loads((tmp_path / name / MANIFEST).read_text()) for name in ("one", "other")]
+    assert [one["folder"] for one in made["merged"]] == [str(tmp_path / "one"), str(tmp_path / "other")]
+    assert made["machine"] == sources[0]["machine"]
+    assert made["solvers"] == sources[0]["solvers"] | sources[1]["solvers"]
+    assert made["files"].keys() == sources[0]["files"].keys()
+    assert list(pd.read_csv(tmp_path / "both" / TIMING)["solver"]) == [ER, HIO]
+    assert len(list((tmp_path / "both" / "shards").glob("*.pictures"))) == 1, (
+        "what was stored beside a shard comes along"
+    )
+
+
+def test_equal_rows_twice_are_kept_once_and_shards_of_any_size_fit(run, merge, rows, tmp_path):
+    run("one", solvers=ER, variants="none", images=5, shard=2)
+    run("other", solvers=ER, variants="none", images=4, shard=4)
+    assert merge("one", "other").status == 0
+    assert list(rows("both")["image"]) == [0, 1, 2, 3, 4]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both", "one", "other"], "nothing temporary is left"
+
+
+class Moody(Blank):
+    """Gives another image in another mood."""
+
+    name = "moody"
+    mood: ClassVar[int] = 1
+
+    def solve(self, measurement, rng):
+        images = 0.0 * super().solve(measurement, rng).images
+        images[:, 20, : Moody.mood] = 1.0
+        return reconstruction_of(measurement, images)
+
+
+def test_rows_that_contradict_each_other_are_refused(run, merge, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Moody)
+    for folder, mood in (("one", 1), ("other", 5)):
+        monkeypatch.setattr(Moody, "mood", mood)
+        run(folder, solvers="moody", variants="none")
+    before = tree(tmp_path)
+    refused(merge("one", "other"), "'moody' on none, image 0, seed 0, has the mse", "one'", "other'")
+    assert tree(tmp_path) == before
+
+
+def test_a_shard_that_failed_gives_way_to_one_that_did_not(run, merge, rows, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Broken)
+    run("failed", solvers="broken", variants="none")
+    monkeypatch.setattr(Broken, "solve", Blank.solve)
+    run("solved", solvers="broken", variants="none")
+    for order in (("failed", "solved"), ("solved", "failed")):
+        assert merge(*order).status == 0
+        assert set(rows("both")["status"]) == {"stopped"}
+        shutil.rmtree(tmp_path / "both")
+
+
+# ---- what is refused
+
+
+def test_other_code_of_one_label_is_refused_by_name(run, merge, tmp_path, monkeypatch):
+    run("one", solvers=f"{ER},{HIO}", variants="none")
+    monkeypatch.setattr("bench.executors.code.code_digest", lambda kind: f"{kind.name:x<64}")
+    run("other", solvers=ER, variants="flip")
+    refused(merge("one", "other"), f"'{ER}' in", "one'", "other'", "differ in code", "erxxxxxxxxxx")
+
+
+def test_other_weights_of_one_label_are_refused(run, merge, tmp_path, monkeypatch):
+    run("one", solvers="unet_b", variants="flip", images=1)
+    monkeypatch.setattr("bench.executors.code._file_digest", lambda path: "f" * 64)
+    run("other", solvers="unet_b", variants="flip", images=1, seed=1)
+    refused(merge("one", "other"), "'unet_b'", "a file that is read on", "ffffffffffff)")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"precision": "float64"}, "precision (float32 and float64)"),
+        ({"backend": "numpy"}, "array library (torch and numpy)"),
+        ({"split": "train"}, "split (test and train)"),
+    ],
+)
+def test_other_data_or_arithmetic_is_refused(run, merge, options, words):
+    run("one", solvers=ER, variants="none", backend="torch", images=1)
+    run("other", **{"solvers": ER, "variants": "none", "images": 1, "backend": "torch", **options})
+    refused(merge("one", "other"), f"'{ER}' in", f"differ in {words}")
+
+
+def test_other_pixels_under_the_name_of_a_data_set_are_refused(run, merge, tmp_path, tiles):
+    from PIL import Image
+
+    for folder, tile in (("one", tiles[0]), ("other", tiles[1])):
+        (tmp_path / "own").mkdir(exist_ok=True)
+        Image.fromarray((255 * tile).astype("uint8")).save(tmp_path / "own" / "image.png")
+        given = {"dataset": f"images[path={tmp_path / 'own'}]", "images": 1, "variants": "none", "solvers": ER}
+        assert run(folder, **given).status == 0
+    refused(merge("one", "other"), f"'{ER}' in", "differ in data (")
+
+
+@pytest.mark.parametrize("spoil", ["gone", "damaged", "older", "edited"])
+def test_a_run_that_is_not_whole_is_refused(run, merge, tmp_path, spoil):
+    run("one", solvers=ER, variants="none")
+    run("other", solvers=HIO, variants="none")
+    shard = next((tmp_path / "one" / "shards").glob(f"*{SUFFIX}"))
+    manifest = tmp_path / "one" / MANIFEST
+    if spoil == "gone":
+        shard.unlink()
+    elif spoil == "damaged":
+        shard.write_bytes(shard.read_bytes()[:-1])
+    else:
+        whole = json.loads(manifest.read_text())
+        edited = {**whole, "solvers": {ER: 3}} if spoil == "edited" else {"files": whole["files"]}
+        manifest.write_text(json.dumps(edited))
+    refused(
+        merge("one", "other"),
+        str(shard if spoil in ("gone", "damaged") else tmp_path / "one"),
+        "the same run into the same folder",
+    )
+    assert not (tmp_path / "both").exists()
+
+
+def test_what_stands_in_the_way_is_left_as_it_is(run, merge, bench, tmp_path):
+    run("one", solvers=ER, variants="none", images=1)
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "notes.txt").write_text("mine")
+    refused(merge("one", "one"), "is not empty")
+    (tmp_path / "both" / "notes.txt").unlink()
+    assert merge("one", "one").status == 0, "an empty folder is as good as none"
+    refused(bench("merge", tmp_path / "one", "--output", tmp_path / "c"), "at least two")
+    refused(
+        bench("merge", tmp_path / "one", tmp_path / "gone", "--output", tmp_path / "c"), "gone' holds no finished run"
+    )
+    refused(bench("merge", tmp_path / "one", tmp_path / "one", "--output", tmp_path / "one" / FILE), "is not a folder")
+
+
+def test_a_shard_that_was_changed_after_its_run_contradicts_its_twin(run, merge, tmp_path):
+    for folder in ("one", "other"):
+        run(folder, solvers=ER, variants="none", images=1)
+    path = next((tmp_path / "other" / "shards").iterdir())
+    outcome = decode(path.read_bytes())
+    outcome.rows["iterations"] = 77
+    path.write_bytes(encode(outcome))
+    refused(merge("one", "other"), "has the iterations 2 in", "and 77 in")
