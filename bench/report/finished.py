@@ -1,8 +1,10 @@
-"""The rows of a finished run, believed only as they were written: their checksum is in the manifest."""
+"""The tables of a finished run, believed only as they were written: their checksums are in the manifest."""
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,24 +28,40 @@ def read_rows(folder: Path) -> pd.DataFrame:
         RequestError: there is none, or a file is damaged, or the rows are not those of the manifest; one line that
             names the file.
     """
-    path = folder / FILE
+    rows = read_table(folder, FILE)
+    check_rows(rows, folder / FILE, [*IDENTITY, "status", "mse", "transforms"])
+    return with_canonical_labels(rows)
+
+
+def read_table(folder: Path, file: str, without: str = "") -> pd.DataFrame:
+    """A table of the run in this folder, from a Parquet or CSV file.
+
+    Args:
+        without: what a run has not that has no such file, in words, if that may be.
+
+    Raises:
+        RequestError: as `read_rows`; or the run has no such file, in the words that are given.
+    """
+    path = folder / file
+    if without and file not in checksums(folder):
+        raise RequestError(f"'{folder}' has {without}")
     if not path.is_file():
         raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
-    if sha256(content) != checksum(folder, FILE):
+    if sha256(content) != checksum(folder, file):
         raise RequestError(
             f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
             f"{MANIFEST}; the same run into the same folder writes both again"
         )
     try:
-        rows = pq.read_table(pa.BufferReader(content)).to_pandas()
+        if path.suffix == ".csv":
+            return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])
+        return pq.read_table(pa.BufferReader(content)).to_pandas()
     except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
-    check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
-    return with_canonical_labels(rows)
 
 
 def checksum(folder: Path, file: str) -> str:
@@ -52,16 +70,31 @@ def checksum(folder: Path, file: str) -> str:
     Raises:
         RequestError: there is no manifest, or it is damaged.
     """
+    found = checksums(folder)
+    if file not in found:
+        raise RequestError(
+            f"'{folder / MANIFEST}' is damaged, or of an older version: it has no checksum of {file}; "
+            "the same run into the same folder writes both again"
+        )
+    return found[file]
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a finished run that its manifest vouches for.
+
+    Raises:
+        RequestError: there is no manifest, or it is damaged.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
     try:
-        return str(json.loads(path.read_bytes())["files"][file])
+        return {str(file): str(digest) for file, digest in json.loads(path.read_bytes())["files"].items()}
     except OSError as error:
         raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RequestError(
-            f"'{path}' is damaged, or of an older version: it has no checksum of {file}; "
+            f"'{path}' is damaged, or of an older version: it has no checksums; "
             "the same run into the same folder writes both again"
         ) from error
 
@@ -77,7 +110,7 @@ def known_label(label: str) -> str:
         return label
 
 
-def with_canonical_labels(rows: pd.DataFrame) -> pd.DataFrame:
+def with_canonical_labels(rows: pd.DataFrame, identity: Sequence[str] = IDENTITY) -> pd.DataFrame:
     """The rows with known labels. Where two spellings of a solver were run, their rows are the same: one is kept."""
     spellings = {label: known_label(label) for label in rows["solver"].unique()}
-    return rows.assign(solver=rows["solver"].map(spellings)).drop_duplicates(IDENTITY, ignore_index=True)
+    return rows.assign(solver=rows["solver"].map(spellings)).drop_duplicates(list(identity), ignore_index=True)
