@@ -289,8 +289,20 @@ def _whole(value: Any) -> int:
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ValueError(f"'{value}' is no number of images")
+        raise ValueError(f"'{value}' is no number of an image")
     return value
+
+
+def whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    """The numbers of a comma-separated list, which an option takes.
+
+    Raises:
+        RequestError: one of them is none.
+    """
+    try:
+        return tuple(dict.fromkeys(_whole(word) for word in split_words(text)))
+    except ValueError as error:
+        raise RequestError(f"{option} '{text}': {error}: write 3,17") from error
 
 
 def split_words(text: str) -> tuple[str, ...]:

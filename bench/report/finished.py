@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.errors import RequestError
+from bench.errors import NothingStoredError, RequestError
 from bench.executors.plugins import PluginError, canonical
 from bench.report.manifest import MANIFEST
 from bench.sweep.rows import FILE, IDENTITY, check_rows
@@ -40,11 +40,12 @@ def read_table(folder: Path, file: str, without: str = "") -> pd.DataFrame:
         without: what a run has not that has no such file, in words, if that may be.
 
     Raises:
-        RequestError: as `read_rows`; or the run has no such file, in the words that are given.
+        RequestError: as `read_rows`.
+        NothingStoredError: the run has no such file, in the words that are given.
     """
     path = folder / file
     if without and file not in checksums(folder):
-        raise RequestError(f"'{folder}' has {without}")
+        raise NothingStoredError(f"'{folder}' has {without}")
     if not path.is_file():
         raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
     try:

@@ -34,7 +34,7 @@ def convergence(source: Source, look: Look) -> Figure:
     axes[1, 0].set_xlabel("iterations")
     images = curves["images"].iloc[0]
     axes[1, 1].set_xlabel(f"seconds for {images} images, one thread")
-    if not look.title:
-        figure.suptitle(f"median of {images} images, {problem_of(curves.iloc[0]).briefly()}", fontsize="medium")
-    look.add_legend(figure, axes[0, 0].get_lines(), [folded(look.name(label), LEGEND) for label in labels])
+    about = f"median of {images} images, {problem_of(curves.iloc[0]).briefly()}"
+    names = [folded(look.name(label), LEGEND) for label in labels]
+    look.add_legend(figure, axes[0, 0].get_lines(), names, title=about)
     return figure

@@ -27,7 +27,9 @@ SMALL, LARGE = 7, 9  # points of the letters
 LABEL = 24  # characters of a line in the name of a solver
 LEAST = 0.15  # inches of an image, where the size of the figure is given
 FAINT = 0.2  # of the largest magnitude: below it a phase means little, and is drawn darker
-LUMINANCE, PHASES, ERRORS = "gray", "twilight", "magma"
+LUMINANCE, PHASES, ERRORS = "gray", "hsv", "magma"
+STRIP = (0.9, 0.08)  # inches: a scale of colours
+ERROR_SCALE, PHASE_SCALE = "error, 0 to the maximum of the truth", "phase, −π to π"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Choice:
     images: tuple[int, ...] = ()
     worst: int = 0
     best: int = 0
+
+
+FIRST = Choice()
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Band:
     opens: bool  # a group of rows
 
 
-def gallery(source: Source, look: Look, choice: Choice = Choice()) -> Figure:
+def gallery(source: Source, look: Look, choice: Choice = FIRST) -> Figure:
     """Images side by side, with rows for the truth and for what each solver made of it, with its error below.
 
     Reconstructions are registered to the truth. Of complex images, magnitude and phase are shown; of all of them, the
@@ -66,8 +71,9 @@ def gallery(source: Source, look: Look, choice: Choice = Choice()) -> Figure:
         problem: _bands(pictures, labels, look, choice, max(1, COLUMNS // len(of_problems)), source)
         for problem, pictures in of_problems.items()
     }
-    titles = briefly(of_problems) if len(of_problems) > 1 else {}
-    return _drawn([(titles.get(problem, ""), bands) for problem, bands in shown.items()], look)
+    titles = briefly(of_problems)
+    phases = any(np.iscomplexobj(picture.truth) for picture in source.pictures)
+    return _drawn([(titles[problem], bands) for problem, bands in shown.items()], look, phases)
 
 
 def _bands(
@@ -132,7 +138,7 @@ def _luminance(image: NDArray, truth: NDArray) -> NDArray:
 
 def _phase(image: NDArray, truth: NDArray) -> NDArray:
     light = np.clip(np.abs(image) / (FAINT * float(np.abs(truth).max()) or 1.0), 0, 1)
-    return _colours(PHASES, np.angle(image) / (2 * np.pi) + 0.5) * light[..., None]
+    return _colours(PHASES, np.angle(image) / (2 * np.pi) % 1) * light[..., None]
 
 
 def _error(image: NDArray, truth: NDArray) -> NDArray:
@@ -150,77 +156,95 @@ def _colours(name: str, values: NDArray) -> NDArray:
 # ---- where everything lies
 
 
-def _drawn(blocks: list[tuple[str, list[Band]]], look: Look) -> Figure:
-    """Problems side by side, in as many lines as they need. All places are in inches from the upper left corner."""
+def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Figure:
+    """Problems side by side, in as many lines as they need. All places are in inches from the upper left corner.
+
+    Args:
+        phases: there are some, of which the scale of colours is shown.
+    """
     names = {band.name: folded(band.name, LABEL) for _, bands in blocks for band in bands}
     figure = Figure(figsize=look.size or (1.0, 1.0))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.axis("off")
+    scales = {ERROR_SCALE: _colours(ERRORS, np.linspace(0, 1, 64))}
+    if phases:
+        scales[PHASE_SCALE] = _colours(PHASES, np.linspace(-0.5, 0.5, 64) % 1)
     left = _width(ax, list(names.values())) + 2 * GAP
     across = _across(blocks)
     lines = [blocks[i : i + across] for i in range(0, len(blocks), across)]
     columns = [max(len(band.tiles) for band in bands) for _, bands in lines[0]]
     tallest = [max(line, key=lambda block: len(block[1]))[1] for line in lines]
-    # What does not grow with the tiles, and how many of these there are.
-    fixed_width = left + BETWEEN * (len(columns) - 1) + GAP * sum(columns)
-    fixed_height = GAP + (2 * LINE + GAP if look.title else 0.0)
-    for line, bands in zip(lines, tallest, strict=True):
-        fixed_height += (LINE + GAP) * any(title for title, _ in line) + sum(_beside(band, names) for band in bands)
     rows = sum(map(len, tallest))
     shape = next(tile.shape for _, bands in blocks for band in bands for tile in band.tiles if tile is not None)
     ratio = shape[0] / shape[1]
-    width, height = look.size or (fixed_width + TILE * sum(columns), fixed_height + TILE * ratio * rows)
-    tile = min((width - fixed_width) / sum(columns), (height - fixed_height) / (ratio * rows))
-    if tile < LEAST:
+    # What does not grow with the tiles.
+    beside = left + BETWEEN * (len(columns) - 1) + GAP * sum(columns)
+    head = GAP + (2 * LINE + GAP) * bool(look.title)
+    foot = LINE * len(scales) + GAP
+    above = head + foot + sum(LINE + GAP + sum(map(_beside, bands)) for bands in tallest)
+    least = STRIP[0] + _width(ax, list(scales)) + 3 * GAP
+    enough = max(beside + TILE * sum(columns), least), above + TILE * ratio * rows
+    width, height = look.size or enough
+    tile = min((width - beside) / sum(columns), (height - above) / (ratio * rows))
+    if tile < LEAST or width < least:
         raise RequestError(
             f"--size {width:g}x{height:g}: {sum(columns)} images in {rows} rows do not fit; "
-            f"{fixed_width + TILE * sum(columns):.0f}x{fixed_height + TILE * ratio * rows:.0f} would do"
+            f"{enough[0]:.0f}x{enough[1]:.0f} would do"
         )
     figure.set_size_inches(width, height)
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
-    y = GAP
     if look.title:
-        ax.text(width / 2, y, look.title, ha="center", va="top", fontsize=LARGE)
-        y += 2 * LINE + GAP
+        ax.text(width / 2, GAP, look.title, ha="center", va="top", fontsize=LARGE)
+    y = head
     for line, bands in zip(lines, tallest, strict=True):
         x = left
-        below = y + (LINE + GAP) * any(title for title, _ in line)
         for number, (title, own) in enumerate(line):
-            across_tiles = columns[number] * (tile + GAP)
-            ax.text(x + across_tiles / 2, y, title, ha="center", va="top", fontsize=LARGE)
-            _place(ax, own, names, (x, below), tile, ratio, named=number == 0)
-            x += across_tiles + BETWEEN
-        y = below + sum(tile * ratio + _beside(band, names) for band in bands)
+            over = columns[number] * (tile + GAP) - GAP
+            ax.text(x + over / 2, y, title, ha="center", va="top", fontsize=LARGE)
+            _place(ax, own, names if number == 0 else {}, (x, y + LINE + GAP), tile, ratio)
+            x += over + GAP + BETWEEN
+        y += LINE + GAP + sum(tile * ratio + _beside(band) for band in bands)
+    for i, (name, colours) in enumerate(scales.items()):
+        top = height - foot + i * LINE
+        extent = (GAP, GAP + STRIP[0], top + STRIP[1], top)
+        ax.imshow(colours[None], extent=extent, interpolation="nearest", aspect="auto")
+        at = 2 * GAP + STRIP[0], top + STRIP[1] / 2
+        ax.text(*at, name, ha="left", va="center", fontsize=SMALL, color="0.4")
     ax.set_aspect("auto")
     return figure
 
 
 def _place(
-    ax: Axes, bands: list[Band], names: dict[str, str], at: tuple[float, float], tile: float, ratio: float, named: bool
+    ax: Axes, bands: list[Band], names: dict[str, str], at: tuple[float, float], tile: float, ratio: float
 ) -> None:
+    """Draw the rows of a problem, and what they are called where there are names."""
     left, y = at
     for band in bands:
-        y += 2 * GAP * band.opens
-        if named:
+        y += _before(band)
+        if names:
             style: dict[str, Any] = {"fontweight": "bold"} if band.opens else {"color": "0.4"}
-            ax.text(
-                left - GAP, y + tile * ratio / 2, names[band.name], ha="right", va="center", fontsize=SMALL, **style
-            )
+            middle = y + tile * ratio / 2
+            ax.text(left - GAP, middle, names[band.name], ha="right", va="center", fontsize=SMALL, **style)
         for i, image in enumerate(band.tiles):
             x = left + i * (tile + GAP)
             if image is not None:
-                box = (x, x + tile, y + tile * ratio, y)
-                ax.imshow(image, extent=box, interpolation="nearest", aspect="auto")
+                extent = (x, x + tile, y + tile * ratio, y)
+                ax.imshow(image, extent=extent, interpolation="nearest", aspect="auto")
             if band.captions:
                 below = y + tile * ratio + GAP / 3
                 ax.text(x + tile / 2, below, band.captions[i], ha="center", va="top", fontsize=SMALL)
-        y += tile * ratio + _beside(band, names) - 2 * GAP * band.opens
+        y += tile * ratio + _beside(band) - _before(band)
 
 
-def _beside(band: Band, names: dict[str, str]) -> float:
+def _before(band: Band) -> float:
+    """The height of the space above a row."""
+    return 2 * GAP * band.opens
+
+
+def _beside(band: Band) -> float:
     """The height of a row besides that of its tiles."""
-    return GAP + (LINE if band.captions else 0.0) + 2 * GAP * band.opens
+    return _before(band) + GAP + LINE * bool(band.captions)
 
 
 def _across(blocks: list[tuple[str, list[Band]]]) -> int:

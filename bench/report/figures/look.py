@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 SIZE = (9.0, 6.0)  # inches, without a legend
 FONT, SMALLEST = 8, 4  # points of a legend, and where the size of the figure is given
 LEGEND = 100  # characters of a line in the legend
+MANY = 4  # axes: in a figure with more of them, small ticks take most of the time and are of little use
 SHARE = 0.45  # of the height of a figure whose size is given, for its legend at most
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")  # as many as have no divisor in common with the lines
@@ -46,24 +48,24 @@ class Look:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, label: str) -> str:
-        """What a solver is called."""
-        return self.names.get(label, label)
+        """What a solver is called. In a name that is given, what is between dollar signs is mathematics."""
+        return self.names.get(label) or label.replace("$", r"\$")
 
     def figure(self, size: tuple[float, float] = SIZE) -> Figure:
         """An empty figure, which makes room for what is put into it."""
-        figure = Figure(figsize=self.size or size, layout="constrained")
-        if self.title:
-            figure.suptitle(self.title)
-        return figure
+        return Figure(figsize=self.size or size, layout="constrained")
 
-    def add_legend(self, figure: Figure, handles: Sequence[Artist], names: Sequence[str], place: Place = ABOVE) -> None:
-        """A legend beside the axes, in as many columns as there is room for.
+    def add_legend(
+        self, figure: Figure, handles: Sequence[Artist], names: Sequence[str], place: Place = ABOVE, title: str = ""
+    ) -> None:
+        """A legend above the axes or below them, in as many columns as there is room for; above them with the title.
 
         The figure grows by its height. Where the size of the figure is given, its letters become smaller instead.
         """
         fonts = (FONT,) if self.size is None else range(FONT, SMALLEST - 1, -1)
+        title = textwrap.fill(self.title or title, LEGEND) if place == ABOVE else ""
         for font, columns in product(fonts, range(min(len(handles), 4), 0, -1)):
-            legend = figure.legend(handles, names, loc=place, ncols=columns, fontsize=font)
+            legend = figure.legend(handles, names, loc=place, ncols=columns, fontsize=font, title=title)
             box = legend.get_window_extent()
             low = self.size is None or box.height <= SHARE * figure.bbox.height
             if (low and box.width <= 0.98 * figure.bbox.width) or (font, columns) == (fonts[-1], 1):
@@ -72,6 +74,9 @@ class Look:
         if self.size is None:
             width, height = figure.get_size_inches()
             figure.set_size_inches(width, height + box.height / figure.dpi)
+
+
+PLAIN = Look()
 
 
 def line_styles(labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -118,13 +123,17 @@ def folded(label: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def label_powers(ax: Axes, axes: str = "xy") -> None:
+def label_powers(ax: Axes) -> None:
     """Label logarithmic axes whose limits are known: powers of ten, and more where there are few of them."""
-    for axis in axes:
+    for axis in "xy":
+        if getattr(ax, f"get_{axis}scale")() != "log":
+            continue
         low, high = getattr(ax, f"get_{axis}lim")()
         of = getattr(ax, f"{axis}axis")
         of.set_minor_formatter(NullFormatter())  # its labels would run into each other
+        if len(ax.figure.axes) > MANY:
+            of.set_minor_locator(NullLocator())
         if high < 300 * low:
             between = LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3))
             of.set_major_locator(between if high > 4 * low else MaxNLocator(4))
-            of.set_major_formatter(lambda x, _: f"{x:.3g}")
+            of.set_major_formatter(lambda x, _: f"{x:g}")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.errors import RequestError
+from bench.errors import NothingStoredError
 from bench.report.figures.look import BELOW, LEGEND, MARKERS, Look, folded, label_powers, line_styles
 from bench.report.figures.source import Source
 from bench.report.settings import briefly, problem_of
@@ -28,11 +28,11 @@ def pareto(source: Source, look: Look) -> Figure:
     say which information a solver used.
 
     Raises:
-        RequestError: no solver came to an end.
+        NothingStoredError: no solver came to an end.
     """
     points = costs(source)
     if points.empty:
-        raise RequestError(f"'{source.folder}' has no reconstructions: all solvers failed")
+        raise NothingStoredError(f"'{source.folder}' has no reconstructions: all solvers failed")
     problems = list(dict.fromkeys(problem_of(line) for line in points.to_dict("records")))
     words = briefly(problems)
     labels = list(points["solver"].unique())
@@ -45,15 +45,17 @@ def pareto(source: Source, look: Look) -> Figure:
         part = points[[problem_of(line) == problem for line in points.to_dict("records")]]
         for ax, cost in zip(row, ("seconds", "transforms"), strict=True):
             _draw(ax, part, cost, colours, markers)
-        label_powers(row[0], "y")
         row[0].set_ylabel("mean adjusted error" + f"\n{words[problem]}" * (len(problems) > 1))
-    for ax in axes[-1]:
-        label_powers(ax, "x")
+    for ax in axes.flat:
+        label_powers(ax)
     axes[-1, 0].set_xlabel(_seconds(source.timing))
     axes[-1, 1].set_xlabel("Fourier transforms for one image")
     first = points.drop_duplicates("solver").set_index("solver")["information"]
     handles = [Line2D([], [], linestyle="", color=colours[label], marker=markers[first[label]]) for label in labels]
-    look.add_legend(figure, handles, [folded(look.name(label), LEGEND) for label in labels])
+    look.add_legend(
+        figure, handles, [folded(look.name(label), LEGEND) for label in labels],
+        title=words[problems[0]] if len(problems) == 1 else "",
+    )  # fmt: skip
     kinds = [Line2D([], [], linestyle="", color="0.4", marker=markers[information]) for information in used]
     look.add_legend(figure, kinds, used, BELOW)
     return figure
@@ -78,12 +80,14 @@ _SPREAD = ["solve_ms_per_image_median", "solve_ms_per_image_low", "solve_ms_per_
 
 
 def _draw(ax: Axes, points: pd.DataFrame, cost: str, colours: dict[str, str], markers: dict[str, str]) -> None:
-    error = points["mse"].clip(lower=LEAST)
-    front = points.assign(mse=error).sort_values([cost, "mse"])
+    points = points.assign(mse=points["mse"].clip(lower=LEAST))[points[cost] > 0]  # where no image could be solved
+    if points.empty:
+        return
+    front = points.sort_values([cost, "mse"])
     best = front["mse"].cummin()
     front = front[(front["mse"] == best) & ~best.duplicated()]
     ax.step(front[cost], front["mse"], where="post", color="0.8", linewidth=1, zorder=0)
-    for line in points.assign(mse=error).to_dict("records"):
+    for line in points.to_dict("records"):
         colour = colours[line["solver"]]
         bars = [
             [[max(0.0, line[of] - line[f"{of}_low"])], [max(0.0, line[f"{of}_high"] - line[of])]]

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from bench.errors import RequestError
+from bench.errors import NothingStoredError
 from bench.report.figures.look import LEGEND, Look, folded, line_styles
 from bench.report.figures.source import Source
 from bench.report.settings import briefly, problem_of, varying
@@ -16,7 +16,7 @@ def photons(source: Source, look: Look) -> Figure:
     """Mean error over photons, with its interval, for each solver on each problem; without noise at the right."""
     summary = source.summary
     if summary["photons"].nunique() < 2:
-        raise RequestError(
+        raise NothingStoredError(
             f"'{source.folder}' has one number of photons: --photons none,1e6,1e4 in its command has more"
         )
     figure = look.figure()

@@ -44,7 +44,10 @@ def profile(source: Source, look: Look) -> Figure:
         row[1].set_ylabel(f"share with an error below {SUCCESS:g}")
     axes[-1, 0].set_xlabel(f"error over the smallest of any solver ({STRICT_SUCCESS:g} if below)")
     axes[-1, 1].set_xlabel("seconds for one image")
-    look.add_legend(figure, axes[0, 0].get_lines(), [folded(look.name(label), LEGEND) for label in labels])
+    look.add_legend(
+        figure, axes[0, 0].get_lines(), [folded(look.name(label), LEGEND) for label in labels],
+        title=words[problems[0]] if len(problems) == 1 else "",
+    )  # fmt: skip
     return figure
 
 
@@ -82,15 +85,16 @@ def times(rows: pd.DataFrame, timing: pd.DataFrame) -> dict[str, tuple[NDArray, 
 
 def _steps(ax: Axes, values: NDArray, count: int, low: float, high: float, style: dict) -> None:
     """The share of `count` that is at most x, from `low` to `high`."""
-    x = np.sort(values[np.isfinite(values)])
-    share = np.arange(1, len(x) + 1) / count
+    reached = len(finite := values[np.isfinite(values)]) / count
+    x, counts = np.unique(finite, return_counts=True)
+    share = np.cumsum(counts) / count
     before = float(share[np.searchsorted(x, low, side="right") - 1]) if len(x) and x[0] <= low else 0.0
     inside = x > low
-    x, share = np.r_[low, x[inside], high], np.r_[before, share[inside], len(x) / count]
+    x, share = np.r_[low, x[inside], high], np.r_[before, share[inside], reached]
     every = max(1, len(x) // 6)
     ax.step(x, share, where="post", **{**style, "markersize": 4, "markevery": (every // 2, every)})
     ax.set_xlim(low, high)
     ax.set_ylim(-0.02, 1.02)
     ax.set_xscale("log")
-    label_powers(ax, "x")
+    label_powers(ax)
     ax.grid(visible=True, alpha=0.3)

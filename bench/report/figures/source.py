@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import RequestError
+from bench.errors import NothingStoredError, RequestError
 from bench.report.curves import read_curves
 from bench.report.finished import known_label, read_rows, read_table, with_canonical_labels
 from bench.report.pictures import Picture, kept_pictures
@@ -22,21 +22,23 @@ SUMMARY = "summary.csv"
 class Source:
     """A finished run, or the part of it that is to be drawn.
 
-    Args:
-        folder: of the run.
-        solvers: labels, in the order in which they are drawn; all of them if there are none.
-        where: values of columns of the problem; others are left out.
-
-    Every attribute raises a RequestError where the run is not there or damaged, or has nothing of that.
+    Every attribute raises a RequestError where its file is damaged, and a NothingStoredError where there is none.
     """
 
     def __init__(self, folder: Path, solvers: Sequence[str] = (), where: Mapping[str, str] | None = None) -> None:
+        """Of the run in this folder.
+
+        Args:
+            solvers: labels, in the order in which they are drawn; all of them if there are none.
+            where: values of columns of the problem; others are left out.
+
+        Raises:
+            RequestError: there is no finished run, or not with these solvers and problems.
+        """
         self.folder = folder
         self._solvers = [known_label(label) for label in solvers]
         self._where = dict(where or {})
-        for column in self._where:
-            if column not in COLUMNS:
-                raise RequestError(f"a problem has no '{column}': choose from {', '.join(COLUMNS)}")
+        self._check(with_canonical_labels(read_table(folder, SUMMARY), GROUP))
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -56,42 +58,44 @@ class Source:
     @cached_property
     def curves(self) -> pd.DataFrame:
         """A line for each check of each solver (`curves.read_curves`)."""
-        return self._chosen(read_curves(self.folder))
+        found = self._chosen(read_curves(self.folder))
+        if found.empty:
+            raise NothingStoredError(f"'{self.folder}' has no convergence curves of what is asked for")
+        return found
 
     @cached_property
     def pictures(self) -> list[Picture]:
         """The pictures of the first seed."""
         found = [picture for picture in kept_pictures(self.folder) if self._is_chosen(picture)]
-        found = [picture for picture in found if picture.seed == found[0].seed]
+        if not found:
+            raise NothingStoredError(f"'{self.folder}' has no pictures of what is asked for")
         if self._solvers:
             found.sort(key=lambda picture: self._solvers.index(picture.solver))
-        if not found:
-            raise RequestError(f"'{self.folder}' has no pictures of what is asked for")
-        return found
+        return [picture for picture in found if picture.seed == found[0].seed]
 
     @cached_property
     def labels(self) -> list[str]:
         """The solvers that are drawn."""
         return list(self.summary["solver"].unique())
 
+    def _check(self, summary: pd.DataFrame) -> None:
+        asked = [*(("solver", label) for label in self._solvers), *self._where.items()]
+        for column, value in asked:
+            if column not in (*COLUMNS, "solver"):
+                raise RequestError(f"a problem has no '{column}': choose from {', '.join(COLUMNS)}")
+            there = list(summary[column].unique())
+            if not any(_same(one, value) for one in there):
+                choices = ", ".join(map(_shown, there))
+                raise RequestError(f"'{self.folder}' has no {column} '{value}': choose from {choices}")
+        if self._chosen(summary).empty:
+            raise RequestError(f"'{self.folder}' has no problem that is all of this")
+
     def _chosen(self, table: pd.DataFrame) -> pd.DataFrame:
         for column, value in self._where.items():
-            found = table[[_same(one, value) for one in table[column]]]
-            if found.empty and len(table):
-                choices = ", ".join(_shown(one) for one in table[column].unique())
-                raise RequestError(f"'{self.folder}' has no {column} '{value}': choose from {choices}")
-            table = found
-        there = list(table["solver"].unique())
-        for label in self._solvers:
-            if label not in there and label not in self._known:
-                raise RequestError(f"'{self.folder}' has no solver '{label}': choose from {', '.join(there)}")
+            table = table[[_same(one, value) for one in table[column]]]
         if self._solvers:
             table = pd.concat([table[table["solver"] == label] for label in self._solvers])
         return table.reset_index(drop=True)
-
-    @cached_property
-    def _known(self) -> set[str]:
-        return set(with_canonical_labels(read_table(self.folder, SUMMARY), GROUP)["solver"])
 
     def _is_chosen(self, picture: Picture) -> bool:
         columns = picture.problem.columns()
