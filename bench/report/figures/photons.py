@@ -10,6 +10,7 @@ from bench.errors import NothingStoredError
 from bench.report.figures.look import LEGEND, Look, folded, line_styles
 from bench.report.figures.source import Source
 from bench.report.settings import briefly, problem_of, varying
+from datasets.problem import Problem
 
 
 def photons(source: Source, look: Look) -> Figure:
@@ -38,10 +39,14 @@ def photons(source: Source, look: Look) -> Figure:
     ax.set_yscale("log")
     noiseless = np.isinf(summary["photons"]).any()
     ticks = [*counts, beyond] if noiseless else counts
-    ax.set_xticks(ticks, [*(f"{count:.3g}" for count in counts), *["no noise"] * bool(noiseless)])
+    ax.set_xticks(ticks, [*map(_in_words, counts), *["no noise"] * bool(noiseless)])
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(visible=True, alpha=0.3)
     ax.set_xlabel("photons in a pattern")
     ax.set_ylabel("mean adjusted error")
     look.add_legend(figure, ax.get_lines(), names)
     return figure
+
+
+def _in_words(count: float) -> str:
+    return Problem(photons=count).words(("photons",)).removesuffix(" photons")

@@ -393,7 +393,7 @@ def test_noise_is_drawn_with_no_noise_at_the_right_end():
     figure = photons(made(["er", "rrr"], problems=problems), Look(names={"er": "error reduction"}))
     (ax,) = figure.axes
     assert len(ax.lines) == 4
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1e+04", "1e+06", "no noise"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1e4", "1e6", "no noise"]
     assert figure.legends[0].get_texts()[0].get_text() == "error reduction, none"
     figure.draw_without_rendering()
     within(figure, [legend.get_window_extent() for legend in figure.legends])
