@@ -41,7 +41,7 @@ tables: install  ## the tables and figures under results/: all solvers, on the w
 	cp runs/figure4/figures/gallery.png results/figures/figure4.png
 	cp runs/table2/figures/gallery.png runs/table2/figures/convergence.png results/figures/
 	cp runs/noise/summary.csv results/noise.csv
-	cp runs/noise/figures/noise.png results/figures/
+	cp runs/noise/figures/photons.png results/figures/noise.png
 
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 

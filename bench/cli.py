@@ -264,6 +264,63 @@ def merge(
 
 
 @_command(
+    "plot runs/first",
+    "plot runs/first --kind pareto --output pareto.pdf --size 8x5 --rename 'rrr[nonneg=true]=RRR'",
+    "plot runs/first --kind gallery --worst 6 --solvers 'rrr[nonneg=true]' --where variant=flip --output worst.png",
+)
+def plot(
+    run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
+    kind: Annotated[
+        str,
+        typer.Option(help="gallery, convergence, photons, pareto, profile, comma-separated; all there is if absent."),
+    ] = "",
+    output: Annotated[
+        Path | None, _PathOption(help="File in .png, .svg or .pdf, or a folder; RUN/figures if absent.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Of the files in a folder: png, svg or pdf; png if absent.")
+    ] = None,
+    solvers: Annotated[str, typer.Option(help="Labels, comma-separated, in this order; all if absent.")] = "",
+    where: Annotated[
+        str, typer.Option(help="Problems, comma-separated: variant=flip,photons=1e5; all if absent.")
+    ] = "",
+    images: Annotated[str, typer.Option(help="Numbers of images in a gallery, comma-separated.")] = "",
+    worst: Annotated[
+        int, typer.Option(min=0, help="In a gallery so many kept images of largest error, by solver.")
+    ] = 0,
+    best: Annotated[
+        int, typer.Option(min=0, help="In a gallery so many kept images of smallest error, by solver.")
+    ] = 0,
+    title: Annotated[str, typer.Option(help="Above the figure.")] = "",
+    size: Annotated[str | None, typer.Option(help="Width and height in inches, such as 8x5.")] = None,
+    style: Annotated[str | None, typer.Option(help="A .mplstyle file, or the name of a style of matplotlib's.")] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option(help="label=name: what a solver is called. May be given again.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Draw a finished run from what it has stored: no solver runs."""
+    from bench.commands.plot import plot as plot_run
+    from bench.report.figures.gallery import Choice
+    from bench.request import split_words, whole_numbers
+    from solvers.labels import split_labels
+
+    plot_run(
+        run,
+        kinds=split_words(kind),
+        output=output,
+        format=format_,
+        solvers=split_labels(solvers),
+        where=split_labels(where),
+        choice=Choice(whole_numbers("--images", images), worst, best),
+        title=title,
+        size=size,
+        style=style,
+        renames=rename or (),
+    )
+
+
+@_command(
     "compare runs/first",
     "compare runs/before runs/after --solvers 'rrr[nonneg=true]' --csv compare.csv",
     "compare runs/first runs/second --pair 'rrr=rrr[beta=0.8],er=hio'",

@@ -41,6 +41,10 @@ class NothingComparableError(RequestError):
     status = Exit.NOTHING
 
 
+class NothingStoredError(RequestError):
+    """A run has not stored what is asked for; the message says which option stores it."""
+
+
 class StoppedError(RequestError):
     """A command was stopped whose work is not lost; the message says how it goes on."""
 

@@ -75,6 +75,12 @@ OPTIONS: dict[str, Option] = {
     "precision": Option(str, "float32 or float64", "float32"),
     "threads": Option(int, "Blocks of images solved side by side; as many as there are processors if absent"),
     "shard": Option(int, "Images per shard: bounds the memory", 256),
+    "keep": Option(
+        str,
+        "Images to store pictures of: a number for the first so many, or a list with a comma: 3,17 or 17,",
+        6,
+        recorded=False,
+    ),
     "executor": Option(str, "Where shards are solved: inline, processes or dask", "processes", recorded=False),
     "workers": Option(
         int, "Shards solved side by side; they share the threads, and slow each other down", recorded=False

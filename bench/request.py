@@ -77,6 +77,7 @@ class Sweep(BaseModel):
     precision: str = _option("precision")
     threads: int | None = _option("threads", ge=1, le=1024)
     shard: int = _option("shard", ge=1, lt=2**63)
+    keep: int | tuple[int, ...] = _option("keep")
     executor: str = Field(default_factory=lambda: DEFAULT_EXECUTOR, description=OPTIONS["executor"].about)
     workers: int | None = _option("workers", ge=1, le=1024)
     timeout: float | None = _option("timeout", gt=0, le=LONGEST_TIMEOUT, allow_inf_nan=False)
@@ -197,6 +198,35 @@ class Sweep(BaseModel):
             raise ValueError("a cluster has its own workers: leave out --workers")
         return value
 
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _count_or_list(cls, value: Any) -> int | tuple[int, ...]:
+        """A comma makes a list of the image numbers, also of a single one."""
+        found = split_words(value) if isinstance(value, str) and "," in value else value
+        listed = isinstance(found, list | tuple)
+        try:
+            numbers = tuple(_whole(one) for one in (found if listed else [found]))
+        except ValueError as error:
+            raise ValueError(f"{error}: write 12 for the first twelve images, 3,17 for two, and 17, for one") from error
+        if not listed:
+            return numbers[0]
+        if not numbers:
+            raise ValueError("names no image: write 0 for none")
+        return tuple(sorted(set(numbers)))
+
+    @field_validator("keep")
+    @classmethod
+    def _among_the_images(cls, value: int | tuple[int, ...], info: ValidationInfo) -> int | tuple[int, ...]:
+        images = info.data.get("images")
+        if isinstance(value, tuple) and images is not None and value[-1] >= images:
+            raise ValueError(f"there is no image {value[-1]} in this sweep: choose from 0 to {images - 1}")
+        return value
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The numbers of the images whose reconstructions are stored as pictures."""
+        return self.keep if isinstance(self.keep, tuple) else tuple(range(min(self.keep, self.images)))
+
     def problems(self, images: ImageSet) -> tuple[Problem, ...]:
         """The problems of this sweep on these images, variants last to change but one.
 
@@ -252,6 +282,27 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
     except SolverError as error:
         raise RequestError(str(error)) from error
     return sweep
+
+
+def _whole(value: Any) -> int:
+    """A number of images, or of one of them."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise ValueError(f"'{value}' is no number of an image")
+    return value
+
+
+def whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    """The numbers of a comma-separated list, which an option takes.
+
+    Raises:
+        RequestError: one of them is none.
+    """
+    try:
+        return tuple(dict.fromkeys(_whole(word) for word in split_words(text)))
+    except ValueError as error:
+        raise RequestError(f"{option} '{text}': {error}: write 3,17") from error
 
 
 def split_words(text: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from bench.commands.executor import make_executor
 from bench.errors import Exit, RequestError, resumable
 from bench.executors.base import Executor
 from bench.executors.code import data_digest
+from bench.executors.task import CallError
+from bench.report.curves import CURVES, IMAGES, known_curves, watch
 from bench.report.manifest import MANIFEST, manifest
+from bench.report.pictures import PICTURES, gather_pictures
 from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, single_images, timing_table
@@ -37,6 +40,7 @@ from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
 
 TABLES = (FILE, "summary.csv", "table1.csv", "table2.csv", TIMING)
+OPTIONAL = (PICTURES, CURVES)  # tables that are not written where there is nothing for them
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def run_sweep(
     """Run what is missing of a sweep, and write its tables, figures and manifest to `output`.
 
     Args:
-        figures, latency: solve a few images more, for pictures, and for the time that one image takes by itself.
+        figures, latency: solve a few images more, for convergence curves, and for the time that one image takes by
+            itself; without `figures` nothing is drawn either.
 
     Raises:
         RequestError: bad data or an unusable folder. A solver that fails does not raise: its images become rows
@@ -87,15 +92,23 @@ def run_sweep(
             write_csv(output / "summary.csv", summary)
             write_csv(output / "table1.csv", table1(summary))
             write_csv(output / "table2.csv", table2(summary))
+            pictures = gather_pictures(outcomes, problems, sweep.seeds, sweep.kept, images)
+            watched = _watched(sweep, problems, rows)
+            curves, known = known_curves(output, store.keys, watched), read_alone(output, without=worked)
+            _write_or_remove(output / PICTURES, pictures)
+            _write_or_remove(output / CURVES, curves)
+            write_csv(output / TIMING, timing_table(outcomes, backend, known))
             described = manifest(sweep, images, backend, rows) | store.contents(outcomes)
-            known = read_alone(output, without=worked)
-            _write_timing(output, timing_table(outcomes, backend, known), described)
+            _write_manifest(output, described)
             # From here on solvers run once more: what is written survives all that they may do.
             if latency:
                 single = single_images(outcomes, executor, known)
-                _write_timing(output, timing_table(outcomes, backend, single), described)
+                write_csv(output / TIMING, timing_table(outcomes, backend, single))
+                _write_manifest(output, described)
             if figures:
-                _draw(sweep, problems, images, executor, summary, rows, output / "figures", console)
+                _write_or_remove(output / CURVES, _watch(watched, curves, executor, store, console))
+                _write_manifest(output, described)
+                _draw(output, console)
     print_summary(summary, console)
     print_diverged(rows, console)
     lost = failed(rows)
@@ -104,10 +117,18 @@ def run_sweep(
     return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
 
 
-def _write_timing(output: Path, table: pd.DataFrame, described: dict[str, Any]) -> None:
-    """The table of times; then the manifest, whose checksums make all tables valid."""
-    write_csv(output / TIMING, table)
-    files = {name: sha256((output / name).read_bytes()) for name in TABLES}
+def _write_or_remove(path: Path, table: pd.DataFrame) -> None:
+    """A table, if it has lines; else none may be left of what was run here before."""
+    if len(table):
+        write_parquet(path, table)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_manifest(output: Path, described: dict[str, Any]) -> None:
+    """The manifest, whose checksums make all tables valid."""
+    names = (*TABLES, *(name for name in OPTIONAL if (output / name).is_file()))
+    files = {name: sha256((output / name).read_bytes()) for name in names}
     write_text(output / MANIFEST, json.dumps({**described, "files": files}, indent=2) + "\n")
 
 
@@ -146,7 +167,8 @@ def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
             for seed in sweep.seeds:
                 for first in range(0, sweep.images, sweep.shard):
                     count = min(sweep.shard, sweep.images - first)
-                    yield Shard(problem, solver, seed, first, count)
+                    kept = tuple(image for image in sweep.kept if first <= image < first + count)
+                    yield Shard(problem, solver, seed, first, count, kept)
 
 
 def _run_shards(
@@ -161,11 +183,24 @@ def _run_shards(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    outcomes = {shard: outcome for shard in plan if (outcome := _finished(shard, store, console)) is not None}
-    missing = [shard for shard in plan if shard not in outcomes]
+    outcomes: dict[Shard, Outcome] = {}
+    missing: list[Shard] = []
+    pictureless = 0
+    for shard in plan:
+        outcome = _finished(shard, store, console)
+        if outcome is None:
+            missing.append(shard)
+        elif set(shard.kept) <= set(outcome.shard.kept):
+            outcomes[shard] = outcome
+        else:
+            pictureless += 1
+            missing.append(replace(shard, kept=tuple(sorted({*shard.kept, *outcome.shard.kept}))))
     if outcomes:
         rest = "the others are solved" if missing else "nothing is solved again"
         console.print(f"{len(outcomes)} of {len(plan)} shards are finished already: {rest}", style="dim")
+    if pictureless:
+        said = f"{pictureless} finished shards have no pictures of images to keep: they are solved again"
+        console.print(said, highlight=False, markup=False)
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(shard.count for shard in plan))
         progress.advance(task, sum(shard.count for shard in outcomes))
@@ -192,25 +227,42 @@ def _described(shard: Shard) -> str:
     return f"{escape(shard.problem.briefly()):<10} {escape(shard.solver)}"
 
 
-def _draw(
-    sweep: Sweep,
-    problems: Sequence[Problem],
-    images: ImageSet,
-    executor: Executor,
-    summary: pd.DataFrame,
-    rows: pd.DataFrame,
-    folder: Path,
-    console: Console,
-) -> None:
-    from bench.report.figures import draw_figures  # matplotlib takes a second to import
-
+def _watched(sweep: Sweep, problems: Sequence[Problem], rows: pd.DataFrame) -> list[Shard]:
+    """The shards whose curves are drawn: the first images of the last problem, of each solver that did not fail."""
     broken = set(failed(rows)["solver"])
-    working = [label for label in sweep.solvers if label not in broken]
+    count = min(IMAGES, sweep.images)
+    return [Shard(problems[-1], label, sweep.seeds[0], 0, count) for label in sweep.solvers if label not in broken]
+
+
+def _watch(
+    watched: Sequence[Shard], known: pd.DataFrame, executor: Executor, store: Store, console: Console
+) -> pd.DataFrame:
+    """The curves of these shards: those that are known, and the others from solving once more."""
+    curves = []
+    for shard in watched:
+        key = store.keys.key(shard)
+        curve = known[known["key"] == key]
+        if curve.empty:
+            with console.status(f"convergence of {escape(shard.solver)}"):
+                try:
+                    curve = watch(shard, key, executor)
+                except CallError as error:  # the tables do not depend on that
+                    said = f"[red]no convergence curve for {escape(shard.solver)}:[/red] {escape(str(error))}"
+                    console.print(said, highlight=False)
+                    continue
+            if curve.empty:
+                console.print(f"no convergence curve for {shard.solver} (no iterations)", highlight=False, markup=False)
+                continue
+        curves.append(curve)
+    return pd.concat(curves, ignore_index=True) if curves else known[:0]
+
+
+def _draw(output: Path, console: Console) -> None:
+    from bench.report.figures.draw import draw_all  # matplotlib takes a second to import
+    from bench.report.figures.source import Source
+
     with console.status("drawing figures"):
         try:
-            still = draw_figures(sweep, problems, working, images, executor, summary, folder)
-        except Exception as error:  # the solvers run again for the pictures: the tables must not depend on that
+            draw_all(Source(output), output / "figures")
+        except Exception as error:  # the tables must not depend on that
             console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)
-            return
-    if still:
-        console.print(f"no convergence curve for {', '.join(still)} (no iterations)", highlight=False, markup=False)

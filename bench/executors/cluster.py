@@ -82,7 +82,8 @@ class Cluster:
             return
         client = self._connected()
         with _scheduler_needed():
-            shared = self._shared(max(shard.first + shard.count for shard in shards))
+            real = all(shard.problem.phase is None for shard in shards)  # else any image may be another one's phase
+            shared = self._shared(max(shard.first + shard.count for shard in shards) if real else None)
             for shard in shards:
                 self._futures[client.submit(_solve, shared, shard, pure=False)] = shard
         for future in as_completed(list(self._futures), loop=client.loop):

@@ -1,4 +1,4 @@
-"""What is seen of a solver apart from the shards of a sweep: its latency, pictures of a few images, and curves.
+"""What is seen of a solver apart from the shards of a sweep: its latency, and how it converges.
 
 Each function is called by an executor, beside the place where solvers are: there a solver gets measurements, and here
 is done what needs the truth. An image's result does not depend on its batch: what is seen is what the tables count.
@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from bench.executors.base import Place
 from bench.executors.probes import SINGLES
-from bench.executors.task import CallError, Task, told
-from bench.score.metrics import adjusted_mse, cut, register
+from bench.executors.task import Task, told
+from bench.score.metrics import adjusted_mse
 from bench.sweep.shard import Shard, observe
-from bench.sweep.solved import Solved
 from datasets import ImageSet
 
 
@@ -37,23 +36,6 @@ def alone(shard: Shard, images: ImageSet, place: Place) -> tuple[list[float], li
     measurements = tuple(observe(images, part)[1] for part in parts)
     found = place.ask(Task("alone", shard.solver, measurements, told(shard)))
     return found["setups"], found["solves"]
-
-
-def pictures(shard: Shard, images: ImageSet, place: Place) -> tuple[NDArray, NDArray[np.float64]]:
-    """The reconstructions (B, n1, n2) of a shard, each registered to its truth, and their adjusted errors (B,)."""
-    truth, measurement = observe(images, shard)
-    solved = Solved.of(place.ask(Task("solve", shard.solver, (measurement,), told(shard))), measurement)
-    if solved.found is None:
-        raise CallError(solved.reason)
-    return registered(truth, solved.found.images), adjusted_mse(truth, solved.found.images)
-
-
-def registered(truth: NDArray, reconstruction: NDArray) -> NDArray:
-    """The window of each reconstruction (B, m1, m2) that matches the truth (B, n1, n2), turned and scaled to it."""
-    match = register(truth, reconstruction)
-    window = cut(reconstruction, match.row, match.column, truth.shape[1:]) * match.factor[:, None, None]
-    turned = np.where(match.flipped[:, None, None], np.conj(window[:, ::-1, ::-1]), window)
-    return turned if np.iscomplexobj(truth) else turned.real
 
 
 def converge(shard: Shard, images: ImageSet, place: Place) -> Curve | None:

@@ -1,9 +1,10 @@
-"""The rows of a finished run, believed only as they were written: their checksum is in the manifest."""
+"""The tables of a finished run, believed only as they were written: their checksums are in the manifest."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.errors import RequestError
+from bench.errors import NothingStoredError, RequestError
 from bench.executors.plugins import PluginError, canonical
 from bench.report.manifest import MANIFEST
 from bench.sweep.rows import FILE, IDENTITY, check_rows
@@ -28,32 +29,24 @@ def read_rows(folder: Path) -> pd.DataFrame:
         RequestError: there is none, or a file is damaged, or the rows are not those of the manifest; one line that
             names the file.
     """
-    path = folder / FILE
-    content = _read_unchanged(folder, FILE)
-    try:
-        rows = pq.read_table(pa.BufferReader(content)).to_pandas()
-    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
-        raise RequestError(f"'{path}' is damaged: {error}") from error
-    check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
+    rows = read_table(folder, FILE)
+    check_rows(rows, folder / FILE, [*IDENTITY, "status", "mse", "transforms"])
     return with_canonical_labels(rows)
 
 
-def read_table(folder: Path, file: str) -> pd.DataFrame:
-    """A CSV table of the run in this folder.
+def read_table(folder: Path, file: str, without: str = "") -> pd.DataFrame:
+    """A table of the run in this folder, from a Parquet or CSV file.
+
+    Args:
+        without: what a run has not that has no such file, in words, if that may be.
 
     Raises:
-        RequestError: as for `read_rows`.
+        RequestError: as `read_rows`.
+        NothingStoredError: the run has no such file, in the words that are given.
     """
-    content = _read_unchanged(folder, file)
-    try:
-        return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])
-    except ValueError as error:
-        raise RequestError(f"'{folder / file}' is damaged: {error}") from error
-
-
-def _read_unchanged(folder: Path, file: str) -> bytes:
-    """The content of a file, which is that of the manifest."""
     path = folder / file
+    if without and file not in checksums(folder):
+        raise NothingStoredError(f"'{folder}' has {without}")
     if not path.is_file():
         raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
     try:
@@ -65,7 +58,27 @@ def _read_unchanged(folder: Path, file: str) -> bytes:
             f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
             f"{MANIFEST}; the same run into the same folder writes both again"
         )
-    return content
+    try:
+        if path.suffix == ".csv":
+            return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])
+        return pq.read_table(pa.BufferReader(content)).to_pandas()
+    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
+        raise RequestError(f"'{path}' is damaged: {error}") from error
+
+
+def checksum(folder: Path, file: str) -> str:
+    """SHA-256 of a file of a finished run, as the manifest has it, which is the last thing that a run writes.
+
+    Raises:
+        RequestError: there is no manifest, or it is damaged.
+    """
+    found = checksums(folder)
+    if file not in found:
+        raise RequestError(
+            f"'{folder / MANIFEST}' is damaged, or of an older version: it has no checksum of {file}; "
+            "the same run into the same folder writes both again"
+        )
+    return found[file]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -86,19 +99,19 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def checksum(folder: Path, file: str) -> str:
-    """SHA-256 of a file of a finished run, as the manifest has it.
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a finished run that its manifest vouches for.
 
     Raises:
-        RequestError: there is no manifest, or it is damaged, or does not know the file.
+        RequestError: there is no manifest, or it is damaged.
     """
-    try:
-        return str(read_manifest(folder)["files"][file])
-    except (KeyError, TypeError) as error:
+    files = read_manifest(folder).get("files")
+    if not isinstance(files, dict):
         raise RequestError(
-            f"'{folder / MANIFEST}' is damaged, or of an older version: it has no checksum of {file}; "
+            f"'{folder / MANIFEST}' is damaged, or of an older version: it has no checksums; "
             "the same run into the same folder writes both again"
-        ) from error
+        )
+    return {file: str(digest) for file, digest in files.items()}
 
 
 def known_label(label: str) -> str:
@@ -112,7 +125,7 @@ def known_label(label: str) -> str:
         return label
 
 
-def with_canonical_labels(rows: pd.DataFrame) -> pd.DataFrame:
+def with_canonical_labels(rows: pd.DataFrame, identity: Sequence[str] = IDENTITY) -> pd.DataFrame:
     """The rows with known labels. Where two spellings of a solver were run, their rows are the same: one is kept."""
     spellings = {label: known_label(label) for label in rows["solver"].unique()}
-    return rows.assign(solver=rows["solver"].map(spellings)).drop_duplicates(IDENTITY, ignore_index=True)
+    return rows.assign(solver=rows["solver"].map(spellings)).drop_duplicates(list(identity), ignore_index=True)

@@ -37,9 +37,9 @@ def labelled(header: Sequence[str], lines: Sequence[Sequence[str | Text]], width
     if room < min(longest, READABLE):
         return Group(*(_block(header, line) for line in lines))
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    table.add_column(header[0], overflow="fold", max_width=room)
+    table.add_column(Text(header[0]), overflow="fold", max_width=room)
     for name in header[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(Text(name), justify="right", no_wrap=True)
     for line in lines:
         table.add_row(*map(_text, line))
     return table

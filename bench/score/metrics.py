@@ -43,6 +43,10 @@ class Registration:
     flipped: NDArray[np.bool_]
     factor: NDArray
 
+    def take(self, chosen: NDArray[np.int64]) -> Registration:
+        """Of these reconstructions alone."""
+        return Registration(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
 
 def adjusted_mse(truth: NDArray, reconstruction: NDArray, *, circular: bool = True) -> NDArray[np.float64]:
     """The paper's error of each reconstruction, unchanged by shift, conjugate flip, global phase and scale.
@@ -213,6 +217,18 @@ def _evaluate(
     nothing = np.where((b_energy == 0) & finite, 0.0, 1.0)
     mse = np.where(a_energy > 0, np.clip(error, 0, 1), nothing)
     return Registration(np.where(finite, mse, 1.0), row, column, flipped, factor)
+
+
+def registered(truth: NDArray, reconstruction: NDArray, match: Registration) -> NDArray:
+    """The window of each reconstruction (B, m1, m2) that matches the truth (B, n1, n2), turned and scaled to it.
+
+    Of a complex reconstruction of a real truth the real part, since the phase is one of the symmetries. Where an image
+    is not finite, so is its picture.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        window = cut(reconstruction, match.row, match.column, truth.shape[1:]) * match.factor[:, None, None]
+    turned = np.where(match.flipped[:, None, None], np.conj(window[:, ::-1, ::-1]), window)
+    return turned if np.iscomplexobj(truth) else turned.real
 
 
 def cut(images: NDArray, row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray:

@@ -53,7 +53,7 @@ class Keys:
         solver = self._solvers[shard.solver]
         parts: list[Any] = [
             self._common,
-            {**asdict(replace(shard, solver="")), "problem": shard.problem.model_dump(mode="json")},
+            {**asdict(replace(shard, solver="", kept=())), "problem": shard.problem.model_dump(mode="json")},
             [solver.label, *solver.files[shard.problem]],
             solver.code,
         ]

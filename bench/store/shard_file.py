@@ -1,8 +1,9 @@
-"""A finished shard as one file: a checksum, a line of JSON that says what it is, and its rows as Parquet.
+"""A finished shard as one file: a checksum, a line of JSON that says what it is, and Parquet: its rows, its pictures.
 
     SHA-256 of all that follows, in hexadecimal ⏎
-    {"shard": …, "timing": …, "reason": …, "error": …} ⏎
-    the rows
+    {"shard": …, "timing": …, "reason": …, "error": …, "length": …} ⏎
+    the rows, in so many bytes
+    the pictures, if any
 
 The first two lines can be read without the rest, and nothing is believed before the checksum is right. What is said in
 the second line is still checked: the bytes may be unchanged and make no sense.
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from bench.errors import TRACEBACK, clean
+from bench.sweep.pictures import COLUMNS, no_pictures
 from bench.sweep.shard import Outcome, Shard, Timing
 
 _LONGEST = 1 << 20  # bytes of a description: many times what the longest traceback takes
@@ -39,6 +41,7 @@ class Header:
     timing: Timing
     reason: str
     error: str
+    length: int
 
 
 _HEADER = TypeAdapter(Header)
@@ -46,10 +49,10 @@ _HEADER = TypeAdapter(Header)
 
 def encode(outcome: Outcome) -> bytes:
     """The bytes of a shard file; of a very long traceback the beginning and the end."""
-    rows = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(outcome.rows, preserve_index=False), rows)
-    header = Header(outcome.shard, outcome.timing, outcome.reason, clean(outcome.error, TRACEBACK))
-    content = _HEADER.dump_json(header) + b"\n" + rows.getvalue()
+    rows = _as_parquet(outcome.rows)
+    header = Header(outcome.shard, outcome.timing, outcome.reason, clean(outcome.error, TRACEBACK), len(rows))
+    pictures = _as_parquet(outcome.pictures) if len(outcome.pictures) else b""
+    content = _HEADER.dump_json(header) + b"\n" + rows + pictures
     return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
@@ -71,15 +74,23 @@ def decode(content: bytes, asked: Shard | None = None) -> Outcome:
     Raises:
         DamagedError: as for `read_header`.
     """
-    header, rows = _open(content, asked)
-    return Outcome(header.shard, _read_rows(rows, header.shard), header.timing, header.error)
+    header, tables = _open(content, asked)
+    rows = _read_rows(tables[: header.length], header.shard)
+    pictures = _read_pictures(tables[header.length :], header.shard)
+    return Outcome(header.shard, rows, header.timing, header.error, pictures=pictures)
+
+
+def _as_parquet(table: pd.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), stream, compression="zstd")
+    return stream.getvalue()
 
 
 def _open(content: bytes, asked: Shard | None) -> tuple[Header, bytes]:
     checksum, _, rest = content.partition(b"\n")
     if hashlib.sha256(rest).hexdigest().encode() != checksum:
         raise DamagedError("its checksum is wrong")
-    line, _, rows = rest.partition(b"\n")
+    line, _, tables = rest.partition(b"\n")
     if len(line) > _LONGEST:
         raise DamagedError("its description is too long")
     try:
@@ -93,24 +104,41 @@ def _open(content: bytes, asked: Shard | None) -> tuple[Header, bytes]:
         raise DamagedError("what it says of itself is impossible")
     if asked is not None and header.shard != asked:
         raise DamagedError(f"it holds {clean(str(header.shard), 200)}")
-    return header, rows
+    return header, tables
 
 
 def _possible(header: Header) -> bool:
     """Whether the numbers are such as a shard can have."""
     shard, numbers = header.shard, [value for value in asdict(header.timing).values() if not isinstance(value, str)]
     return (
-        shard.first >= 0 and shard.count >= 1 and shard.seed >= 0 and all(0 <= number < math.inf for number in numbers)
+        shard.first >= 0
+        and shard.count >= 1
+        and shard.seed >= 0
+        and all(shard.first <= image < shard.first + shard.count for image in shard.kept)
+        and all(0 <= number < math.inf for number in (*numbers, header.length))
     )
 
 
 def _read_rows(content: bytes, shard: Shard) -> pd.DataFrame:
-    try:
-        table = pq.read_table(pa.BufferReader(content))
-        table.validate(full=True)
-        rows = table.to_pandas()
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise DamagedError("its rows cannot be read") from error
+    rows = _of_parquet(content, "rows")
     if len(rows) != shard.count or "image" not in rows or list(rows["image"]) != list(shard.indices):
         raise DamagedError("its rows are those of other images")
     return rows
+
+
+def _read_pictures(content: bytes, shard: Shard) -> pd.DataFrame:
+    if not content:
+        return no_pictures()
+    pictures = _of_parquet(content, "pictures")
+    if list(pictures.columns) != COLUMNS or not set(pictures["image"]) <= set(shard.kept):
+        raise DamagedError("its pictures are those of other images")
+    return pictures
+
+
+def _of_parquet(content: bytes, what: str) -> pd.DataFrame:
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+        table.validate(full=True)
+        return table.to_pandas()
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise DamagedError(f"its {what} cannot be read") from error

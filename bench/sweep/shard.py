@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench.score.measures import MEASURES, Scored
 from bench.score.metrics import register
+from bench.sweep.pictures import no_pictures, pictures_of
 from bench.sweep.rows import FAILED
 from bench.sweep.solved import Solved
 from datasets import ImageSet, Measurement
@@ -21,13 +22,17 @@ from solvers import Reconstruction
 
 @dataclass(frozen=True)
 class Shard:
-    """Images first … first + count − 1 of a problem, as one solver sees them."""
+    """Images first … first + count − 1 of a problem, as one solver sees them.
+
+    Of the images in `kept` the reconstructions are stored as pictures. They decide nothing: it is the same shard.
+    """
 
     problem: Problem
     solver: str
     seed: int
     first: int
     count: int
+    kept: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -61,13 +66,14 @@ class Timing:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The rows of a shard, one per image, and what they cost."""
+    """The rows of a shard, one per image, what they cost, and the pictures of the images that are kept."""
 
     shard: Shard
     rows: pd.DataFrame
     timing: Timing
     error: str = ""  # the traceback of a solver that failed, or why there was none
     code: str = ""  # the digest of the code that was at work, where a worker came to an end
+    pictures: pd.DataFrame = field(default_factory=no_pictures)
 
     @property
     def reason(self) -> str:
@@ -115,7 +121,8 @@ class Observation:
         if solved.found is None:
             rows = _unsolved_rows(self.identity, FAILED, solved.reason)
         else:
-            rows = _scored_rows(self.identity, self.truth, solved.found, solved, threads)
+            scored = Scored(self.truth, solved.found.images, register(self.truth, solved.found.images, threads=threads))
+            rows = _scored_rows(self.identity, scored, solved.found, solved)
         timing = Timing(
             setup=solved.setup,
             solve=solved.solve,
@@ -127,7 +134,10 @@ class Observation:
             memory=solved.memory,
             kernel="" if solved.found is None else solved.found.kernel,
         )
-        return Outcome(self.shard, rows, timing, solved.error, solved.code)
+        pictures = no_pictures()
+        if solved.found is not None and self.shard.kept:
+            pictures = pictures_of(rows, scored.truth, scored.images, scored.match, self.shard.kept)
+        return Outcome(self.shard, rows, timing, solved.error, solved.code, pictures)
 
     def unsolved(self, status: str, reason: str, seconds: float) -> Outcome:
         """The outcome of a shard whose process was ended, or died, after so many seconds."""
@@ -135,11 +145,8 @@ class Observation:
         return Outcome(self.shard, _unsolved_rows(self.identity, status, reason), timing, reason)
 
 
-def _scored_rows(
-    identity: dict[str, Any], truth: NDArray, found: Reconstruction, solved: Solved, threads: int
-) -> pd.DataFrame:
-    match = register(truth, found.images, threads=threads)
-    scored = Scored(truth, found.images, match)
+def _scored_rows(identity: dict[str, Any], scored: Scored, found: Reconstruction, solved: Solved) -> pd.DataFrame:
+    match = scored.match
     return pd.DataFrame(
         {
             **identity,

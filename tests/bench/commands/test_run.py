@@ -11,6 +11,7 @@ import pytest
 from doubles import Blank, Broken
 
 from bench.errors import Exit
+from bench.report.pictures import kept_pictures
 from bench.score.metrics import adjusted_mse
 from datasets import load_images, measure, place, placements
 from datasets.problem import COLUMNS
@@ -46,11 +47,15 @@ def test_a_run_leaves_rows_tables_timings_figures_and_a_manifest(finished):
     names = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if "shards/" not in str(path)}
     assert names == {
         ".phasebench.lock",
+        "curves.parquet",
         "figures",
         "figures/convergence.png",
         "figures/gallery.png",
+        "figures/pareto.png",
+        "figures/profile.png",
         "manifest.json",
         "per_image.parquet",
+        "pictures.parquet",
         "shards",
         "summary.csv",
         "sweep.json",
@@ -93,6 +98,17 @@ def test_a_row_is_what_the_solver_does_with_that_image(finished):
     assert row["iterations"] == found.iterations[0] <= 40
     energy = np.sum(truth.astype(float) ** 2)
     assert row["pixel_mse"] == pytest.approx(row["mse"] * energy / 42**2)
+
+
+def test_pictures_come_through_worker_processes_as_they_were_scored(finished):
+    rows = pd.read_parquet(finished / "per_image.parquet")
+    images = load_images("sample")
+    found = list(kept_pictures(finished))
+    np.testing.assert_array_equal([picture.error for picture in found], rows["mse"])
+    for picture in found:
+        truth = picture.problem.objects(images, np.array([picture.image]), picture.seed)[0]
+        left = np.sum((picture.reconstruction - truth) ** 2) / np.sum(truth**2)
+        assert left == pytest.approx(picture.error, rel=0.01, abs=1e-6)
 
 
 def test_the_tables_are_the_means_of_the_rows(finished):

@@ -1,4 +1,4 @@
-"""What is seen of a solver beside the sweep is what the tables count: registered images, curves, single images."""
+"""What is seen of a solver beside the sweep is what the tables count: curves, single images."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from doubles import Blank, register_solvers
-from oracles import conjugate_flip, embed
 
 import bench.executors.probes
-from bench.executors.glimpses import alone, converge, pictures, registered
+from bench.executors.glimpses import alone, converge
 from bench.executors.inline import Inline
 from bench.executors.probes import SINGLES
 from bench.score.metrics import adjusted_mse
@@ -43,18 +42,6 @@ def counting(monkeypatch) -> Shard:
     return replace(SHARD, solver="counting")
 
 
-@pytest.mark.parametrize("flipped", [True, False])
-def test_a_reconstruction_is_shown_where_and_as_the_truth_is(rng, flipped):
-    truth = rng.random((2, 5, 4))
-    seen = -3 * (conjugate_flip(truth) if flipped else truth)
-    np.testing.assert_allclose(registered(truth, embed(seen, (9, 11), (7, 8))), truth, atol=1e-12)
-
-
-def test_a_complex_reconstruction_of_a_real_image_is_shown_without_its_phase(rng):
-    truth = rng.random((2, 5, 4))
-    np.testing.assert_allclose(registered(truth, embed(truth * 1j, (9, 11), (1, 2))), truth, atol=1e-12)
-
-
 def test_a_curve_ends_at_the_score_of_the_reconstruction():
     images, backend = load_images("sample"), Backend()
     long, short = (converge(replace(SHARD, solver=label), images, Inline(images, backend)) for label in (LONG, SHORT))
@@ -73,18 +60,6 @@ def test_a_solver_that_does_not_iterate_has_no_curve(monkeypatch):
     register_solvers(monkeypatch, Blank)
     images = load_images("sample")
     assert converge(replace(SHARD, solver="blank"), images, Inline(images, Backend())) is None
-
-
-def test_pictures_are_those_of_the_reconstructions_that_are_scored():
-    images, backend = load_images("sample"), Backend()
-    shown, errors = pictures(SHARD, images, Inline(images, backend))
-    truth, measurement = observe(images, SHARD)
-    solver = create(SHORT)
-    solver.prepare(backend)
-    found = solver.solve(measurement, Streams(0)).images
-    np.testing.assert_array_equal(errors, adjusted_mse(truth, found))
-    left = np.sum((shown - truth) ** 2, axis=(1, 2)) / np.sum(truth**2, axis=(1, 2), dtype=float)
-    np.testing.assert_allclose(left, errors, rtol=1e-4)
 
 
 def test_single_images_are_solved_one_by_one_after_one_that_warms_up(counting):

@@ -1,100 +1,105 @@
-"""Pictures show every solver on every variant, each told from the others."""
+"""Figures show what lies on disk: every solver told from the others, nothing cut, nothing on top of something else."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from doubles import Blank, register_solvers
+from doubles import result_rows
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import style
 from matplotlib.figure import Figure
 
-from bench.executors.glimpses import Curve
-from bench.executors.inline import Inline
-from bench.report.figures import convergence, draw_figures, folded, gallery, line_styles
-from bench.request import Sweep
-from bench.sweep.shard import Shard, observe
-from datasets import load_images
-from datasets.problem import Problem
-from solvers import Backend
-
-
-def problem(variant: str, **setting: object) -> Problem:
-    return Problem(dataset="sample", variant=variant, **setting)
-
-
-SHARD = Shard(problem("shift_flip"), "", 0, 0, 3)
-LABEL = "rrr[nonneg=true,iterations=60]"
-
-
-def test_a_gallery_has_the_truth_and_every_solver_for_every_image_of_every_variant():
-    shards = [replace(SHARD, problem=problem(variant)) for variant in ("none", "shift_flip")]
-    labels = [LABEL, "er[iterations=5]"]
-    images = load_images("sample")
-    figure = gallery(shards, labels, images, Inline(images, Backend()))
-    groups = [np.array(part.axes).reshape(3, 3) for part in figure.subfigs]
-    for shard, axes in zip(shards, groups, strict=True):
-        assert [ax.get_title().replace("\n", "") for ax in axes[0]] == ["truth", *labels]
-        truth, _ = observe(images, shard)
-        for i in range(3):
-            np.testing.assert_array_equal(axes[i, 0].images[0].get_array(), truth[i])
-            assert 0 <= float(axes[i, 1].get_xlabel()) < float(axes[i, 2].get_xlabel()) <= 1
-
-
-def test_of_complex_images_the_magnitude_is_shown():
-    shard = replace(SHARD, problem=problem("shift_flip", object="complex"), count=1)
-    images = load_images("sample")
-    figure = gallery([shard], ["er[iterations=5]"], images, Inline(images, Backend()))
-    shown = [ax.images[0].get_array() for ax in figure.subfigs[0].axes]
-    np.testing.assert_array_equal(shown[0], np.abs(observe(images, shard)[0][0]))
-    assert shown[1].min() >= 0
-
-
-@pytest.mark.parametrize(("solvers", "files"), [(3, ["gallery.png"]), (8, ["gallery_none.png", "gallery_shift.png"])])
-def test_variants_stand_side_by_side_where_there_is_room(tmp_path, solvers, files):
-    labels = [f"er[iterations={i}]" for i in range(1, 1 + solvers)]
-    sweep = Sweep(solvers=labels, variants=("none", "shift"), images=1, dataset="sample")
-    images = load_images("sample")
-    problems = sweep.problems(images)
-    draw_figures(sweep, problems, labels, images, Inline(images, Backend()), pd.DataFrame(), tmp_path)
-    assert sorted(path.name for path in tmp_path.glob("gallery*")) == files
-
-
-def test_no_two_lines_of_a_sweep_look_alike():
-    labels = ["alm", "alm[nonneg=true]", "er", "er[nonneg=true]", "er[iterations=9]", "rrr", "hio", "hio[nonneg=true]"]
-    styles = [tuple(style.values()) for style in line_styles(labels)]
-    assert len(set(styles)) == len(labels)
-    assert styles[0][0] == styles[1][0], "the settings of one solver have one colour"
-
-
-@pytest.mark.parametrize("solvers", [1, 2, 7, 12])
-@pytest.mark.parametrize("settings", [1, 4, 18])
-def test_lines_are_told_apart_however_many_settings_a_solver_has(solvers, settings):
-    labels = [f"solver{i}[beta={j}]" for i in range(solvers) for j in range(settings)]
-    styles = line_styles(labels)
-    assert len({tuple(style.values()) for style in styles}) == len(labels)
-    if solvers == 1:
-        assert len({style["color"] for style in styles}) == min(settings, 10)
-
-
-def test_single_points_are_told_apart_by_colour_and_marker():
-    styles = line_styles([f"{name}[beta={i}]" for name in ("er", "rrr") for i in range(9)])
-    assert len({(style["color"], style["marker"]) for style in styles}) == 18
-
-
-# ---- nothing is cut, and nothing lies on top of something else
+from bench.errors import RequestError
+from bench.report.figures.convergence import convergence
+from bench.report.figures.gallery import Choice, gallery
+from bench.report.figures.look import Look, folded, line_styles
+from bench.report.figures.pareto import costs, pareto
+from bench.report.figures.photons import photons
+from bench.report.figures.profile import error_ratios, profile, times
+from bench.report.figures.source import Source
+from bench.report.pictures import Picture
+from bench.report.tables import summarise
+from datasets.problem import COLUMNS, Problem
 
 LONG = "rrr[nonneg=true,iterations=1000,starts=5,beta=0.{}]"
 PATH = "unet_a[weights=" + "/a/long/way/to/some/weights" * 8 + ".safetensors]"
 
 
-def curves(labels: list[str], points: int = 5) -> dict[str, Curve]:
+class Known(Source):
+    """A run whose tables are given instead of read."""
+
+    def __init__(self, **tables: object) -> None:
+        self.folder, self._solvers, self._where = Path("run"), [], {}
+        vars(self).update(tables)
+
+
+def made(labels, *, problems=(), images=8, seeds=1, seed=0) -> Known:
+    """A run of these solvers, with errors and costs drawn at random."""
+    rng = np.random.default_rng(seed)
+    problems = problems or (Problem(dataset="sample", variant="shift_flip"),)
+    parts = [
+        result_rows(label, rng.random(images), seed=one).assign(
+            **problem.columns(),
+            transforms=rng.integers(1, 1000, images),
+            **dict.fromkeys(["pixel_mse", "residual", "iterations", "starts"], 0.5),
+        )
+        for problem in problems
+        for label in labels
+        for one in range(seeds)
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    summary = summarise(rows)
+    timing = summary[[*COLUMNS, "solver"]].assign(threads=2, workers=1)
+    middle = rng.random(len(timing)) * 100 + 1
+    for name, factor in (("median", 1.0), ("low", 0.5), ("high", 2.0)):
+        timing[f"solve_ms_per_image_{name}"] = factor * middle
+    return Known(rows=rows, summary=summary, timing=timing)
+
+
+def curves(labels, points=5, seconds=None) -> Known:
     age = np.arange(1, points + 1)
-    return {label: Curve(20 * age, 0.01 * age, 0.5**age, 0.4**age) for label in labels}
+    parts = [
+        pd.DataFrame(
+            {
+                **Problem(dataset="sample", variant="shift_flip").columns(),
+                "solver": label,
+                "images": 16,
+                "iterations": 20 * age,
+                "seconds": 0.01 * age if seconds is None else seconds,
+                "mse": 0.5**age,
+                "residual": 0.4**age,
+            }
+        )
+        for label in labels
+    ]
+    return Known(curves=pd.concat(parts, ignore_index=True))
+
+
+def pictured(labels, *, variants=("shift_flip",), images=3, kind=np.float32, shape=(6, 5), seed=1) -> Known:
+    """A run with pictures of random objects, of which every solver gets a part right."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for variant in variants:
+        truths = rng.random((images, *shape)) * (np.exp(1j) if np.issubdtype(kind, np.complexfloating) else 1)
+        for label in labels:
+            for image, truth in enumerate(truths.astype(kind)):
+                shown = truth * rng.random()
+                error = float(np.linalg.norm(shown - truth) ** 2 / np.linalg.norm(truth) ** 2)
+                problem = Problem(dataset="sample", variant=variant)
+                found.append(Picture(problem, label, 0, 10 + image, truth, shown, error))
+    return Known(pictures=found)
+
+
+# ---- nothing is cut, and nothing lies on top of something else
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for ax in figure.axes for text in ax.texts if text.get_text()]
 
 
 def within(figure: Figure, boxes: list) -> None:
@@ -114,33 +119,48 @@ def apart(boxes: list) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [["er"], [LONG.format(i) for i in range(4)], [LONG.format(i) for i in range(18)], ["er", PATH]],
-    ids=["one", "four", "eighteen", "long"],
-)
-def test_a_legend_is_whole_and_above_the_curves(labels):
-    figure = convergence(curves(labels), SHARD)
+LABELS = {
+    "one": ["er"],
+    "four": [LONG.format(i) for i in range(4)],
+    "eighteen": [LONG.format(i) for i in range(18)],
+    "long": ["er", PATH],
+}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("draw", [convergence, pareto, profile])
+def test_a_legend_is_whole_and_beside_the_axes(labels, draw):
+    figure = draw(curves(labels) if draw is convergence else made(labels), Look())
     figure.draw_without_rendering()
-    (legend,) = figure.legends
+    legend = figure.legends[0]
     assert [text.get_text().replace("\n", "") for text in legend.get_texts()] == labels
-    within(figure, [legend.get_window_extent()])
-    apart([legend.get_window_extent(), *(ax.get_tightbbox() for ax in figure.axes)])
+    boxes = [legend.get_window_extent() for legend in figure.legends]
+    within(figure, boxes)
+    apart([*boxes, *(ax.get_tightbbox() for ax in figure.axes)])
     for ax in figure.axes:
         assert ax.get_window_extent().height > 150, "the legend grows at no cost to the curves"
 
 
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("draw", [convergence, pareto, profile])
+def test_a_figure_has_the_size_that_is_asked_for_and_its_legend_still_fits(labels, draw):
+    figure = draw(curves(labels) if draw is convergence else made(labels), Look(size=(8, 5), title="of this size"))
+    assert figure.get_size_inches().tolist() == [8, 5]
+    figure.draw_without_rendering()
+    within(figure, [legend.get_window_extent() for legend in figure.legends] if labels is not LABELS["long"] else [])
+    assert all(ax.get_window_extent().height > 40 for ax in figure.axes)
+
+
 def test_a_curve_of_one_point_is_seen():
-    figure = convergence(curves(["er[iterations=20]"], points=1), SHARD)
-    for ax in figure.axes:
+    for ax in convergence(curves(["er[iterations=20]"], points=1), Look()).axes:
         (line,) = ax.lines
         assert line.get_marker() not in ("", "None", None)
         assert len(line.get_xdata()) == 1
 
 
-def test_the_labels_of_an_axis_do_not_run_into_each_other():
-    seconds = np.array([0.0025, 0.004, 0.016])
-    figure = convergence({"er": replace(curves(["er"], points=3)["er"], seconds=seconds)}, SHARD)
+@pytest.mark.parametrize("seconds", [[0.0025, 0.004, 0.016], [0.9, 1.0, 1.1], [1e-3, 1, 1e3], [0.01, 0.03, 0.4]])
+def test_the_labels_of_an_axis_do_not_run_into_each_other(seconds):
+    figure = convergence(curves(["er"], points=3, seconds=seconds), Look())
     figure.draw_without_rendering()
     for ax in figure.axes:
         ticks = [*ax.get_xticklabels(), *ax.get_xticklabels(minor=True)]
@@ -152,25 +172,66 @@ def test_the_labels_of_an_axis_do_not_run_into_each_other():
         apart(boxes)
 
 
-class Drawn:
-    """An executor that knows what every solver makes of an image."""
-
-    def call(self, function, shard):
-        return np.zeros((shard.count, 42, 42)), np.full(shard.count, 0.123)
-
-
-@pytest.mark.parametrize(("solvers", "variants"), [(1, ("none", "shift_flip")), (4, ("none", "flip")), (12, ("none",))])
-def test_titles_do_not_run_into_each_other(solvers, variants):
-    shards = [replace(SHARD, problem=problem(variant), count=1) for variant in variants]
-    labels = [LONG.format(i) for i in range(solvers - 1)] + [PATH[:90]]
-    figure = gallery(shards, labels, load_images("sample"), Drawn())
+@pytest.mark.parametrize("kind", [np.float32, np.complex64])
+@pytest.mark.parametrize(
+    ("labels", "variants"),
+    [
+        (["er"], ("none",)),
+        (["er", PATH], ("none", "shift_flip")),
+        ([LONG.format(i) for i in range(6)], ("none", "flip", "shift")),
+    ],
+    ids=["one", "long", "many"],
+)
+@pytest.mark.parametrize("look", [Look(), Look(title="all of them"), Look(size=(12, 16))], ids=["", "title", "size"])
+def test_in_a_gallery_words_and_images_lie_beside_each_other(kind, labels, variants, look):
+    figure = gallery(pictured(labels, variants=variants, kind=kind), look)
     figure.draw_without_rendering()
-    titles = [ax.title for part in figure.subfigs for ax in part.axes if ax.get_title()]
-    titles += [part._suptitle for part in figure.subfigs]
-    boxes = [title.get_window_extent() for title in titles]
-    assert len(boxes) == len(variants) * (2 + solvers)
+    (ax,) = figure.axes
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    boxes += [image.get_window_extent() for image in ax.images]
     within(figure, boxes)
-    apart([*boxes, *(ax.get_window_extent() for part in figure.subfigs for ax in part.axes)])
+    apart(boxes)
+    rows = (2 + 3 * len(labels)) if kind is np.complex64 else 1 + 2 * len(labels)
+    assert len(ax.images) == len(variants) * 3 * rows + 1 + (kind is np.complex64)
+    tile = ax.images[0].get_window_extent()
+    assert tile.height / tile.width == pytest.approx(6 / 5)
+    shown = {text.replace("\n", "") for text in texts(figure)}
+    assert {*labels, "truth magnitude" if kind is np.complex64 else "truth", "error", "image 10"} <= shown
+    assert set(variants) <= shown
+
+
+def test_a_gallery_that_does_not_fit_says_what_would():
+    with pytest.raises(RequestError, match=r"--size 2x1: 3 images in 3 rows do not fit; \d+x\d+ would do"):
+        gallery(pictured(["er"]), Look(size=(2, 1)))
+
+
+# ---- no two solvers look alike
+
+
+def test_no_two_lines_of_a_sweep_look_alike():
+    labels = ["alm", "alm[nonneg=true]", "er", "er[nonneg=true]", "er[iterations=9]", "rrr", "hio", "hio[nonneg=true]"]
+    styles = line_styles(labels)
+    assert len({tuple(one.values()) for one in styles}) == len(labels)
+    assert len({one["color"] for one in styles}) == len(labels), "a point has no line to tell it by"
+
+
+@pytest.mark.parametrize("solvers", [1, 2, 7, 12])
+@pytest.mark.parametrize("settings", [1, 4, 18])
+@pytest.mark.parametrize("name", ["default", "ggplot"])
+def test_lines_are_told_apart_however_many_settings_a_solver_has(solvers, settings, name):
+    labels = [f"solver{i}[beta={j}]" for i in range(solvers) for j in range(settings)]
+    with style.context(name):
+        assert len({tuple(one.values()) for one in line_styles(labels)}) == len(labels)
+
+
+def test_a_style_without_colours_has_shades_lines_and_markers():
+    with style.context("grayscale"):
+        assert len({tuple(one.values()) for one in line_styles([f"er[beta={i}]" for i in range(9)])}) == 9
+
+
+def test_single_points_are_told_apart_by_colour_and_marker():
+    styles = line_styles([f"{name}[beta={i}]" for name in ("er", "rrr") for i in range(9)])
+    assert len({(one["color"], one["marker"]) for one in styles}) == 18
 
 
 @given(st.text("ab=1,[]", min_size=1, max_size=60), st.integers(1, 30))
@@ -184,15 +245,160 @@ def test_a_label_is_folded_between_its_parameters():
     assert folded("rrr[nonneg=true,beta=0.5]", 16) == "rrr[nonneg=true,\nbeta=0.5]"
 
 
-# ---- what has no curve
+# ---- a gallery shows what was kept
 
 
-def test_a_solver_that_does_not_iterate_is_said_to_have_no_curve(run, monkeypatch, tmp_path):
-    register_solvers(monkeypatch, Blank)
-    done = run(solvers="blank,er[iterations=20]", variants="none", images=1, figures=True)
-    assert "no convergence curve for blank (no iterations)" in " ".join(done.err.split())
-    assert (tmp_path / "out" / "figures" / "convergence.png").is_file()
-    done = run("other", solvers="er[iterations=20]", variants="none", images=1, figures=True)
-    assert "no convergence curve" not in done.err
-    run("other", solvers="blank", variants="none", images=1, figures=True)
-    assert not (tmp_path / "other" / "figures" / "convergence.png").exists(), "it would be that of another solver"
+def test_a_gallery_shows_truth_reconstruction_and_error_on_the_scale_of_the_truth():
+    source = pictured(["er"], images=1)
+    (picture,) = source.pictures
+    truth, shown, error, _ = (image.get_array() for image in gallery(source, Look()).axes[0].images)
+    colours = [np.round(255 * values / picture.truth.max()) for values in (picture.truth, picture.reconstruction)]
+    for drawn, expected in zip((truth, shown), colours, strict=True):
+        np.testing.assert_allclose(255 * drawn[..., 0], expected, atol=1.01)
+    darkest = np.unravel_index(error.sum(axis=2).argmin(), error.shape[:2])
+    assert darkest == np.unravel_index(np.abs(picture.truth - picture.reconstruction).argmin(), error.shape[:2])
+
+
+def test_an_image_without_a_reconstruction_leaves_a_gap_that_says_so():
+    source = pictured(["er", "rrr"], images=2)
+    vars(source)["pictures"] = [one for one in source.pictures if (one.solver, one.image) != ("rrr", 11)]
+    figure = gallery(source, Look())
+    assert "no image" in texts(figure)
+    assert len(figure.axes[0].images) == 2 * 5 - 2 + 1
+
+
+def test_an_image_that_is_not_finite_is_white():
+    source = pictured(["er"], images=1)
+    (picture,) = source.pictures
+    picture.reconstruction[:] = np.nan
+    for image in gallery(source, Look()).axes[0].images[1:3]:
+        assert (image.get_array() == 1).all()
+
+
+def test_the_phase_is_the_same_colour_whichever_way_round_it_comes():
+    source = pictured(["er"], images=1, kind=np.complex64)
+    (picture,) = source.pictures
+    picture.truth[:] = 1 + 1e-7j
+    picture.truth[0] = 1 - 1e-7j
+    phase = gallery(source, Look()).axes[0].images[1].get_array()
+    np.testing.assert_allclose(phase, np.broadcast_to(phase[0, 0], phase.shape), atol=0.1)
+
+
+def test_the_worst_and_the_best_images_are_those_of_each_solver():
+    source = pictured(["er", "rrr"], images=5)
+    for choice, reverse in ((Choice(worst=2), True), (Choice(best=2), False)):
+        expected = []
+        for label in ("er", "rrr"):
+            ranked = sorted((one for one in source.pictures if one.solver == label), key=lambda one: one.error)
+            expected += [f"image {one.image}" for one in (ranked[::-1] if reverse else ranked)[:2]]
+        assert [text for text in texts(gallery(source, Look(), choice)) if "image" in text] == expected
+
+
+def test_chosen_images_are_shown_in_their_order_and_others_refused():
+    shown = texts(gallery(pictured(["er"], images=5), Look(), Choice(images=(13, 11))))
+    assert [text for text in shown if "image" in text] == ["image 13", "image 11"]
+    with pytest.raises(RequestError, match="no picture of image 7: choose from 10, 11"):
+        gallery(pictured(["er"], images=2), Look(), Choice(images=(7,)))
+
+
+# ---- what an error costs
+
+
+def test_costs_are_those_of_the_tables():
+    source = made(["er", "rrr"], seeds=2)
+    found = costs(source)
+    for line in found.to_dict("records"):
+        rows = source.rows[source.rows["solver"] == line["solver"]]
+        assert line["transforms"] == pytest.approx(rows["transforms"].mean())
+        assert line["transforms_low"] < line["transforms"] < line["transforms_high"]
+        assert line["mse_low"] <= line["mse"] <= line["mse_high"]
+        assert line["seconds_low"] == line["seconds"] / 2
+    assert (1e3 * found["seconds"]).tolist() == source.timing["solve_ms_per_image_median"].tolist()
+
+
+def test_no_point_lies_below_and_left_of_the_line_of_the_best():
+    source = made([f"solver{i}" for i in range(9)])
+    points = costs(source)
+    for ax, cost in zip(pareto(source, Look()).axes, ("seconds", "transforms"), strict=True):
+        x, y = ax.lines[0].get_data()
+        on_the_line = set(zip(x, y, strict=True))
+        for point in points.to_dict("records"):
+            beaten = ((points[cost] < point[cost]) & (points["mse"] <= point["mse"])).any() or (
+                (points[cost] <= point[cost]) & (points["mse"] < point["mse"])
+            ).any()
+            assert ((point[cost], point["mse"]) in on_the_line) == (not beaten)
+
+
+def test_a_solver_that_never_came_to_an_end_is_no_point():
+    source = made(["er", "rrr"])
+    source.summary.loc[source.summary["solver"] == "rrr", "information"] = ""
+    assert list(costs(source)["solver"]) == ["er"]
+    source.summary["information"] = ""
+    with pytest.raises(RequestError, match="all solvers failed"):
+        pareto(source, Look())
+
+
+# ---- how often a solver is good
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_profile_of_a_solver_is_the_share_of_images_within_a_factor_of_the_best(seed):
+    rng = np.random.default_rng(seed)
+    errors = {label: 10 ** rng.uniform(-6, 0, 12) for label in ("er", "rrr", "hio")}
+    ratios = error_ratios(pd.concat([result_rows(label, of) for label, of in errors.items()], ignore_index=True))
+    for factor in (1, 2, 10, 1e5):
+        for label, of in errors.items():
+            expected = sum(
+                max(of[i], 1e-4) <= factor * max(1e-4, min(other[i] for other in errors.values())) for i in range(12)
+            )
+            assert (ratios[label] <= factor * (1 + 1e-12)).sum() == expected
+
+
+def test_a_failure_is_never_within_a_factor_of_the_best():
+    rows = [result_rows("er", np.array([0.5, 0.5])), result_rows("rrr", np.ones(2), status="failed")]
+    assert np.isinf(error_ratios(pd.concat(rows))["rrr"]).all()
+    assert (error_ratios(pd.concat(rows))["er"] == 1).all()
+
+
+def test_images_share_the_time_of_a_shard_by_their_transforms():
+    source = made(["er", "unet_a"], images=6)
+    source.rows["mse"] = [0.001, 0.5] * 6
+    source.rows.loc[source.rows["solver"] == "unet_a", "transforms"] = 0
+    found = times(source.rows, source.timing)
+    mean = dict(zip(source.timing["solver"], source.timing["solve_ms_per_image_median"] / 1e3, strict=True))
+    transforms = source.rows.loc[source.rows["solver"] == "er", "transforms"].to_numpy()
+    recovered, _, count = found["er"]
+    np.testing.assert_allclose(recovered, (mean["er"] * transforms / transforms.mean())[::2])
+    assert count == 6
+    np.testing.assert_allclose(found["unet_a"][0], [mean["unet_a"]] * 3)
+
+
+def test_a_profile_ends_at_the_share_that_was_ever_reached():
+    source = made(["er", "rrr"], images=20)
+    source.rows["mse"] = np.where(np.arange(40) % 4 == 0, 0.001, 0.5)
+    ratio, budget = profile(source, Look()).axes
+    assert [line.get_ydata()[-1] for line in budget.lines] == [0.25, 0.25]
+    assert [line.get_ydata()[-1] for line in ratio.lines] == [1, 1]
+    for line in [*ratio.lines, *budget.lines]:
+        assert (np.diff(line.get_xdata()) >= 0).all()
+        assert (np.diff(line.get_ydata()) >= 0).all()
+
+
+# ---- error over photons
+
+
+def test_noise_is_drawn_with_no_noise_at_the_right_end():
+    counts = (np.inf, 1e6, 1e4)
+    problems = tuple(Problem(dataset="sample", variant=v, photons=p) for v in ("none", "flip") for p in counts)
+    figure = photons(made(["er", "rrr"], problems=problems), Look(names={"er": "error reduction"}))
+    (ax,) = figure.axes
+    assert len(ax.lines) == 4
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1e4", "1e6", "no noise"]
+    assert figure.legends[0].get_texts()[0].get_text() == "error reduction, none"
+    figure.draw_without_rendering()
+    within(figure, [legend.get_window_extent() for legend in figure.legends])
+
+
+def test_one_number_of_photons_is_no_curve():
+    with pytest.raises(RequestError, match="--photons"):
+        photons(made(["er"]), Look())

@@ -67,8 +67,8 @@ def test_rows_of_another_run_are_refused(folder, tmp_path):
 
 
 def test_the_manifest_of_a_run_has_the_checksums_of_its_tables(run, tmp_path):
-    run(solvers="er[iterations=1]", images=1)
+    run(solvers="er[iterations=20]", images=1, figures=True)
     files = json.loads((tmp_path / "out" / MANIFEST).read_text())["files"]
-    assert files.keys() == {FILE} | {path.name for path in (tmp_path / "out").glob("*.csv")}
+    assert files.keys() == {path.name for kind in ("*.csv", "*.parquet") for path in (tmp_path / "out").glob(kind)}
     for name, digest in files.items():
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest

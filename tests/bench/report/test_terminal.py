@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.terminal import Terminal
+from bench.report.terminal import Terminal, labelled
 
 HOSTILE = "\x1b[2J\x1b]0;title\x9b\ud800 mine\u202e"
 SHOWN = r"\x1b[2J\x1b]0;title\x9b\ud800 mine\u202e"
@@ -28,6 +28,12 @@ def test_what_a_terminal_might_obey_is_shown_instead(what):
     screen = io.StringIO()
     Terminal(file=screen, width=200, force_terminal=False).print(what)
     assert screen.getvalue().rstrip() == SHOWN[: len(screen.getvalue().rstrip())]
+
+
+def test_the_brackets_of_a_problem_are_no_markup():
+    screen = io.StringIO()
+    Terminal(file=screen, width=80).print(labelled(["solver", "complex[phase=1.5]"], [["er", "0.5"]], 80))
+    assert "complex[phase=1.5]" in screen.getvalue()
 
 
 def test_its_own_colours_and_lines_stay():

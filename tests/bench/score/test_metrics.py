@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import best_fit_error, conjugate_flip, embed, literal_scan
 
-from bench.score.metrics import adjusted_mse, cut, register
+from bench.score.metrics import adjusted_mse, cut, register, registered
 
 N, M = (4, 5), (9, 11)
 seeds = st.integers(0, 2**32 - 1)
@@ -302,3 +302,27 @@ def test_what_is_no_batch_of_images_is_refused(images):
 def test_a_truth_without_pixels_is_refused():
     with pytest.raises(ValueError, match="cannot hold"):
         adjusted_mse(np.empty((1, 0, 2), np.float32), np.empty((1, 8, 6), np.float32))
+
+
+# ---- what is shown
+
+
+@given(seeds, kinds, noises)
+def test_what_is_shown_differs_from_the_truth_by_the_score(seed, kind, noise):
+    truth, seen, _ = pair(seed, kind, noise=noise)
+    match = register(truth, seen)
+    left = np.linalg.norm(registered(truth, seen, match) - truth, axis=(1, 2)) / np.linalg.norm(truth, axis=(1, 2))
+    np.testing.assert_allclose(left**2, match.mse, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("flipped", [True, False])
+def test_a_reconstruction_is_shown_where_and_as_the_truth_is(rng, flipped):
+    truth = rng.random((2, 5, 4))
+    seen = embed(-3 * (conjugate_flip(truth) if flipped else truth), (9, 11), (7, 8))
+    np.testing.assert_allclose(registered(truth, seen, register(truth, seen)), truth, atol=1e-12)
+
+
+def test_a_complex_reconstruction_of_a_real_image_is_shown_without_its_phase(rng):
+    truth = rng.random((2, 5, 4))
+    seen = embed(truth * 1j, (9, 11), (1, 2))
+    np.testing.assert_allclose(registered(truth, seen, register(truth, seen)), truth, atol=1e-12)

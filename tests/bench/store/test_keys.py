@@ -63,6 +63,10 @@ def test_another_shard_has_another_key(weights, changes):
     assert key(changed(**changes)) != key()
 
 
+def test_the_images_that_leave_a_picture_do_not_count(weights):
+    assert key(changed(kept=(0, 1))) == key()
+
+
 def test_other_data_precision_or_arrays_make_another_key(weights):
     assert key(data="others") != key()
     assert key(backend=replace(BACKEND, precision="float64")) != key()

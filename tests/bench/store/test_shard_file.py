@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 
 from bench.errors import TRACEBACK
 from bench.store.shard_file import DamagedError, decode, encode, read_header
+from bench.sweep.pictures import no_pictures, true_pictures
 from bench.sweep.rows import FAILED
 from bench.sweep.shard import Observation, Outcome, Shard, Timing
 from datasets import load_images
 from datasets.problem import Problem
 
-SHARD = Shard(Problem(dataset="sample", variant="shift_flip", photons=1e5), "rrr[beta=0.5]", 3, 4, 2)
+SHARD = Shard(Problem(dataset="sample", variant="shift_flip", photons=1e5), "rrr[beta=0.5]", 3, 4, 2, kept=(5,))
 ROWS = pd.DataFrame({"image": np.arange(4, 6), "reason": "", "mse": [0.1, 1 / 3], "flipped": [True, False]})
-WRITTEN = Outcome(SHARD, ROWS, Timing(0.1, 1 / 3, 2.0, 3.0, threads=2, workers=3, memory=4))
+PICTURES = true_pictures(SHARD.problem, 3, np.array([5]), np.random.default_rng(1).random((1, 42, 42)))
+TIMING = Timing(0.1, 1 / 3, 2.0, 3.0, threads=2, workers=3, memory=4)
+WRITTEN = Outcome(SHARD, ROWS, TIMING, pictures=PICTURES)
 
 
 def test_what_is_read_is_what_was_written():
@@ -29,7 +32,13 @@ def test_what_is_read_is_what_was_written():
     assert read.shard == SHARD
     assert vars(read.timing) == vars(WRITTEN.timing)
     assert read.error == ""
+    assert read.shard.kept == (5,)
     pd.testing.assert_frame_equal(read.rows, ROWS)
+    pd.testing.assert_frame_equal(read.pictures, PICTURES)
+
+
+def test_a_shard_without_pictures_has_none_when_it_is_read():
+    assert decode(encode(replace(WRITTEN, pictures=no_pictures()))).pictures.empty
 
 
 def test_a_failure_is_remembered_with_its_reason():
@@ -84,6 +93,14 @@ def signed(content: bytes) -> bytes:
         {"timing__memory": -1},
         {"timing__fee": 1},
         {"shard__first": 9},
+        {"shard__kept": [6]},
+        {"shard__kept": [4]},
+        {"shard__kept": []},
+        {"shard__kept": None},
+        {"length": -1},
+        {"length": 7},
+        {"length": 10**9},
+        {"length": "1"},
         {"reason": None},
         {"error": {"deep": []}},
         {"more": 1},

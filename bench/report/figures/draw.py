@@ -1,0 +1,135 @@
+"""Every kind of figure of a finished run, from what lies on disk: as files, or as SVG for a page.
+
+source = Source(Path("runs/first"), solvers=["rrr[nonneg=true]", "unet_a"])
+svg("pareto", source, Look(title="What an error costs"))
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from bench.errors import NothingStoredError, RequestError, one_line
+from bench.report.figures.convergence import convergence
+from bench.report.figures.gallery import FIRST, Choice, gallery
+from bench.report.figures.look import PLAIN, Look
+from bench.report.figures.pareto import pareto
+from bench.report.figures.photons import photons
+from bench.report.figures.profile import profile
+from bench.report.figures.source import Source
+from solvers.files import write_atomically
+
+KINDS: Mapping[str, Callable[[Source, Look], Figure]] = {
+    kind.__name__: kind for kind in (gallery, convergence, photons, pareto, profile)
+}
+FORMATS = ("png", "svg", "pdf")
+DPI = 150
+
+_STAMPS = {
+    "png": {"Software": None},
+    "svg": dict.fromkeys(["Creator", "Date", "Format", "Type"]),
+    "pdf": {"CreationDate": None},
+}
+_REFERENCE = re.compile(r'(\bid="|url\(#|href="#)')
+
+
+def draw(kind: str, source: Source, look: Look = PLAIN, choice: Choice = FIRST, format: str = "png") -> bytes:
+    """A figure as the content of a file. What is the same is drawn to the same bytes.
+
+    Args:
+        kind: one of KINDS.
+        format: one of FORMATS.
+
+    Raises:
+        RequestError: the run is damaged, or the style is not known.
+        NothingStoredError: the run has nothing for this kind.
+    """
+    stream = io.BytesIO()
+    with _style(look):
+        make = partial(gallery, choice=choice) if kind == "gallery" else KINDS[kind]
+        figure = make(source, look)
+        figure.savefig(stream, format=format, metadata=_STAMPS[format])
+    return stream.getvalue()
+
+
+def svg(kind: str, source: Source, look: Look = PLAIN, choice: Choice = FIRST, name: str = "") -> str:
+    """A figure as an `<svg>` element of an HTML page, with its text as text.
+
+    Args:
+        name: begins the ids in it, which have to differ from those of other figures on the page; else the kind.
+
+    Raises:
+        RequestError: as `draw`.
+    """
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        text = draw(kind, source, look, choice, "svg").decode()
+    return _REFERENCE.sub(rf"\g<1>{name or kind}-", text[text.index("<svg") :])
+
+
+def draw_all(
+    source: Source,
+    folder: Path,
+    kinds: Sequence[str] = (),
+    look: Look = PLAIN,
+    choice: Choice = FIRST,
+    format: str = "png",
+) -> tuple[list[Path], dict[str, str]]:
+    """Draw these kinds into a folder; or all that the run has something for, where none may be left of another run.
+
+    Returns:
+        The files, and why there is none of the other kinds.
+
+    Raises:
+        RequestError: as `draw`.
+        NothingStoredError: the run has nothing for a kind that is asked for, or for any.
+    """
+    written: list[Path] = []
+    without: dict[str, str] = {}
+    for kind in kinds or KINDS:
+        path = folder / f"{kind}.{format}"
+        try:
+            content = draw(kind, source, look, choice, format)
+        except NothingStoredError as error:
+            if kinds:
+                raise
+            without[kind] = str(error)
+            path.unlink(missing_ok=True)
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+        written.append(path)
+    if not written:
+        raise NothingStoredError(next(iter(without.values())))
+    return written, without
+
+
+def check_style(name: str) -> None:
+    """Refuse a style that is neither a file nor known by name to matplotlib.
+
+    Raises:
+        RequestError: in one line, with the choices.
+    """
+    if name != "default" and name not in style.available and not Path(name).expanduser().is_file():
+        choices = ", ".join(["default", *(one for one in style.available if not one.startswith("_"))])
+        raise RequestError(f"style '{name}' is no file, and none of {choices}")
+
+
+@contextmanager
+def _style(look: Look) -> Iterator[None]:
+    with mpl.rc_context({"svg.hashsalt": "phasebench", "savefig.dpi": DPI}):
+        if look.style is not None:
+            check_style(look.style)
+            named = look.style in ("default", *style.available)
+            try:
+                style.use(look.style if named else Path(look.style).expanduser())
+            except (OSError, ValueError) as error:
+                raise RequestError(f"style '{look.style}' cannot be read: {one_line(error)}") from error
+        yield

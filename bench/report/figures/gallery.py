@@ -1,0 +1,265 @@
+"""Truth, reconstruction and error of the images that a run has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from bench.errors import RequestError
+from bench.report.figures.look import Look, folded
+from bench.report.figures.source import Source
+from bench.report.pictures import Picture
+from bench.report.settings import briefly
+from datasets.problem import Problem
+
+COLUMNS = 12  # images side by side, about
+TILE, GAP, BETWEEN = 0.9, 0.06, 0.3  # inches: an image, the space between two, and that between problems
+LINE = 0.13  # inches of a line of text
+SMALL, LARGE = 7, 9  # points of the letters
+LABEL = 24  # characters of a line in the name of a solver
+LEAST = 0.15  # inches of an image, where the size of the figure is given
+FAINT = 0.2  # of the largest magnitude: below it a phase means little, and is drawn darker
+LUMINANCE, PHASES, ERRORS = "gray", "hsv", "magma"
+STRIP = (0.9, 0.08)  # inches: a scale of colours
+ERROR_SCALE, PHASE_SCALE = "error, 0 to the maximum of the truth", "phase, −π to π"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of the kept images are shown: these; or the best or worst of each solver; or the first ones."""
+
+    images: tuple[int, ...] = ()
+    worst: int = 0
+    best: int = 0
+
+
+FIRST = Choice()
+
+
+@dataclass(frozen=True)
+class Band:
+    """A row of tiles: what each shows, as RGB (n1, n2, 3) or None; what is below each; and what the row is called."""
+
+    name: str
+    tiles: list[NDArray | None]
+    captions: list[str]
+    opens: bool  # a group of rows
+
+
+def gallery(source: Source, look: Look, choice: Choice = FIRST) -> Figure:
+    """Images side by side, with rows for the truth and for what each solver made of it, with its error below.
+
+    Reconstructions are registered to the truth. Of complex images, magnitude and phase are shown; of all of them, the
+    magnitude of the difference from the truth, on the scale of the truth.
+
+    Raises:
+        RequestError: nothing was kept, or not these images; or it does not fit into the size that is asked for.
+    """
+    of_problems: dict[Problem, list[Picture]] = {}
+    for picture in source.pictures:
+        of_problems.setdefault(picture.problem, []).append(picture)
+    labels = list(dict.fromkeys(picture.solver for picture in source.pictures))
+    shown = {
+        problem: _bands(pictures, labels, look, choice, max(1, COLUMNS // len(of_problems)), source)
+        for problem, pictures in of_problems.items()
+    }
+    titles = briefly(of_problems)
+    phases = any(np.iscomplexobj(picture.truth) for picture in source.pictures)
+    return _drawn([(titles[problem], bands) for problem, bands in shown.items()], look, phases)
+
+
+def _bands(
+    pictures: Sequence[Picture], labels: Sequence[str], look: Look, choice: Choice, count: int, source: Source
+) -> list[Band]:
+    """The rows of one problem."""
+    by_solver = {label: {one.image: one for one in pictures if one.solver == label} for label in labels}
+    by_image = {one.image: one for one in pictures}
+    if choice.worst or choice.best:
+        bands = []
+        for label, found in by_solver.items():
+            ranked = sorted(found.values(), key=lambda one: one.error, reverse=bool(choice.worst))
+            chosen = ranked[: choice.worst or choice.best]
+            bands += _truth([one.image for one in chosen], by_image) + _of_solver(look.name(label), list(chosen))
+        return bands
+    for image in choice.images:
+        if image not in by_image:
+            kept = ", ".join(map(str, sorted(by_image)))
+            raise RequestError(f"'{source.folder}' keeps no picture of image {image}: choose from {kept}")
+    images = choice.images or tuple(islice(sorted(by_image), count))
+    bands = _truth(images, by_image)
+    for label, found in by_solver.items():
+        bands += _of_solver(look.name(label), [found.get(image) for image in images])
+    return bands
+
+
+def _truth(images: Sequence[int], by_image: dict[int, Picture]) -> list[Band]:
+    truths = [by_image[image].truth for image in images]
+    parts = _parts([(truth, truth) for truth in truths])
+    captions = [f"image {image}" for image in images]
+    last = len(parts) - 1
+    return [
+        Band(" ".join(["truth", part][: 1 + bool(part)]), tiles, captions if i == last else [], i == 0)
+        for i, (part, tiles) in enumerate(parts.items())
+    ]
+
+
+def _of_solver(name: str, found: Sequence[Picture | None]) -> list[Band]:
+    parts = _parts([None if one is None else (one.reconstruction, one.truth) for one in found])
+    bands = [
+        Band(name if i == 0 else part, tiles, [], i == 0) for i, (part, tiles) in enumerate(parts.items())
+    ]  # fmt: skip
+    errors = [None if one is None else _error(one.reconstruction, one.truth) for one in found]
+    captions = ["no image" if one is None else f"{one.error:.2g}" for one in found]
+    return [*bands, Band("error", errors, captions, opens=False)]
+
+
+def _parts(images: Sequence[tuple[NDArray, NDArray] | None]) -> dict[str, list[NDArray | None]]:
+    """What is shown of images, each on the scale of its truth: of complex ones two parts."""
+    if not any(one is not None and np.iscomplexobj(one[1]) for one in images):
+        return {"": [None if one is None else _luminance(*one) for one in images]}
+    return {
+        "magnitude": [None if one is None else _luminance(np.abs(one[0]), np.abs(one[1])) for one in images],
+        "phase": [None if one is None else _phase(*one) for one in images],
+    }
+
+
+def _luminance(image: NDArray, truth: NDArray) -> NDArray:
+    low, high = min(0.0, float(truth.min())), float(truth.max())
+    return _colours(LUMINANCE, (image - low) / (high - low or 1.0))
+
+
+def _phase(image: NDArray, truth: NDArray) -> NDArray:
+    light = np.clip(np.abs(image) / (FAINT * float(np.abs(truth).max()) or 1.0), 0, 1)
+    return _colours(PHASES, np.angle(image) / (2 * np.pi) % 1) * light[..., None]
+
+
+def _error(image: NDArray, truth: NDArray) -> NDArray:
+    span = float(np.abs(truth).max()) if np.iscomplexobj(truth) else float(truth.max()) - min(0.0, float(truth.min()))
+    return _colours(ERRORS, np.abs(image - truth) / (span or 1.0))
+
+
+def _colours(name: str, values: NDArray) -> NDArray:
+    """RGB of values in [0, 1]; white where there is no number."""
+    colours = mpl.colormaps[name](np.clip(np.nan_to_num(values), 0, 1))[..., :3]
+    colours[np.isnan(values)] = 1.0
+    return colours
+
+
+# ---- where everything lies
+
+
+def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Figure:
+    """Problems side by side, in as many lines as they need. All places are in inches from the upper left corner.
+
+    Args:
+        phases: there are some, of which the scale of colours is shown.
+    """
+    names = {band.name: folded(band.name, LABEL) for _, bands in blocks for band in bands}
+    figure = Figure(figsize=look.size or (1.0, 1.0))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.axis("off")
+    scales = {ERROR_SCALE: _colours(ERRORS, np.linspace(0, 1, 64))}
+    if phases:
+        scales[PHASE_SCALE] = _colours(PHASES, np.linspace(-0.5, 0.5, 64) % 1)
+    left = _width(ax, list(names.values())) + 2 * GAP
+    across = _across(blocks)
+    lines = [blocks[i : i + across] for i in range(0, len(blocks), across)]
+    columns = [max(len(band.tiles) for band in bands) for _, bands in lines[0]]
+    tallest = [max(line, key=lambda block: len(block[1]))[1] for line in lines]
+    rows = sum(map(len, tallest))
+    shape = next(tile.shape for _, bands in blocks for band in bands for tile in band.tiles if tile is not None)
+    ratio = shape[0] / shape[1]
+    # What does not grow with the tiles.
+    beside = left + BETWEEN * (len(columns) - 1) + GAP * sum(columns)
+    head = GAP + (2 * LINE + GAP) * bool(look.title)
+    foot = LINE * len(scales) + GAP
+    above = head + foot + sum(LINE + GAP + sum(map(_beside, bands)) for bands in tallest)
+    least = STRIP[0] + _width(ax, list(scales)) + 3 * GAP
+    enough = max(beside + TILE * sum(columns), least), above + TILE * ratio * rows
+    width, height = look.size or enough
+    tile = min((width - beside) / sum(columns), (height - above) / (ratio * rows))
+    if tile < LEAST or width < least:
+        raise RequestError(
+            f"--size {width:g}x{height:g}: {sum(columns)} images in {rows} rows do not fit; "
+            f"{enough[0]:.0f}x{enough[1]:.0f} would do"
+        )
+    figure.set_size_inches(width, height)
+    ax.set_xlim(0, width)
+    ax.set_ylim(height, 0)
+    if look.title:
+        ax.text(width / 2, GAP, look.title, ha="center", va="top", fontsize=LARGE)
+    y = head
+    for line, bands in zip(lines, tallest, strict=True):
+        x = left
+        for number, (title, own) in enumerate(line):
+            over = columns[number] * (tile + GAP) - GAP
+            ax.text(x + over / 2, y, title, ha="center", va="top", fontsize=LARGE)
+            _place(ax, own, names if number == 0 else {}, (x, y + LINE + GAP), tile, ratio)
+            x += over + GAP + BETWEEN
+        y += LINE + GAP + sum(tile * ratio + _beside(band) for band in bands)
+    for i, (name, colours) in enumerate(scales.items()):
+        top = height - foot + i * LINE
+        extent = (GAP, GAP + STRIP[0], top + STRIP[1], top)
+        ax.imshow(colours[None], extent=extent, interpolation="nearest", aspect="auto")
+        at = 2 * GAP + STRIP[0], top + STRIP[1] / 2
+        ax.text(*at, name, ha="left", va="center", fontsize=SMALL, color="0.4")
+    ax.set_aspect("auto")
+    return figure
+
+
+def _place(
+    ax: Axes, bands: list[Band], names: dict[str, str], at: tuple[float, float], tile: float, ratio: float
+) -> None:
+    """Draw the rows of a problem, and what they are called where there are names."""
+    left, y = at
+    for band in bands:
+        y += _before(band)
+        if names:
+            style: dict[str, Any] = {"fontweight": "bold"} if band.opens else {"color": "0.4"}
+            middle = y + tile * ratio / 2
+            ax.text(left - GAP, middle, names[band.name], ha="right", va="center", fontsize=SMALL, **style)
+        for i, image in enumerate(band.tiles):
+            x = left + i * (tile + GAP)
+            if image is not None:
+                extent = (x, x + tile, y + tile * ratio, y)
+                ax.imshow(image, extent=extent, interpolation="nearest", aspect="auto")
+            if band.captions:
+                below = y + tile * ratio + GAP / 3
+                ax.text(x + tile / 2, below, band.captions[i], ha="center", va="top", fontsize=SMALL)
+        y += tile * ratio + _beside(band) - _before(band)
+
+
+def _before(band: Band) -> float:
+    """The height of the space above a row."""
+    return 2 * GAP * band.opens
+
+
+def _beside(band: Band) -> float:
+    """The height of a row besides that of its tiles."""
+    return _before(band) + GAP + LINE * bool(band.captions)
+
+
+def _across(blocks: list[tuple[str, list[Band]]]) -> int:
+    """How many problems stand side by side."""
+    widest = max(len(band.tiles) for _, bands in blocks for band in bands)
+    return max(1, min(len(blocks), COLUMNS // widest))
+
+
+def _width(ax: Axes, texts: Sequence[str]) -> float:
+    """Of the widest text, in inches."""
+    figure = ax.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    widest = 0.0
+    for text in texts:
+        written = ax.text(0, 0, text, fontsize=SMALL, fontweight="bold")
+        widest = max(widest, written.get_window_extent().width / figure.dpi)
+        written.remove()
+    return widest

@@ -1,0 +1,252 @@
+"""`bench plot`: figures of a finished run, from what lies on disk and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from doubles import Blank, register_solvers, tree
+from PIL import Image
+
+from bench.report.figures.draw import KINDS, svg
+from bench.report.figures.look import Look
+from bench.report.figures.source import Source
+
+RRR, ER = "rrr[iterations=20,nonneg=true]", "er[iterations=20]"
+CANONICAL = "rrr[nonneg=true,iterations=20]"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A finished run with something for every kind of figure."""
+    from bench.commands.run import run_sweep
+    from bench.request import request
+
+    folder = tmp_path_factory.mktemp("plotted") / "run"
+    sweep = request(
+        solvers=(RRR, ER),
+        variants=("shift_flip",),
+        photons=("none", 1e5),
+        images=5,
+        keep=3,
+        dataset="sample",
+        threads=1,
+        executor="inline",
+    )
+    run_sweep(sweep, folder, latency=False)
+    return folder
+
+
+def test_a_run_draws_what_plot_draws_of_it(bench, finished, tmp_path):
+    done = bench("plot", finished, "--output", tmp_path)
+    assert done.status == 0
+    assert done.out.split() == [str(tmp_path / f"{kind}.png") for kind in KINDS]
+    for kind in KINDS:
+        assert (tmp_path / f"{kind}.png").read_bytes() == (finished / "figures" / f"{kind}.png").read_bytes()
+
+
+def test_the_figures_of_a_run_are_drawn_again_where_they_were(bench, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    before = tree(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "figures")
+    shutil.rmtree(tmp_path / "run" / "shards")
+    assert bench("plot", tmp_path / "run").status == 0
+    after = tree(tmp_path / "run")
+    assert {name: content for name, (_, content) in before.items() if "shards" not in name} == {
+        name: content for name, (_, content) in after.items()
+    }
+
+
+def test_no_solver_is_asked(bench, run, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Blank)
+    run(solvers="blank", variants="none")
+    Blank.asked.clear()
+    assert bench("plot", tmp_path / "out", "--kind", "gallery,pareto,profile").status == 0
+    assert Blank.asked == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_every_kind_comes_in_every_format_and_always_the_same(bench, finished, tmp_path, kind, ending, begins):
+    contents = []
+    for number in range(2):
+        path = tmp_path / f"{number}" / f"figure.{ending}"
+        done = bench("plot", finished, "--kind", kind, "--output", path)
+        assert done.status == 0, done
+        assert done.out == f"{path}\n"
+        contents.append(path.read_bytes())
+    assert contents[0].startswith(begins)
+    assert contents[0] == contents[1]
+
+
+def test_a_folder_takes_one_format_and_several_kinds(bench, finished, tmp_path):
+    assert (
+        bench("plot", finished, "--kind", "pareto,profile", "--format", "svg", "--output", tmp_path / "new").status == 0
+    )
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["pareto.svg", "profile.svg"]
+
+
+@pytest.mark.parametrize("kind", ["gallery", "pareto"])
+def test_a_figure_has_its_size(bench, finished, tmp_path, kind):
+    path = tmp_path / "figure.png"
+    assert bench("plot", finished, "--kind", kind, "--size", "8x6.5", "--output", path).status == 0
+    with Image.open(path) as image:
+        assert image.size == (8 * 150, 6.5 * 150)
+
+
+def test_the_worst_images_that_have_no_picture_are_named(bench, finished, tmp_path):
+    options = ["--kind", "gallery", "--where", "photons=none", "--solvers", ER, "--output", tmp_path / "worst.png"]
+    done = bench("plot", finished, "--worst", 5, *options)
+    assert done.err == "2 worse images have no picture: --keep 3,4 in the command of the run stores them\n"
+    assert bench("plot", finished, "--images", "2,0", *options).err == ""
+
+
+def test_what_a_run_has_nothing_for_is_left_out_and_said(bench, run, tmp_path):
+    run(solvers="er[iterations=1]", variants="none", keep="0")
+    (tmp_path / "out" / "figures").mkdir()
+    (tmp_path / "out" / "figures" / "photons.png").write_text("of another run")
+    done = bench("plot", tmp_path / "out")
+    assert done.status == 0
+    assert sorted(path.name for path in (tmp_path / "out" / "figures").iterdir()) == ["pareto.png", "profile.png"]
+    for kind in ("gallery", "convergence", "photons"):
+        assert f"no {kind}: " in done.err
+
+
+# ---- how it looks
+
+
+def test_a_solver_has_the_name_that_it_is_given(finished):
+    drawn = svg("pareto", Source(finished), Look(names={CANONICAL: "R<b>"}, title="costs & errors"))
+    assert "R&lt;b&gt;" in drawn
+    assert "costs &amp; errors" in drawn
+    assert CANONICAL not in drawn
+    assert ER in drawn
+
+
+def test_chosen_solvers_come_in_their_order_and_others_not_at_all(finished):
+    legend = svg("profile", Source(finished, [ER, RRR]))
+    assert legend.index(ER) < legend.index(CANONICAL)
+    assert CANONICAL not in svg("profile", Source(finished, [ER]))
+
+
+def test_chosen_problems_are_drawn_alone(finished):
+    assert "1e5 photons" not in svg("profile", Source(finished, where={"photons": "none"}))
+    assert "1e5 photons" in svg("profile", Source(finished, where={"variant": "shift_flip"}))
+
+
+def test_figures_on_one_page_have_no_id_in_common_and_ask_for_nothing(finished):
+    figures = [svg(kind, Source(finished)) for kind in KINDS]
+    ids = [set(re.findall(r'\bid="([^"]+)"', figure)) for figure in figures]
+    assert len(set.union(*ids)) == sum(map(len, ids))
+    for figure, own in zip(figures, ids, strict=True):
+        assert figure.startswith("<svg")
+        assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', figure)) <= own
+        assert not re.search(r'(?:href|src)="(?!#|data:)', figure)
+
+
+def test_a_style_is_a_file_or_a_name(bench, finished, tmp_path):
+    thick = tmp_path / "thick.mplstyle"
+    thick.write_text("lines.linewidth: 7\n")
+    for style, word in ((thick, "stroke-width: 7"), ("ggplot", "#e5e5e5")):
+        path = tmp_path / "figure.svg"
+        assert bench("plot", finished, "--kind", "profile", "--style", style, "--output", path).status == 0
+        assert word in path.read_text().lower()
+    assert "stroke-width: 7" not in svg("profile", Source(finished)), "a style is gone when its figure is drawn"
+
+
+def test_a_label_with_dollar_signs_is_no_mathematics(finished):
+    look = Look()
+    assert look.name("mine[weights=$x$]").count(r"\$") == 2
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--kind", "picture"], ["--kind", "'picture'", "gallery, convergence, photons, pareto, profile"]),
+        (["--kind", "pareto", "--output", "x.jpg"], ["'x.jpg'", "'jpg'", "png, svg, pdf"]),
+        (["--output", "x.svg"], ["'x.svg'", "name one --kind"]),
+        (["--kind", "pareto,profile", "--output", "x.svg"], ["name one --kind"]),
+        (["--kind", "pareto", "--output", "x.svg", "--format", "pdf"], ["'x.svg'", "leave out --format"]),
+        (["--format", "jpg"], ["--format", "'jpg'", "png, svg or pdf|png, svg, pdf"]),
+        (["--size", "8"], ["--size '8'", "8x5"]),
+        (["--size", "0x5"], ["--size '0x5'"]),
+        (["--size", "1e9x5"], ["--size"]),
+        (["--size", "500x5"], ["--size"]),
+        (["--kind", "gallery", "--size", "1x1"], ["--size 1x1", "do not fit"]),
+        (["--solvers", "er"], ["no solver 'er'", ER]),
+        (["--solvers", "er["], ["er[", ER]),
+        (["--where", "variant=none"], ["no variant 'none'", "shift_flip"]),
+        (["--where", "photons=1e4"], ["no photons '1e4'", "none, 100000"]),
+        (["--where", "colour=red"], ["--where", "colour=red", "variant"]),
+        (["--where", "variant"], ["--where", "column=value"]),
+        (["--rename", "RRR"], ["--rename 'RRR'", "label=name"]),
+        (["--rename", "er=ER"], ["--rename 'er=ER'", ER]),
+        (["--rename", f"{ER}=$\\frac$"], ["--rename", "cannot be set"]),
+        (["--title", "$\\frac$"], ["--title", "cannot be set"]),
+        (["--style", "pretty"], ["style 'pretty'", "ggplot"]),
+        (["--style", "http://example.org/x.mplstyle"], ["style 'http://example.org"]),
+        (["--images", "x"], ["--images 'x'"]),
+        (["--images", "4", "--kind", "gallery"], ["no picture of image 4", "0, 1, 2"]),
+        (["--worst", "2", "--best", "2"], ["--worst", "--best"]),
+        (["--worst", "2", "--kind", "pareto"], ["--worst", "gallery", "pareto"]),
+        (["--worst", "-1"], ["--worst"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_request_is_refused_in_one_line(bench, finished, tmp_path, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    before = tree(finished)
+    output = [] if "--output" in options else ["--output", tmp_path / "new"]
+    done = bench("plot", finished, *output, *options)
+    assert done.status == 2, done
+    assert done.out == ""
+    assert done.err.startswith("bench: ")
+    assert done.err.count("\n") == 1, done.err
+    for word in words:
+        assert re.search("|".join(map(re.escape, word.split("|"))), done.err), done.err
+    assert tree(finished) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("gallery", "--keep"), ("convergence", "--no-figures"), ("photons", "--photons")]
+)
+def test_a_kind_that_a_run_has_nothing_for_names_the_option_that_it_takes(bench, run, tmp_path, kind, words):
+    run(solvers="er[iterations=1]", variants="none", keep="0")
+    done = bench("plot", tmp_path / "out", "--kind", kind, "--output", tmp_path / "x.png")
+    assert done.status == 2
+    assert words in done.err
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_there_is_nothing_to_draw_where_no_run_is(bench, tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        for options in ([], ["--kind", "gallery"], ["--rename", "er=ER"]):
+            done = bench("plot", folder, "--output", tmp_path / "new", *options)
+            assert done.status == 2
+            assert f"'{folder}' holds no finished run" in done.err
+
+
+def test_a_run_that_was_changed_is_not_drawn(bench, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    for name, kind in (
+        ("pictures.parquet", "gallery"),
+        ("curves.parquet", "convergence"),
+        ("summary.csv", "photons"),
+        ("timing.csv", "pareto"),
+        ("per_image.parquet", "profile"),
+    ):
+        path = tmp_path / "run" / name
+        content = path.read_bytes()
+        path.write_bytes(content + b"\n")
+        for options in ([], ["--kind", kind]):
+            done = bench("plot", tmp_path / "run", *options)
+            assert done.status == 2
+            assert name in done.err
+            assert "damaged" in done.err
+        path.write_bytes(content)
