@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -46,22 +47,35 @@ def read_rows(folder: Path) -> pd.DataFrame:
     return with_canonical_labels(rows)
 
 
-def checksum(folder: Path, file: str) -> str:
-    """SHA-256 of a file of a finished run, as the manifest has it, which is the last thing that a run writes.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished run, which is the last thing that a run writes.
 
     Raises:
-        RequestError: there is no manifest, or it is damaged.
+        RequestError: there is none, or it is damaged.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
     try:
-        return str(json.loads(path.read_bytes())["files"][file])
+        found = json.loads(path.read_bytes())
     except OSError as error:
         raise RequestError(f"'{path}' cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"'{path}' is damaged: the same run into the same folder writes it again") from error
+    return found if isinstance(found, dict) else {}
+
+
+def checksum(folder: Path, file: str) -> str:
+    """SHA-256 of a file of a finished run, as the manifest has it.
+
+    Raises:
+        RequestError: there is no manifest, or it is damaged, or does not know the file.
+    """
+    try:
+        return str(read_manifest(folder)["files"][file])
+    except (KeyError, TypeError) as error:
         raise RequestError(
-            f"'{path}' is damaged, or of an older version: it has no checksum of {file}; "
+            f"'{folder / MANIFEST}' is damaged, or of an older version: it has no checksum of {file}; "
             "the same run into the same folder writes both again"
         ) from error
 
