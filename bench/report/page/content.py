@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.errors import visible
 from bench.report.page.runs import Run
-from bench.report.settings import briefly, problem_of, varying
+from bench.report.settings import problem_of, varying
 from datasets.problem import Problem
 
 NOT_SAID = "not known: no image came to an end"
@@ -35,7 +35,8 @@ class Content:
     @cached_property
     def problems(self) -> dict[Problem, str]:
         """Each problem, in the words that tell it from the others."""
-        return briefly(map(problem_of, self.lines))
+        names = tuple(self.axes) or ("variant",)
+        return {problem: problem.words(names) for problem in map(problem_of, self.lines)}
 
     @cached_property
     def axes(self) -> list[str]:

@@ -7,9 +7,13 @@ from functools import partial
 from typing import Any
 
 from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bench.report.figures import noise
+from bench.report.page import words
 from bench.report.page.content import Content
+from bench.report.page.runs import Run
 from bench.report.page.svg import inline
 from solvers.files import read_regular
 
@@ -22,11 +26,20 @@ def noise_curves(content: Content) -> dict[str, Any] | None:
     """Error over photons for each run with several counts; None where there is none."""
     said = "Mean error over photons in a pattern, with intervals. The table of all results has the numbers."
     figures = [
-        {"run": run.name, "picture": inline(f"noise{k}", said, partial(noise, run.lines))}
+        {"run": run.name, "picture": inline(f"noise{k}", said, partial(_noise, run))}
         for k, run in enumerate(content.runs)
         if run.lines["photons"].nunique() > 1
     ]
     return {"heading": "Error over photons", "figures": figures} if figures else None
+
+
+def _noise(run: Run) -> Figure:
+    """The figure of a run, with the numbers at its axis as the page writes them."""
+    figure = noise(run.lines)
+    for ax in figure.axes:
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.short(value)))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    return figure
 
 
 def convergence(content: Content) -> dict[str, Any] | None:

@@ -46,26 +46,27 @@ def pareto(facets: dict[str, list[Point]], groups: Sequence[str]) -> Figure:
     A line joins the solvers that none beats. Their labels come first, then those of the others where there is room.
     The artist of point i of facet k has the gid `point-k-i`.
     """
-    columns = min(len(facets), 2)
+    columns = 1 if len(facets) == 1 else 2 if len(facets) <= 4 else 3
     lines = -(-len(facets) // columns)
-    figure = Figure(figsize=((6.2, 4.3) if columns == 1 else (10, 3.6 * lines)), layout="constrained")
+    figure = Figure(figsize=((6.2, 4.3) if columns == 1 else (4.6 * columns + 1, 3.2 * lines)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     everything = [point for points in facets.values() for point in points]
+    costs, errors = ([value for point in everything for value in getattr(point, of)] for of in ("cost", "error"))
     for ax in axes.flat[len(facets) :]:
         ax.set_visible(False)
     for k, (ax, (title, points)) in enumerate(zip(axes.flat, facets.items(), strict=False)):
         _draw(ax, points, groups, k)
         ax.set_title(title if len(facets) > 1 else "", fontsize=9, loc="left")
-        _scale(ax.xaxis, [value for point in everything for value in point.cost], lambda x, _: words.time(x))
-        _scale(ax.yaxis, [value for point in everything for value in point.error], lambda y, _: words.short(y))
+        _scale(ax.xaxis, costs, lambda cost, _: words.time(cost, words.short))
+        _scale(ax.yaxis, errors, lambda error, _: words.short(error))
         ax.tick_params(labelbottom=True, labelleft=True)
     for ax in axes[-1]:
         ax.set_xlabel("time per image")
     for ax in axes[:, 0]:
         ax.set_ylabel("mean relative error")
     shown = dict(zip(groups, axes.flat[0].get_legend_handles_labels()[0], strict=False))
-    figure.legend(shown.values(), shown.keys(), loc="outside lower left", ncols=1 if columns == 1 else 2, fontsize=8)
+    figure.legend(shown.values(), shown.keys(), loc="outside lower left", ncols=columns, fontsize=8)
     figure.draw_without_rendering()
     for ax, points in zip(axes.flat, facets.values(), strict=False):
         _label(ax, points)

@@ -81,7 +81,7 @@ def _read(folder: Path, name: str) -> Run:
     missing = next((column for column in NEEDED if column not in rows), None)
     if missing:
         raise RequestError(f"'{folder / FILE}' is of another version: it has no column '{missing}'")
-    lines = summarise(rows).merge(_costs(folder), on=GROUP, how="left")
+    lines = summarise(rows).merge(_costs(folder), on=GROUP, how="left").astype({"paper_mse": float})
     manifest = folder / "manifest.json"
     return Run(
         name,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from datasets import VARIANTS
 from datasets.problem import Problem, show_size
 
 UNKNOWN = "–"
 
 _PLACES = {
-    "none": "in the centre of the frame",
-    "flip": "in the centre of the frame, half of them turned by 180°",
-    "shift": "anywhere in the frame",
-    "shift_flip": "anywhere in the frame, half of them turned by 180°",
+    "none": "in its centre",
+    "flip": "in its centre, half of them turned by 180°",
+    "shift": "anywhere in it",
+    "shift_flip": "anywhere in it, half of them turned by 180°",
 }
 
 
@@ -23,7 +22,7 @@ def measured(problems: Sequence[Problem], images: int, solvers: int) -> list[str
     return [
         f"{counted(solvers, 'solver')} {'recovers' if solvers == 1 else 'recover'} {_objects(problems, images)} from "
         f"the Fourier intensities on {_sizes('grid', problems)} alone.",
-        f"Each image lies in {_sizes('frame', problems)}: {_placed(problems)}.",
+        f"The images lie in {_sizes('frame', problems)}, {_placed(problems)}.",
         f"{_noise(problems)}{_missing(problems)}.",
     ]
 
@@ -55,13 +54,14 @@ def digits_of_shares(images: int) -> int:
     return 0 if images < 100 else 1 if images < 1000 else 2
 
 
-def time(milliseconds: float) -> str:
-    """A time with its unit: 5.7 ms, 1.2 s."""
+def time(milliseconds: float, written: Callable[[float], str] | None = None) -> str:
+    """A time with its unit: 5.70 ms, 1.20 s; or with the number as it is `written`."""
+    write = written or digits
     if math.isnan(milliseconds):
         return UNKNOWN
     if milliseconds >= 1000:
-        return f"{digits(milliseconds / 1000)} s"
-    return f"{digits(milliseconds)} ms" if milliseconds >= 0.1 else f"{digits(1000 * milliseconds)} µs"
+        return f"{write(milliseconds / 1000)} s"
+    return f"{write(milliseconds)} ms" if milliseconds >= 0.1 else f"{write(1000 * milliseconds)} µs"
 
 
 def number(value: float) -> str:
@@ -100,7 +100,7 @@ def listed(words: Iterable[str]) -> str:
 
 
 def _objects(problems: Sequence[Problem], images: int) -> str:
-    sets = listed(f"{problem.dataset} ({problem.split})" for problem in problems)
+    sets = listed(f"{problem.dataset} ({problem.split} split)" for problem in problems)
     phases = [problem for problem in problems if problem.phase is not None]
     if not phases:
         return f"{counted(images, 'image')} of {sets}"
@@ -116,10 +116,7 @@ def _sizes(name: str, problems: Sequence[Problem]) -> str:
 
 
 def _placed(problems: Sequence[Problem]) -> str:
-    variants = [variant for variant in VARIANTS if any(problem.variant == variant for problem in problems)]
-    if len(variants) == 1:
-        return f"{_PLACES[variants[0]]} ({variants[0]})"
-    return "; ".join(f"{_PLACES[variant]} ({variant})" for variant in variants)
+    return "; ".join(f"{place} ({name})" for name, place in _PLACES.items() if name in {p.variant for p in problems})
 
 
 def _noise(problems: Sequence[Problem]) -> str:
