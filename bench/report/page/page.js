@@ -71,7 +71,7 @@
     if (cell.dataset.choice === undefined) return;
     const values = [...new Set(lines.map((line) => text(line.cells[column])))];
     if (values.length < 2) return;
-    const select = make("select", {}, make("option", { value: "", textContent: "all" }));
+    const select = make("select", { ariaLabel: text(cell) }, make("option", { value: "", textContent: "all" }));
     select.append(...values.map((value) => make("option", { value, textContent: value })));
     select.addEventListener("change", choose);
     choices.push([column, select]);
