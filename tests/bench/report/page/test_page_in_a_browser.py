@@ -1,8 +1,8 @@
 """The page in a real browser: it asks for nothing, says no error, and its table can be sorted, chosen from and copied.
 
 It needs chromium (`apt-get install chromium`, or a path in $CHROMIUM). The check of accessibility also needs axe-core:
-`npm install axe-core` in the root of the checkout, or the path of its axe.min.js in $AXE. Where one is not there, the
-tests are skipped and say so.
+`npm install --no-save axe-core` in the root of the checkout, or the path of its axe.min.js in $AXE. Where one is not
+there, the tests are skipped and say so.
 """
 
 from __future__ import annotations
