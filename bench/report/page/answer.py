@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from bench.report.page import words
-from bench.report.page.content import Content, uses
+from bench.report.page.content import NOT_SAID, Content, uses
 from bench.report.page.pareto import Point, pareto
 from bench.report.page.svg import inline
 
@@ -14,16 +14,17 @@ from bench.report.page.svg import inline
 def answer(content: Content) -> dict[str, Any]:
     """A table with a line for each kind of information and a column for each problem; the picture beside it."""
     digits = words.digits_of_shares(int(content.table["images"].max()))
+    working = {
+        problem: [line for line in content.of(problem) if uses(line) != NOT_SAID] for problem in content.problems
+    }
     table = []
     for kind in content.information:
         cells = []
-        for problem in content.problems:
-            there = content.of(problem)
-            lowest = min(line["mse"] for line in there)
+        for there in working.values():
             best = min((line for line in there if uses(line) == kind), key=_rank, default=None)
-            cells.append(None if best is None else _cell(content, best, digits) | {"lowest": best["mse"] == lowest})
+            cells.append(best and _cell(content, best, digits, min(line["mse"] for line in there)))
         table.append({"information": kind, "cells": cells})
-    points = {words_: _points(content, content.of(problem)) for problem, words_ in content.problems.items()}
+    points = {content.problems[problem]: _points(content, lines) for problem, lines in working.items()}
     timed = {name: found for name, found in points.items() if found}
     return {
         "heading": "The best solver for each kind of information",
@@ -32,6 +33,7 @@ def answer(content: Content) -> dict[str, Any]:
         "picture": _picture(content, timed) if timed else None,
         "conditions": _conditions(content),
         "one_image": bool((content.table["images"] == 1).any()),
+        "failed": len({content.called(line) for line in content.lines if uses(line) == NOT_SAID}),
     }
 
 
@@ -40,7 +42,7 @@ def _rank(line: dict[str, Any]) -> tuple[float, float]:
     return line["mse"], math.inf if math.isnan(cost) else cost
 
 
-def _cell(content: Content, line: dict[str, Any], digits: int) -> dict[str, Any]:
+def _cell(content: Content, line: dict[str, Any], digits: int, lowest: float) -> dict[str, Any]:
     known = not math.isnan(line["mse_low"])
     return {
         "solver": content.called(line),
@@ -48,6 +50,7 @@ def _cell(content: Content, line: dict[str, Any], digits: int) -> dict[str, Any]
         "interval": f"{words.error(line['mse_low'])} to {words.error(line['mse_high'])}" if known else "",
         "success": words.share(line["success_rate"], digits),
         "cost": words.time(line["solve_ms_per_image_median"]),
+        "lowest": line["mse"] == lowest,
     }
 
 

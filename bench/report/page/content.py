@@ -14,7 +14,7 @@ from bench.report.page.runs import Run
 from bench.report.settings import problem_of, varying
 from datasets.problem import Problem
 
-NOT_SAID = "not known: no image came to an end"
+NOT_SAID = "not known"  # of a solver that failed on every image
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Content:
 
     @property
     def information(self) -> list[str]:
-        """The kinds of information that solvers used; those that are few words come first."""
-        return sorted({uses(line) for line in self.lines}, key=lambda kind: (kind == NOT_SAID, kind.count(","), kind))
+        """The kinds of information that solvers used; those of few words come first."""
+        return sorted({uses(line) for line in self.lines} - {NOT_SAID}, key=lambda kind: (kind.count(","), kind))
 
 
 def uses(line: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from finished_runs import BOX, NONNEGATIVE, TRAINED, finished, solved
 
 from bench.report.page.answer import answer
-from bench.report.page.content import NOT_SAID, Content
+from bench.report.page.content import Content
 from bench.report.page.runs import read_runs
 
 LOW, MIDDLE, HIGH = np.full(8, 0.001), np.full(8, 0.2), np.full(8, 0.6)
@@ -52,9 +52,19 @@ def test_each_problem_has_its_own_best_solver(tmp_path):
     assert sorted(solvers, key=str) == [["er", "rrr"], ["unet_a", None]]
 
 
-def test_a_solver_that_never_came_to_an_end_used_nothing_that_is_known(tmp_path):
-    found = shown(tmp_path / "run", solved("er", LOW), solved("rrr", np.ones(8), "", status="failed"))
-    assert [line["information"] for line in found["table"]] == [BOX, NOT_SAID]
+def test_a_solver_that_failed_on_every_image_is_no_answer_however_quick_it_was(tmp_path):
+    lost = solved("rrr", np.ones(8), "", status="failed")
+    found = shown(tmp_path / "run", solved("er", LOW), lost, er=9.0, rrr=0.1)
+    assert [line["information"] for line in found["table"]] == [BOX]
+    assert found["failed"] == 1
+    assert "er" in found["picture"]
+    assert "rrr" not in found["picture"]
+
+
+def test_where_every_solver_failed_there_is_no_answer_and_no_picture(tmp_path):
+    found = shown(tmp_path / "run", solved("rrr", np.ones(8), "", status="failed"), rrr=0.1)
+    assert found["table"] == []
+    assert found["picture"] is None
 
 
 def test_the_picture_is_left_out_where_no_time_is_known_and_tells_each_point_where_one_is(tmp_path):
