@@ -16,7 +16,6 @@ from bench.report.page.content import Content
 from bench.score.by_image import image_means
 from bench.score.statistics import holm, percentile_interval, resampled_means, signed_rank
 from bench.sweep.rows import GROUP
-from datasets.problem import Problem
 
 SIGNIFICANT = 0.05
 
@@ -78,7 +77,11 @@ def _on_the_same_images(errors: pd.DataFrame, members: Sequence[tuple[int, int]]
 
 def matrices(content: Content) -> dict[str, Any] | None:
     """A matrix for each problem; None where nothing can be compared."""
-    found = {problem: _pairs(content, problem) for problem in content.problems}
+    groups = {run.name: dict(iter(run.rows.groupby(GROUP, sort=False))) for run in content.runs}
+    found = {
+        problem: pairs([groups[line["run"]][tuple(line[name] for name in GROUP)] for line in content.of(problem)])
+        for problem in content.problems
+    }
     count = sum(map(len, found.values()))
     if not count:
         return None
@@ -97,11 +100,6 @@ def matrices(content: Content) -> dict[str, Any] | None:
                 {"problem": content.problems[problem], "labels": labels, "lines": lines, "images": _images(of)}
             )
     return {"heading": "Pairwise comparisons", "tables": tables, "count": count, "level": SIGNIFICANT}
-
-
-def _pairs(content: Content, problem: Problem) -> dict[tuple[int, int], Pair]:
-    groups = {run.name: dict(iter(run.rows.groupby(GROUP, sort=False))) for run in content.runs}
-    return pairs([groups[line["run"]][tuple(line[name] for name in GROUP)] for line in content.of(problem)])
 
 
 def _images(of: dict[tuple[int, int], Pair]) -> str:

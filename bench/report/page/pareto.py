@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -43,7 +44,7 @@ def frontier(points: Sequence[Point]) -> list[Point]:
 def pareto(facets: dict[str, list[Point]], groups: Sequence[str]) -> Figure:
     """One pair of axes for each problem; a point has the colour and the marker of its group.
 
-    A line joins the solvers that none beats. Their labels come first, then those of the others where there is room.
+    A line leads along the solvers that none beats. Their labels come first, then those of others.
     The artist of point i of facet k has the gid `point-k-i`.
     """
     columns = 1 if len(facets) == 1 else 2 if len(facets) <= 4 else 3
@@ -65,19 +66,29 @@ def pareto(facets: dict[str, list[Point]], groups: Sequence[str]) -> Figure:
         ax.set_xlabel("time per image")
     for ax in axes[:, 0]:
         ax.set_ylabel("mean relative error")
-    shown = dict(zip(groups, axes.flat[0].get_legend_handles_labels()[0], strict=False))
-    figure.legend(shown.values(), shown.keys(), loc="outside lower left", ncols=columns, fontsize=8)
+    _explain(figure, dict(zip(groups, axes.flat[0].get_legend_handles_labels()[0], strict=False)), columns)
     figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # labels are placed for this layout
     for ax, points in zip(axes.flat, facets.values(), strict=False):
         _label(ax, points)
     return figure
+
+
+def _explain(figure: Figure, shown: dict[str, Artist], most: int) -> None:
+    """A legend below the axes, in as many columns as there is room for, `most` at most."""
+    for columns in range(most, 0, -1):
+        legend = figure.legend(shown.values(), shown.keys(), loc="outside lower left", ncols=columns, fontsize=8)
+        if legend.get_window_extent().width <= 0.98 * figure.bbox.width or columns == 1:
+            break
+        legend.remove()
 
 
 def _draw(ax: Axes, points: list[Point], groups: Sequence[str], facet: int) -> None:
     for name, colour, marker in zip(groups, _cycle(PALETTE), _cycle(MARKERS), strict=False):
         ax.plot([], [], marker, color=colour, label=name)
     best = frontier(points)
-    ax.plot([p.cost[0] for p in best], [_seen(p.error[0]) for p in best], color=INK, linewidth=0.8, alpha=0.5, zorder=1)
+    front = [p.cost[0] for p in best], [_seen(p.error[0]) for p in best]
+    ax.plot(*front, color=INK, linewidth=0.8, alpha=0.5, zorder=1, drawstyle="steps-post")
     for i, point in enumerate(points):
         at = groups.index(point.group)
         colour, marker = PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)]
@@ -93,7 +104,7 @@ def _scale(axis: object, values: list[float], written: object) -> None:
     """A logarithmic axis around these values, with marks of one digit."""
     shown = np.array([_seen(value) for value in values if np.isfinite(value)])
     low, high = shown.min(), shown.max()
-    pad = (high / low) ** 0.06 * 1.15
+    pad = max(1.15 * (high / low) ** 0.06, (2.6 * low / high) ** 0.5)  # a mark at least, and a margin
     axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low / pad, high * pad)})  # type: ignore[attr-defined]
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 30 else (1.0,), numticks=12))  # type: ignore[attr-defined]
     axis.set_major_formatter(FuncFormatter(written))  # type: ignore[attr-defined, arg-type]

@@ -69,7 +69,6 @@ def columns(content: Content) -> list[Column]:
         Column(("solver",), "solver", "label", lambda line: visible(str(line["solver"]))),
         *runs,
         *(_setting(name) for name in content.axes),
-        Column(("information",), "uses", "text", uses, choice=True),
         number("mse", "mean error", words.error),
         interval("mse", "95% interval", words.error, True),
         number("median", "median", words.error),
@@ -85,6 +84,7 @@ def columns(content: Content) -> list[Column]:
         number("images", "images", words.number, False),
         number("seeds", "seeds", words.number, False),
         number("failed", "failed", words.number, bool(content.table["failed"].any())),
+        Column(("information",), "uses", "text", uses, choice=True),
         number("paper_mse", "paper", words.error, False),
     ]
 
