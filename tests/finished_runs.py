@@ -11,11 +11,13 @@ import pandas as pd
 from doubles import result_rows
 
 from bench.report.manifest import MANIFEST
+from bench.report.tables import summarise
 from bench.report.timing import TIMING
 from bench.store.folder import write_csv, write_parquet
 from bench.sweep.rows import FILE, GROUP
 from solvers.files import sha256
 
+SUMMARY = "summary.csv"
 BOX, NONNEGATIVE, TRAINED = "support: box, real", "support: box, real, nonnegative", "real, trained on fashion_mnist"
 
 
@@ -38,13 +40,21 @@ def finished(folder: Path, *parts: pd.DataFrame, ms: dict[str, float] | None = N
     folder.mkdir(parents=True)
     rows = pd.concat(parts, ignore_index=True)
     write_parquet(folder / FILE, rows)
-    files = [FILE]
+    write_csv(folder / SUMMARY, summarise(rows))
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    vouch(folder, FILE, SUMMARY)
     if ms is not None:
         times = rows.drop_duplicates(GROUP)[GROUP].assign(threads=2, workers=1)
         for bound, factor in (("median", 1.0), ("low", 0.9), ("high", 1.2)):
             times[f"solve_ms_per_image_{bound}"] = times["solver"].map(ms) * factor
         write_csv(folder / TIMING, times)
-        files.append(TIMING)
-    vouched = {name: sha256((folder / name).read_bytes()) for name in files}
-    (folder / MANIFEST).write_text(json.dumps({**manifest, "files": vouched}))
+        vouch(folder, TIMING)
     return folder
+
+
+def vouch(folder: Path, *names: str) -> None:
+    """Enter these files into the manifest, as they are."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    digests = {name: sha256((folder / name).read_bytes()) for name in names}
+    manifest["files"] = manifest.get("files", {}) | digests
+    (folder / MANIFEST).write_text(json.dumps(manifest))

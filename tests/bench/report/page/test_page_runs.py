@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from finished_runs import finished, solved
+from finished_runs import finished, solved, vouch
 
 from bench.errors import RequestError
 from bench.report.page.runs import names, read_runs
@@ -55,6 +55,8 @@ def test_a_table_of_times_that_was_edited_is_refused(tmp_path):
 
 
 def test_rows_of_an_older_version_are_refused_by_the_column_that_they_lack(tmp_path):
-    folder = finished(tmp_path / "one", solved("er", [0.1]).drop(columns="residual"))
+    folder = finished(tmp_path / "one", solved("er", [0.1]))
+    solved("er", [0.1]).drop(columns="residual").to_parquet(folder / "per_image.parquet")
+    vouch(folder, "per_image.parquet")
     with pytest.raises(RequestError, match="it has no column 'residual'"):
         read_runs([folder])
