@@ -15,6 +15,7 @@ import pandas as pd
 
 from bench.errors import RequestError, one_line
 from bench.report.finished import checksum, known_label, read_manifest, read_rows
+from bench.report.manifest import MANIFEST
 from bench.report.tables import summarise
 from bench.report.timing import LARGEST, TIMING
 from bench.score.measures import MEASURES
@@ -82,7 +83,7 @@ def _read(folder: Path, name: str) -> Run:
     if missing:
         raise RequestError(f"'{folder / FILE}' is of another version: it has no column '{missing}'")
     lines = summarise(rows).merge(_costs(folder), on=GROUP, how="left").astype({"paper_mse": float})
-    manifest = folder / "manifest.json"
+    manifest = folder / MANIFEST
     return Run(
         name,
         folder,
@@ -108,8 +109,8 @@ def _costs(folder: Path) -> pd.DataFrame:
         raise RequestError(f"'{path}' cannot be read: {error.strerror or error}") from error
     if sha256(content) != checksum(folder, TIMING):
         raise RequestError(
-            f"'{path}' is damaged, or was edited: its checksum is not that of manifest.json; the same run into the "
-            "same folder writes both again"
+            f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
+            f"{MANIFEST}; the same run into the same folder writes both again"
         )
     try:
         table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])[[*GROUP, *COSTS]]
