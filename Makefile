@@ -26,8 +26,9 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/test.txt
 	touch $@
 
-run: install  ## the main job: four solvers, four variants, on the embedded sample
+run: install  ## the main job: four solvers, four variants, on the embedded sample, and a page of the results
 	$(BIN)/python -m bench run --dataset sample --images 32 --output $(RUN)
+	$(BIN)/python -m bench report $(RUN) --output $(RUN)/report.html
 
 tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (half an hour to an hour on two cores)
 	for name in table1 table2 figure4 noise; do \

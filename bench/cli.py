@@ -372,6 +372,23 @@ def export(
 
 
 @_command(
+    "report runs/first --output report.html",
+    "report runs/before runs/after --output report.html --title 'Before and after'",
+)
+def report(
+    runs: Annotated[list[Path], _PathArgument(help="Folders of finished runs.", metavar="RUN…")],
+    output: Annotated[Path, _PathOption(help="File for the page: *.html.")],
+    title: Annotated[str | None, typer.Option(help="Of the page; the names of the runs if absent.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Make one HTML page of finished runs, which needs no network: answer, tables, figures, failures, provenance."""
+    from bench.commands.report import report as make_report
+
+    size = make_report(runs, output, title)
+    typer.echo(f"page: {output} ({size / 1000:.0f} kB)")
+
+
+@_command(
     "check --baseline results/baseline.csv",
     "check --baseline results/baseline.csv --seed 1,2 --tolerance mse=0.1 --power",
     "check --baseline results/baseline.csv --junit check.xml --markdown check.md",

@@ -36,13 +36,27 @@ def bootstrap_mean(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> 
     A resample draws n of the n images with replacement.
     """
     values = np.asarray(values, dtype=np.float64)
-    n = len(values)
-    if n < 2:
+    if len(values) < 2:
         return float("nan"), float("nan")
+    return percentile_interval(resampled_means(values[:, None], resamples=resamples, seed=seed)[:, 0])
+
+
+def resampled_means(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> NDArray[np.float64]:
+    """(resamples, columns) means of values (images, columns) over images that are drawn with replacement.
+
+    All columns have the same draws: the means of a difference are the differences of these means.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    n = len(values)
     rng = np.random.default_rng(seed)
-    means = np.empty(resamples)
+    means = np.empty((resamples, values.shape[1]))
     for i in range(resamples):
-        means[i] = values[rng.integers(0, n, n)].mean()
+        means[i] = np.bincount(rng.integers(0, n, n), minlength=n) @ values / n
+    return means
+
+
+def percentile_interval(means: NDArray) -> tuple[float, float]:
+    """The bounds between which the share `CONFIDENCE` of these resampled means (resamples,) lies."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)

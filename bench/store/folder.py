@@ -31,7 +31,7 @@ CHECKSUM = "sha256"  # of the rest of a claim
 # What all runs in one folder have in common; the rest of a request may grow or shrink.
 IDENTITY = ("dataset", "split", "backend", "device", "precision")
 
-_TEMPORARY = re.compile(r"\.(.+\.(shard|json|csv|parquet|png|svg|pdf))\.[a-z0-9_]{8}")  # as solvers.files names them
+_TEMPORARY = re.compile(r"\.(.+\.(shard|json|csv|parquet|png|svg|pdf|html))\.[a-z0-9_]{8}")  # as solvers.files names them
 
 
 class Store:

@@ -1,0 +1,122 @@
+"""The runs of a page, as they were written: rows, summary, times, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import RequestError, one_line
+from bench.report.finished import checksum, known_label, read_manifest, read_rows
+from bench.report.manifest import MANIFEST
+from bench.report.tables import summarise
+from bench.report.timing import LARGEST, TIMING
+from bench.score.measures import MEASURES
+from bench.sweep.rows import FILE, GROUP, check_rows
+from datasets.problem import COLUMNS
+from solvers.files import read_regular, sha256
+
+COSTS = ["solve_ms_per_image_median", "solve_ms_per_image_low", "solve_ms_per_image_high", "threads", "workers"]
+NEEDED = ["reason", "information", "residual", "iterations", "starts", *MEASURES]  # of the rows, besides what all have
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run.
+
+    Attributes:
+        name: what it is called on the page, where no other run is called so.
+        rows: one for each problem, solver, seed and image.
+        lines: the summary of the rows, one line for each problem and solver, with what they cost (`COSTS`, NaN where
+            no time is known) and the name of the run.
+        manifest: where it comes from.
+        manifest_sha256: of its file.
+    """
+
+    name: str
+    folder: Path
+    rows: pd.DataFrame
+    lines: pd.DataFrame
+    manifest: dict[str, Any]
+    manifest_sha256: str
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """The finished runs in these folders.
+
+    Raises:
+        RequestError: one is not there, not finished, damaged, or given twice.
+    """
+    return [_read(folder, name) for folder, name in zip(folders, names(folders), strict=True)]
+
+
+def names(folders: Sequence[Path]) -> list[str]:
+    """For each folder its name, with as many of those above it as tell it from the others.
+
+    Raises:
+        RequestError: a folder is given twice.
+    """
+    parts = [folder.resolve().parts for folder in folders]
+    repeated = next((folder for folder, of in zip(folders, parts, strict=True) if parts.count(of) > 1), None)
+    if repeated is not None:
+        raise RequestError(f"'{repeated}' is given twice")
+    found: list[str] = []
+    for of in parts:
+        length = 1
+        while Counter(other[-length:] for other in parts)[of[-length:]] > 1:
+            length += 1
+        found.append(one_line("/".join(of[-length:])))
+    return found
+
+
+def _read(folder: Path, name: str) -> Run:
+    rows = read_rows(folder)
+    check_rows(rows, folder / FILE, [column for column in NEEDED if column not in ("residual", *MEASURES)])
+    missing = next((column for column in NEEDED if column not in rows), None)
+    if missing:
+        raise RequestError(f"'{folder / FILE}' is of another version: it has no column '{missing}'")
+    lines = summarise(rows).merge(_costs(folder), on=GROUP, how="left").astype({"paper_mse": float})
+    manifest = folder / MANIFEST
+    return Run(
+        name,
+        folder,
+        rows,
+        lines.assign(run=name),
+        read_manifest(folder),
+        hashlib.sha256(manifest.read_bytes()).hexdigest(),
+    )
+
+
+def _costs(folder: Path) -> pd.DataFrame:
+    """The times of a run by problem and solver; no lines where it has none.
+
+    Raises:
+        RequestError: the file is not the one of the manifest, or makes no sense.
+    """
+    path = folder / TIMING
+    if TIMING not in read_manifest(folder).get("files", {}):
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in GROUP} | dict.fromkeys(COSTS, np.nan))
+    try:
+        content = read_regular(path, LARGEST)
+    except OSError as error:
+        raise RequestError(f"'{path}' cannot be read: {error.strerror or error}") from error
+    if sha256(content) != checksum(folder, TIMING):
+        raise RequestError(
+            f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
+            f"{MANIFEST}; the same run into the same folder writes both again"
+        )
+    try:
+        table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])[[*GROUP, *COSTS]]
+        table = table.astype({"photons": float, **dict.fromkeys(COSTS, float)})
+    except (ValueError, KeyError) as error:
+        raise RequestError(f"'{path}' is damaged, or of another version: {one_line(error)}") from error
+    texts = [name for name in COLUMNS if name != "photons"]
+    table = table.astype(dict.fromkeys(texts, str)).assign(solver=table["solver"].map(str).map(known_label))
+    return table.drop_duplicates(GROUP)
