@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 
 from rich.text import Text
 
-from bench.commands.run import shards
+from bench.commands.run import reference_shards, shards
 from bench.errors import RequestError, one_line
 from bench.report.settings import briefly
 from bench.report.terminal import labelled, output_console
@@ -89,7 +90,8 @@ def inventory(folder: Path) -> Inventory:
     words = briefly(problems)
     found = Inventory()
     asked: set[Path] = set()
-    for shard in shards(sweep, problems):
+    references = (shard for _, shard in reference_shards(sweep, problems))
+    for shard in chain(references, shards(sweep, problems)):
         path, problem = store.path(shard), words[shard.problem]
         asked.add(path)
         try:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bench.executors.base import Executor
 from bench.executors.glimpses import Curve, converge, pictures
 from bench.report.settings import briefly, problem_of, varying
 from bench.request import Sweep
+from bench.score.references import USES
 from bench.sweep.shard import Shard, observe
 from datasets import ImageSet
 from datasets.problem import Problem
@@ -38,6 +40,27 @@ MARKED = 8  # points of a curve that are marked, about
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")  # as many as have no divisor in common with the lines
 
+
+@dataclass(frozen=True)
+class Axis:
+    """A numeric setting of problems, over which errors are drawn into a file with this name."""
+
+    file: str
+    title: str
+    number: Callable[[Problem], float]
+    logarithmic: bool = False
+    infinity: str = ""  # what stands at the right end
+
+
+NUMERIC = {
+    "photons": Axis(
+        "noise", "photons in a pattern", lambda problem: problem.photons, logarithmic=True, infinity="no noise"
+    ),
+    "mask": Axis("beamstop", "side of the square that is not measured", lambda problem: problem.beamstop),
+    "frame": Axis("frame", "rows of the frame", lambda problem: problem.frame[0]),
+    "grid": Axis("grid", "rows of the pattern", lambda problem: problem.grid[0]),
+}
+
 mpl.rcParams["svg.hashsalt"] = "phasebench"  # the same picture is the same file
 
 
@@ -50,7 +73,7 @@ def draw_figures(
     summary: pd.DataFrame,
     folder: Path,
 ) -> list[str]:
-    """Galleries of all problems, the convergence curves on the last one, and the error over photons if they vary.
+    """Galleries of all problems, the convergence curves on the last one, and the error over what varies in numbers.
 
     Returns:
         The solvers that have no curve: they do not iterate.
@@ -73,8 +96,10 @@ def draw_figures(
         for one in pictured:
             name = re.sub(r"[^\w.-]+", "_", words[one.problem])
             _save(gallery([one], labels, images, executor), folder / f"gallery_{name}.png")
-    if len(sweep.photons) > 1:
-        _save(noise(summary[summary["solver"].isin(labels)]), folder / "noise.png")
+    for name, axis in NUMERIC.items():
+        if len({axis.number(problem) for problem in problems}) > 1:
+            drawn = summary[summary["solver"].isin(labels) | (summary["information"] == USES)]
+            _save(error_over(drawn, name), folder / f"{axis.file}.png")
     shard = first(CURVES, problems[-1])
     curves = {label: executor.call(converge, replace(shard, solver=label)) for label in labels}
     found = {label: curve for label, curve in curves.items() if curve is not None}
@@ -117,27 +142,37 @@ def _draw_column(axes: NDArray, title: str, shown: NDArray, errors: NDArray | No
             ax.set_xlabel(f"{errors[i]:.2g}", fontsize=7, labelpad=1)
 
 
-def noise(summary: pd.DataFrame) -> Figure:
-    """Mean error over photons, with its interval, for each solver on each problem; without noise at the right."""
+def error_over(summary: pd.DataFrame, name: str) -> Figure:
+    """Mean error over a numeric setting, with its interval, for each solver on each problem; references are thin."""
+    axis = NUMERIC[name]
     figure = Figure(figsize=SIZE, layout="constrained")
     ax = figure.subplots()
-    groups = [name for name in varying(summary) if name != "photons"]
-    counts = sorted(value for value in summary["photons"].unique() if np.isfinite(value))
-    beyond = 10 * (counts[-1] if counts else 1.0)  # where no noise is drawn
-    lines = [part.sort_values("photons") for _, part in summary.groupby(["solver", *groups], sort=False)]
-    words = briefly(problem_of(part.iloc[0]).model_copy(update={"photons": np.inf}) for part in lines)
-    for part, style in zip(lines, line_styles([part["solver"].iloc[0] for part in lines]), strict=True):
-        x = part["photons"].where(np.isfinite(part["photons"]), beyond)
-        problem = problem_of(part.iloc[0]).model_copy(update={"photons": np.inf})
+    summary = summary.assign(at=[axis.number(problem_of(line)) for line in summary.to_dict("records")])
+    numbers = sorted(summary["at"].unique())
+    finite = [number for number in numbers if np.isfinite(number)]
+    beyond = 10 * (finite[-1] if finite else 1.0)  # where infinity is drawn
+    groups = [other for other in varying(summary) if other != name]
+    lines = [part.sort_values("at") for _, part in summary.groupby(["solver", *groups], sort=False)]
+    problems = [problem_of({**part.iloc[0], name: Problem().columns()[name]}) for part in lines]
+    words = briefly(problems)
+    styles = iter(line_styles([part["solver"].iloc[0] for part in lines if part["information"].iloc[0] != USES]))
+    thin = cycle(LINES)
+    for part, problem in zip(lines, problems, strict=True):
+        x = part["at"].where(np.isfinite(part["at"]), beyond)
         named = f"{part['solver'].iloc[0]}" + f", {words[problem]}" * (len(words) > 1)
+        if part["information"].iloc[0] == USES:
+            ax.plot(x, part["mse"], label=folded(named, LEGEND), color="0.3", linewidth=0.7, linestyle=next(thin))
+            continue
+        style = next(styles)
         ax.plot(x, part["mse"], label=folded(named, LEGEND), markersize=4, **style)
         ax.fill_between(x, part["mse_low"], part["mse_high"], color=style["color"], alpha=0.15, linewidth=0)
-    ax.set_xscale("log")
+    if axis.logarithmic:
+        ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xticks([*counts, beyond], [*(f"{count:.3g}" for count in counts), "no noise"])
+    ax.set_xticks([min(n, beyond) for n in numbers], [f"{n:.3g}" if np.isfinite(n) else axis.infinity for n in numbers])
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(visible=True, alpha=0.3)
-    ax.set_xlabel("photons in a pattern")
+    ax.set_xlabel(axis.title)
     ax.set_ylabel("mean adjusted error")
     _add_legend(figure, len(ax.get_lines()))
     return figure
