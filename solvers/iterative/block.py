@@ -32,6 +32,7 @@ class Block:
         pixels: at most so many pixels of the support differ from zero; None where all of them may.
         phases: (first, last) angle that the pixels of complex images may have; None where they may have any.
         weight: real (B, m1, k), how far P_M takes a magnitude towards the measured one; None for all the way.
+        smoothed: real (B, m1, k), as `magnitude`, of smoothed intensities; None but for maps that use them.
     """
 
     backend: Backend
@@ -43,6 +44,7 @@ class Block:
     pixels: int | None = None
     phases: tuple[float, float] | None = None
     weight: Array | None = None
+    smoothed: Array | None = None
 
     @cached_property
     def constraints(self) -> compiled.Constraints | None:
@@ -159,6 +161,7 @@ class Block:
             magnitude=xp.take(self.magnitude, rows, axis=0),
             support=xp.take(self.support, rows, axis=0),
             weight=None if self.weight is None else xp.take(self.weight, rows, axis=0),
+            smoothed=None if self.smoothed is None else xp.take(self.smoothed, rows, axis=0),
         )
 
     def join(self, other: Block) -> Block:
@@ -169,6 +172,7 @@ class Block:
             magnitude=xp.concat([self.magnitude, other.magnitude]),
             support=xp.concat([self.support, other.support]),
             weight=None if self.weight is None else xp.concat([self.weight, other.weight]),
+            smoothed=None if self.smoothed is None else xp.concat([self.smoothed, other.smoothed]),
         )
 
 
@@ -189,12 +193,12 @@ def box_block(
     n1, n2 = measurement.object_shape
     support = np.zeros((len(measurement), m1, m2), dtype=bool)
     support[:, :n1, :n2] = True if measurement.support is None else measurement.support
-    magnitude = _magnitudes(measurement.intensities, mask, real)
+    magnitude = magnitudes(measurement.intensities, mask, real)
     box = (n1, n2) if measurement.support is None else None
     return Block(backend, backend.asarray(magnitude), backend.asarray(support), real, nonnegative, box)
 
 
-def _magnitudes(y: NDArray[np.float64], mask: NDArray[np.bool_] | None, real: bool) -> NDArray[np.float64]:
+def magnitudes(y: NDArray[np.float64], mask: NDArray[np.bool_] | None, real: bool) -> NDArray[np.float64]:
     """√Y (B, m1, k) of intensities (B, m1, m2) as a block holds them.
 
     A real image's intensities are centrosymmetric, a noisy measurement's are not: the mean of Y[k] and Y[−k] uses
