@@ -29,7 +29,7 @@ class SmoothedReflections(ProjectionSolver):
     name = "graar"
     summary = "relaxed averaged alternating reflections, relaxed to smoothed intensities"
 
-    beta: float = Field(0.9, gt=0, le=1, description="relaxation β")
+    beta: float = Field(0.95, gt=0, le=1, description="relaxation β")
     sigma: float = Field(1.5, gt=0, le=100, description="σ of the Gaussian in pixels of the pattern")
 
     def constrain(self, block: Block, measurement: Measurement) -> Block:
