@@ -33,6 +33,7 @@ BUILT_IN: Mapping[str, str] = {
     "unet_a": "solvers.learned.unet_a:UNetA",
     "chain": "solvers.composed.chain:Chain",
     "pnp": "solvers.prior.pnp:PlugAndPlay",
+    "daps": "solvers.prior.daps:DecoupledAnnealing",
 }
 
 

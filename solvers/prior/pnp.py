@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -215,7 +216,7 @@ class PlugAndPlay(Trainable, Refiner):
         self._require_real(measurement)
 
         def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
-            return self._start(part, streams, number) if number else self._anneal(images, part)
+            return self._start(part, streams, number) if number else self._anneal(images, part, streams)
 
         return best_of(self.starts, measurement, rng, start, apart=self.tries * numbers_used(self._begin))
 
@@ -225,9 +226,9 @@ class PlugAndPlay(Trainable, Refiner):
 
     def _start(self, measurement: Measurement, rng: Streams, number: int) -> Reconstruction:
         begun = best_of_stages(self._begin, self.tries, measurement, rng, before=number * self.tries)
-        return followed(begun, measurement, self._anneal)
+        return followed(begun, measurement, partial(self._anneal, rng=rng))
 
-    def _anneal(self, images: NDArray, measurement: Measurement) -> Reconstruction:
+    def _anneal(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
         """From images (n, m1, m2). One of zeros has diverged."""
         import torch
 
@@ -252,7 +253,7 @@ class PlugAndPlay(Trainable, Refiner):
                     for image, support in zip(images[filled], supports, strict=True)
                 ]
                 with narrow:
-                    drawn, misfit = self._annealed(times_two_to_the(np.stack(begun), -unit), part)
+                    drawn, misfit = self._annealed(times_two_to_the(np.stack(begun), -unit), part, rng)
                 found[rows], right = in_units(drawn[: len(rows)], unit[: len(rows)])
                 residual[rows[right]] = misfit[: len(rows)][right]
                 for row in rows[right]:
@@ -263,12 +264,18 @@ class PlugAndPlay(Trainable, Refiner):
             residual=residual,
             iterations=self.steps * once,
             starts=once,
-            transforms=(2 * self.steps + 1) * once,
+            transforms=(2 * self._projections() + 1) * once,
             status=status,
             kernel="portable",
         )
 
-    def _annealed(self, images: NDArray, measurement: Measurement) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def _projections(self) -> int:
+        """How often an annealing projects on the magnitudes."""
+        return self.steps
+
+    def _annealed(
+        self, images: NDArray, measurement: Measurement, rng: Streams
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Images (B, m1, m2) and their residuals (B,), from images in the box (B, n1, n2), all in normalised units."""
         import torch
 

@@ -76,7 +76,7 @@ def next_iterate(solver, measurement, x):
 def test_what_narrows_to_nothing_is_raar(small, numpy64):
     one, other = (
         prepared(label, numpy64).solve(small, Streams())
-        for label in ("graar[nonneg=true,sigma=0.00001,iterations=8]", "raar[nonneg=true,iterations=8]")
+        for label in ("graar[nonneg=true,beta=0.9,sigma=0.00001,iterations=8]", "raar[nonneg=true,iterations=8]")
     )
     np.testing.assert_allclose(one.images, other.images, atol=1e-7)
     assert (one.transforms > other.transforms).all()
