@@ -24,8 +24,8 @@ $(VENV)/.installed-test: $(VENV)/.installed
 run: install  ## the main job: four solvers, four variants, on the embedded sample
 	$(BIN)/python -m bench run --dataset sample --images 32 --output $(RUN)
 
-tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (half an hour to an hour on two cores)
-	for name in table1 table2 figure4 noise; do \
+tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (about an hour on two cores)
+	for name in table1 table2 figure4 noise beamstop complex; do \
 	  $(BIN)/python -m bench run --config results/$$name.toml --output runs/$$name || exit; \
 	done
 	mkdir -p results/figures
@@ -36,7 +36,9 @@ tables: install  ## the tables and figures under results/: all solvers, on the w
 	cp runs/figure4/figures/gallery.png results/figures/figure4.png
 	cp runs/table2/figures/gallery.png runs/table2/figures/convergence.png results/figures/
 	cp runs/noise/summary.csv results/noise.csv
-	cp runs/noise/figures/noise.png results/figures/
+	cp runs/beamstop/summary.csv results/beamstop.csv
+	cp runs/complex/summary.csv results/complex.csv
+	cp runs/noise/figures/noise.png runs/beamstop/figures/beamstop.png results/figures/
 
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
