@@ -28,6 +28,7 @@ BUILT_IN: Mapping[str, str] = {
     "difference_map": "solvers.projection.difference_map:DifferenceMap",
     "rrr": "solvers.projection.rrr:RelaxedReflectReflect",
     "graar": "solvers.projection.graar:SmoothedReflections",
+    "gps": "solvers.projection.gps:GeneralizedProximalSmoothing",
     "cycle": "solvers.projection.cycle:Cycle",
     "unet_b": "solvers.learned.unet_b:UNetB",
     "unet_a": "solvers.learned.unet_a:UNetA",

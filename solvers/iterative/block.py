@@ -99,15 +99,18 @@ class Block:
         A coefficient that was not measured stays as it is. Where Fx = 0 every phase is equally near; the projection
         then takes the magnitude zero. With weights w the magnitude becomes w √Y + (1 − w) |Fx|.
         """
+        return self.inverse(self.project_spectrum(self.transform(x)))
+
+    def project_spectrum(self, z: Array) -> Array:
+        """The same in Fourier space, for z = F x and F P_M x (B, m1, k)."""
         xp = self.backend.xp
-        z = self.transform(x)
         tiny = float(np.finfo(self.backend.precision).tiny) ** 0.5  # so small that no magnitude / tiny overflows
         factor = self.magnitude / xp.clip(xp.abs(z), tiny, None)
         if self.masked:
             factor = xp.where(self.magnitude < 0, xp.ones_like(factor), factor)
         if self.weight is not None:
             factor = 1 + self.weight * (factor - 1)
-        return self.inverse(z * factor)
+        return z * factor
 
     def project_object(self, x: Array) -> Array:
         """P_S x, the nearest images that satisfy the object constraints.
