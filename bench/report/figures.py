@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ NUMERIC = {
         "noise", "photons in a pattern", lambda problem: problem.photons, logarithmic=True, infinity="no noise"
     ),
     "mask": Axis("beamstop", "side of the square that is not measured", lambda problem: problem.beamstop),
-    "frame": Axis("frame", "rows of the frame", lambda problem: problem.frame[0]),
-    "grid": Axis("grid", "rows of the pattern", lambda problem: problem.grid[0]),
+    "frame": Axis("frame", "side of the frame, or of a square of its area", lambda problem: prod(problem.frame) ** 0.5),
+    "grid": Axis("grid", "side of the pattern, or of a square of its area", lambda problem: prod(problem.grid) ** 0.5),
 }
 
 mpl.rcParams["svg.hashsalt"] = "phasebench"  # the same picture is the same file
@@ -153,7 +154,7 @@ def error_over(summary: pd.DataFrame, name: str) -> Figure:
     beyond = 10 * (finite[-1] if finite else 1.0)  # where infinity is drawn
     groups = [other for other in varying(summary) if other != name]
     lines = [part.sort_values("at") for _, part in summary.groupby(["solver", *groups], sort=False)]
-    problems = [problem_of({**part.iloc[0], name: Problem().columns()[name]}) for part in lines]
+    problems = [problem_of({**part.iloc[0], name: summary[name].iloc[0]}) for part in lines]  # but for this setting
     words = briefly(problems)
     styles = iter(line_styles([part["solver"].iloc[0] for part in lines if part["information"].iloc[0] != USES]))
     thin = cycle(LINES)

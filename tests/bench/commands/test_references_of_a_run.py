@@ -133,6 +133,21 @@ def test_any_numeric_setting_has_a_figure(run, tmp_path):
         np.testing.assert_array_equal(line.get_xdata(), [0, 3])
 
 
+def test_frames_and_grids_are_numbers_too():
+    from doubles import result_rows
+
+    def line(frame: str, grid: str, error: float) -> pd.DataFrame:
+        rows = result_rows("er", np.array([error, error])).assign(frame=frame, grid=grid)
+        return rows.assign(pixel_mse=0.0, residual=0.1, iterations=1, starts=1)
+
+    sizes = [("128x128", "256x256"), ("128x128", "300x300"), ("32x50", "256x256"), ("32x50", "300x300")]
+    summary = summarise(pd.concat([line(*size, 0.1 + i / 10) for i, size in enumerate(sizes)]))
+    lines = error_over(summary, "frame").axes[0].get_lines()
+    assert [line.get_label() for line in lines] == ["er, none, grid 256x256", "er, none, grid 300x300"]
+    for line in lines:
+        np.testing.assert_allclose(line.get_xdata(), [40, 128])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
