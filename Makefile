@@ -30,8 +30,8 @@ run: install  ## the main job: four solvers, four variants, on the embedded samp
 	$(BIN)/python -m bench run --dataset sample --images 32 --output $(RUN)
 	$(BIN)/python -m bench report $(RUN) --output $(RUN)/report.html
 
-tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (half an hour to an hour on two cores)
-	for name in table1 table2 figure4 noise; do \
+tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (about an hour on two cores)
+	for name in table1 table2 figure4 noise beamstop complex; do \
 	  $(BIN)/python -m bench run --config results/$$name.toml --output runs/$$name || exit; \
 	done
 	mkdir -p results/figures
@@ -43,6 +43,9 @@ tables: install  ## the tables and figures under results/: all solvers, on the w
 	cp runs/table2/figures/gallery.png runs/table2/figures/convergence.png results/figures/
 	cp runs/noise/summary.csv results/noise.csv
 	cp runs/noise/figures/photons.png results/figures/noise.png
+	cp runs/beamstop/summary.csv results/beamstop.csv
+	cp runs/complex/summary.csv results/complex.csv
+	cp runs/beamstop/figures/beamstop.png results/figures/
 
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 

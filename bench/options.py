@@ -70,6 +70,11 @@ OPTIONS: dict[str, Option] = {
         str, "Poisson noise: photons in a pattern, comma-separated, or none", (math.inf,), axis="photons"
     ),
     "beamstop": Option(str, "Widths of the square around the zero frequency that is not measured", (0,), axis="mask"),
+    "references": Option(
+        str,
+        "Estimates that use the truth, to compare with where there is noise: oracle, likelihood_limit",
+        recorded=False,
+    ),
     "backend": Option(str, "Array library: auto, numpy, torch or cupy", "auto"),
     "device": Option(str, "cpu or cuda", "cpu"),
     "precision": Option(str, "float32 or float64", "float32"),

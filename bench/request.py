@@ -27,6 +27,7 @@ from bench.errors import RequestError
 from bench.executors.address import check_address
 from bench.executors.plugins import PluginError, canonical
 from bench.options import AXES, OPTIONS, field, flag
+from bench.score.references import REFERENCES
 from datasets import SPLITS, VARIANTS, ImageSet
 from datasets import images as image_sets
 from datasets.problem import Problem, Size, mask_label, object_label, read_photons, read_size, show_size
@@ -44,7 +45,7 @@ DEFAULT_EXECUTOR = OPTIONS["executor"].default
 LONGEST_TIMEOUT = 2_000_000  # seconds; the system waits for 2^31 milliseconds at most
 LARGEST_CONFIG = 2**20  # bytes
 
-LISTS = ("solvers", "seeds", *AXES)
+LISTS = ("solvers", "seeds", *AXES, "references")
 
 
 def _option(name: str, **limits: Any) -> Any:
@@ -72,6 +73,7 @@ class Sweep(BaseModel):
     grid: tuple[Annotated[Size, BeforeValidator(read_size)], ...] | None = _option("grid")
     photons: tuple[Annotated[float, BeforeValidator(read_photons)], ...] = _option("photons")
     beamstop: tuple[int, ...] = _option("beamstop")
+    references: tuple[str, ...] | None = _option("references")
     backend: str = _option("backend")
     device: str = _option("device")
     precision: str = _option("precision")
@@ -151,15 +153,23 @@ class Sweep(BaseModel):
     def _a_dataset(cls, label: str) -> str:
         return image_sets.canonical(label)
 
-    @field_validator("variants", "split", "executor")
+    @field_validator("variants", "split", "executor", "references")
     @classmethod
     def _known(cls, value: Any, info: Any) -> Any:
-        choices = {"variants": VARIANTS, "split": SPLITS, "executor": EXECUTORS}[info.field_name]
-        for one in [value] if isinstance(value, str) else value:
+        known = {"variants": VARIANTS, "split": SPLITS, "executor": EXECUTORS, "references": REFERENCES}
+        choices = known[info.field_name]
+        for one in [value] if isinstance(value, str) else value or ():
             if one not in choices:
                 raise ValueError(
                     f"unknown {info.field_name.removesuffix('s')} '{one}': choose from {', '.join(choices)}"
                 )
+        return value
+
+    @field_validator("references")
+    @classmethod
+    def _has_noise_for_it(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if value and all(map(math.isinf, info.data.get("photons", ()))):
+            raise ValueError("without noise the truth is what fits: name numbers of photons")
         return value
 
     @field_validator("seeds")

@@ -27,11 +27,14 @@ BUILT_IN: Mapping[str, str] = {
     "raar": "solvers.projection.raar:RelaxedAveragedAlternatingReflections",
     "difference_map": "solvers.projection.difference_map:DifferenceMap",
     "rrr": "solvers.projection.rrr:RelaxedReflectReflect",
+    "graar": "solvers.projection.graar:SmoothedReflections",
+    "gps": "solvers.projection.gps:GeneralizedProximalSmoothing",
     "cycle": "solvers.projection.cycle:Cycle",
     "unet_b": "solvers.learned.unet_b:UNetB",
     "unet_a": "solvers.learned.unet_a:UNetA",
     "chain": "solvers.composed.chain:Chain",
     "pnp": "solvers.prior.pnp:PlugAndPlay",
+    "daps": "solvers.prior.daps:DecoupledAnnealing",
 }
 
 

@@ -29,7 +29,7 @@ def measure_baseline(sweep: Sweep) -> Baseline:
 
     Rows of solvers that failed are among them: the caller decides what to do about those.
     """
-    sweep = sweep.model_copy(update={"workers": 1})  # side by side, shards slow each other down
+    sweep = sweep.model_copy(update={"workers": 1, "references": None})  # side by side, shards slow each other down
     backend = sweep.select_backend()
     console = error_console()
     with scratch() as folder:

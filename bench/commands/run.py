@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,13 +26,15 @@ from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, single_images, timing_table
 from bench.request import Sweep
+from bench.score.references import label_of
 from bench.store.folder import Store, write_csv, write_parquet
 from bench.store.shard_file import DamagedError
-from bench.sweep.rows import FILE, failed
+from bench.sweep.reference import reference_outcome
+from bench.sweep.rows import FILE, REFERENCES_FILE, failed
 from bench.sweep.shard import Outcome, Shard
 from datasets import DatasetError, ImageSet, load_images
 from datasets.problem import Problem
-from solvers import create
+from solvers import Backend, create
 from solvers.compiled import kernels
 from solvers.files import sha256, write_text
 from solvers.labels import read_label
@@ -40,7 +43,7 @@ from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
 
 TABLES = (FILE, "summary.csv", "table1.csv", "table2.csv", TIMING)
-OPTIONAL = (PICTURES, CURVES)  # tables that are not written where there is nothing for them
+OPTIONAL = (REFERENCES_FILE, PICTURES, CURVES)  # tables that are not written where there is nothing for them
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,12 @@ def run_sweep(
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
         with make_executor(sweep, images, backend) as executor:
+            references = _compute_references(sweep, problems, images, backend, store, console)
             outcomes, worked = _run_shards(list(shards(sweep, problems)), executor, store, console)
             rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
-            summary = summarise(rows)
+            summary = summarise(rows, references)
             write_parquet(output / FILE, rows)
+            _write_or_remove(output / REFERENCES_FILE, references)
             write_csv(output / "summary.csv", summary)
             write_csv(output / "table1.csv", table1(summary))
             write_csv(output / "table2.csv", table2(summary))
@@ -117,9 +122,9 @@ def run_sweep(
     return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
 
 
-def _write_or_remove(path: Path, table: pd.DataFrame) -> None:
+def _write_or_remove(path: Path, table: pd.DataFrame | None) -> None:
     """A table, if it has lines; else none may be left of what was run here before."""
-    if len(table):
+    if table is not None and len(table):
         write_parquet(path, table)
     else:
         path.unlink(missing_ok=True)
@@ -164,11 +169,36 @@ def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
     """The pieces of a sweep, in the order in which they are reported."""
     for problem in problems:
         for solver in sweep.solvers:
-            for seed in sweep.seeds:
-                for first in range(0, sweep.images, sweep.shard):
-                    count = min(sweep.shard, sweep.images - first)
-                    kept = tuple(image for image in sweep.kept if first <= image < first + count)
-                    yield Shard(problem, solver, seed, first, count, kept)
+            yield from _blocks(sweep, problem, solver)
+
+
+def reference_shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[tuple[str, Shard]]:
+    """The pieces of the references that a sweep asks for, with their names: where there is noise."""
+    for problem in problems:
+        if math.isfinite(problem.photons):
+            for name in sweep.references or ():
+                for shard in _blocks(sweep, problem, label_of(name)):
+                    yield name, replace(shard, kept=())
+
+
+def _blocks(sweep: Sweep, problem: Problem, label: str) -> Iterator[Shard]:
+    for seed in sweep.seeds:
+        for first in range(0, sweep.images, sweep.shard):
+            count = min(sweep.shard, sweep.images - first)
+            kept = tuple(image for image in sweep.kept if first <= image < first + count)
+            yield Shard(problem, label, seed, first, count, kept)
+
+
+def _compute_references(
+    sweep: Sweep, problems: Sequence[Problem], images: ImageSet, backend: Backend, store: Store, console: Console
+) -> pd.DataFrame | None:
+    """Rows of the references, in this process, which has the truth; None where none are asked for."""
+    found = []
+    with console.status("computing references"):
+        for name, shard in reference_shards(sweep, problems):
+            known = _finished(shard, store, console)
+            found.append(known or store.save(reference_outcome(name, images, shard, backend)))
+    return pd.concat([outcome.rows for outcome in found], ignore_index=True) if found else None
 
 
 def _run_shards(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from bench.commands.run import shards
+from bench.commands.run import reference_shards, shards
 from bench.errors import RequestError, one_line
 from bench.report.settings import briefly
 from bench.report.terminal import labelled, output_console
@@ -124,7 +124,8 @@ def _reopen(folder: Path) -> tuple[Store, list[Shard]]:
         problems = tuple(Problem(**problem) for problem in claim.pop("problems"))
         listed = claim.pop(PLAN, None)
         sweep = Sweep(**claim)
-        plan = list(shards(sweep, problems)) if listed is None else read_plan(listed, problems)
+        plan = [*(shard for _, shard in reference_shards(sweep, problems)), *shards(sweep, problems)]
+        plan = plan if listed is None else read_plan(listed, problems)
     except (LookupError, TypeError, ValueError) as error:
         raise RequestError(
             f"'{folder}' holds a run of another version, or of a solver that is not here: run it again to see more"

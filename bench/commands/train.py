@@ -109,8 +109,9 @@ def _blaming_a_plugin(label: str) -> Iterator[None]:
 
 def _learned_solver(label: str) -> Trainable:
     solver = create(label)
-    if not isinstance(solver, Trainable):
-        learned = [name for name in BUILT_IN if issubclass(solver_class(name), Trainable)]
+    if not isinstance(solver, Trainable) or solver.network_of:
+        kinds = {name: solver_class(name) for name in BUILT_IN}
+        learned = [name for name, kind in kinds.items() if issubclass(kind, Trainable) and not kind.network_of]
         raise ParameterError(
             f"solver '{label}' has nothing to train: choose from {', '.join(learned)}, or a plug-in's LearnedSolver"
         )

@@ -70,13 +70,24 @@ class _Known:
 _DIGESTS: dict[tuple[type[Solver], Path | None, str], _Known] = {}
 
 
+def reference_code() -> str:
+    """SHA-256 of the code that computes references, and the kernels that serve it."""
+    built = kernels()
+    code = closure(["bench.sweep.reference", "array_api_compat"])
+    return _digest(code, Path(built._name) if built is not None else None, os.environ.get(VARIABLE, ""))
+
+
 def _read_code(kind: type[Solver], kernel: Path | None, asked: str) -> _Known:
     code = _closure(kind, RUNNER)
     stamps = _stamps(
         [*code.sources.values(), *code.data.values(), *([kernel] if kernel else [])]
     )  # before they are read
+    return _Known(_digest(code, kernel, asked), stamps)
+
+
+def _digest(code: Code, kernel: Path | None, asked: str) -> str:
     compiled = sha256(kernel.read_bytes()) if kernel else "portable"
-    return _Known(sha256("\0".join((code.digest(), compiled, asked)).encode()), stamps)
+    return sha256("\0".join((code.digest(), compiled, asked)).encode())
 
 
 def _closure(kind: type, beside: Sequence[str] = ()) -> Code:

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bench.report.paper import paper_mse
 from bench.report.settings import varying
 from bench.score.by_image import image_means
 from bench.score.measures import MEASURES
 from bench.score.metrics import STRICT_SUCCESS, SUCCESS
+from bench.score.references import LIMIT, NEAR, label_of
 from bench.score.statistics import bootstrap_mean, success_interval
 from bench.sweep.rows import GROUP, failed
 from datasets import VARIANTS
 from datasets.problem import COLUMNS, Problem
 
-_MEANS = ["mse", "success", "strict_success", *MEASURES, "residual", "iterations", "starts", "transforms"]
+_MEANS = ["mse", "success", "strict_success", "near_limit", *MEASURES, "residual", "iterations", "starts", "transforms"]
 
 
-def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+def summarise(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> pd.DataFrame:
     """One line for each problem and solver, in the order in which the rows bring them.
 
     The image is the unit of every number: its seeds are averaged first, and its success is the share of them that
     succeeded. `failed` counts the images that were left without a reconstruction under any seed.
+
+    Args:
+        references: rows of references, whose lines come last. With the likelihood limit among them, `near_limit_rate`
+            is the share of images whose error is near that of the limit (`bench.score.references`).
     """
-    rows = rows.assign(success=(rows["mse"] < SUCCESS) * 1.0, strict_success=(rows["mse"] < STRICT_SUCCESS) * 1.0)
+    limited = references is not None and label_of(LIMIT) in set(references["solver"])
+    if references is not None:
+        rows = pd.concat([rows, references], ignore_index=True)
+    rows = rows.assign(
+        success=(rows["mse"] < SUCCESS) * 1.0,
+        strict_success=(rows["mse"] < STRICT_SUCCESS) * 1.0,
+        near_limit=_near_limit(rows),
+    )
     lines = []
     for (*setting, solver), group in rows.groupby(GROUP, sort=False):
         problem = dict(zip(COLUMNS, setting, strict=True))
@@ -45,6 +59,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
                 "success_low": success_low,
                 "success_high": success_high,
                 "strict_success_rate": images["strict_success"].mean(),
+                **(_near_limit_rate(images["near_limit"]) if limited else {}),
                 "residual": images["residual"].median(),
                 "iterations": images["iterations"].mean(),
                 "starts": images["starts"].mean(),
@@ -55,6 +70,20 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
+
+
+def _near_limit(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """(rows,) 1 where the error is near the likelihood limit of the same measurement, else 0; NaN without a limit."""
+    same = [*COLUMNS, "seed", "image"]
+    limits = rows.loc[rows["solver"] == label_of(LIMIT), [*same, "mse"]].rename(columns={"mse": "limit"})
+    limit = rows[same].merge(limits, on=same, how="left")["limit"].to_numpy()
+    return np.where(np.isnan(limit), np.nan, rows["mse"].to_numpy() <= NEAR * limit)
+
+
+def _near_limit_rate(shares: pd.Series) -> dict[str, float]:
+    known = shares.dropna().to_numpy()
+    low, high = success_interval(known) if len(known) else (np.nan, np.nan)
+    return {"near_limit_rate": shares.mean(), "near_limit_low": low, "near_limit_high": high}
 
 
 def _information(group: pd.DataFrame) -> str:

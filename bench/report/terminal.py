@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from rich.text import Text
 from bench.errors import one_line, visible
 from bench.report.paper import IMAGES as PAPER_IMAGES
 from bench.report.settings import briefly, problem_of
+from bench.score.references import USES
 from datasets.problem import COLUMNS
 from solvers import Status
 
@@ -81,7 +83,8 @@ def error_console() -> Console:
 def print_summary(summary: pd.DataFrame, console: Console) -> None:
     """Mean error and share of recovered images of every solver on every variant, and what the paper reports."""
     one = "; one image: no interval" * bool((summary["images"] == 1).any())
-    console.print(f"\nmean adjusted error, and share of images below 1e-2{one}", highlight=False)
+    near = ", and near the likelihood limit" * ("near_limit_rate" in summary)
+    console.print(f"\nmean adjusted error, and share of images below 1e-2{near}{one}", highlight=False)
     records = summary.to_dict("records")
     problems = briefly(map(problem_of, records))
     solvers = [str(solver) for solver in summary["solver"].unique()]
@@ -90,7 +93,8 @@ def print_summary(summary: pd.DataFrame, console: Console) -> None:
     console.print(labelled(["solver", *problems.values()], lines, console.width))
     for solver, part in summary.groupby("solver", sort=False):
         used = part["information"].iloc[0]
-        console.print(f"[dim]{escape(str(solver))} used {used}{_reported(part)}[/dim]", highlight=False)
+        if used != USES:  # of a reference, whose label says so
+            console.print(f"[dim]{escape(str(solver))} used {used}{_reported(part)}[/dim]", highlight=False)
 
 
 def print_diverged(rows: pd.DataFrame, console: Console) -> None:
@@ -114,7 +118,8 @@ def print_failures(lost: pd.DataFrame, folder: Path, console: Console) -> None:
 
 
 def _cell(line: dict) -> str:
-    return f"{line['mse']:.4f} {line['success_rate']:>4.0%}"
+    near = line.get("near_limit_rate", math.nan)
+    return f"{line['mse']:.4f} {line['success_rate']:>4.0%}" + ("" if math.isnan(near) else f" {near:>4.0%}")
 
 
 def _reported(part: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench.errors import RequestError
 from bench.request import Sweep
+from bench.score.references import label_of
 from bench.store.keys import Keys
 from bench.store.lock import NAME as LOCK_NAME
 from bench.store.lock import Lock
@@ -31,7 +32,7 @@ CHECKSUM = "sha256"  # of the rest of a claim
 # What all runs in one folder have in common; the rest of a request may grow or shrink.
 IDENTITY = ("dataset", "split", "backend", "device", "precision")
 
-_TEMPORARY = re.compile(r"\.(.+\.(shard|json|csv|parquet|png|svg|pdf|html))\.[a-z0-9_]{8}")  # as solvers.files names them
+_TEMPORARY = re.compile(r"\.(.+\.(shard|json|csv|parquet|png|svg|pdf|html))\.[a-z0-9_]{8}")  # of solvers.files
 
 
 class Store:
@@ -43,7 +44,8 @@ class Store:
         self.folder, self.shards = folder, folder / "shards"
         self.sweep, self.problems, self.backend, self.data_digest = sweep, problems, backend, data_digest
         isolated = sweep.executor != "inline"
-        self.keys = Keys(backend, data_digest, sweep.solvers, problems, isolated=isolated)
+        references = [label_of(name) for name in sweep.references or ()]
+        self.keys = Keys(backend, data_digest, sweep.solvers, problems, references, isolated=isolated)
         self._lock = Lock(folder)
 
     def __enter__(self) -> Store:

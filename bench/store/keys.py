@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from bench.executors.code import reference_code
 from bench.executors.plugins import Description, describe
 from bench.sweep.shard import Shard
 from datasets.problem import Problem
@@ -32,12 +33,14 @@ class Keys:
         data_digest: str,
         solvers: Sequence[str],
         problems: Sequence[Problem],
+        references: Sequence[str] = (),
         *,
         isolated: bool = True,
     ) -> None:
         """For shards of these solvers on these problems.
 
         Args:
+            references: labels of what is computed beside the solvers, by code of our own.
             isolated: each solver has a process of its own. Where they share one, a plug-in can change what the others
                 give, and is part of the key of theirs.
 
@@ -46,6 +49,9 @@ class Keys:
         """
         self._common = [backend.name, backend.device, backend.precision, data_digest]
         self._solvers: dict[str, Description] = {label: describe(label, problems) for label in solvers}
+        if references:
+            code, no_files = reference_code(), {problem: list[str]() for problem in problems}
+            self._solvers |= {label: Description(label, code, no_files) for label in references}
         self._plugins = [] if isolated else [label for label in solvers if read_label(label)[0] not in BUILT_IN]
 
     def key(self, shard: Shard) -> str:

@@ -13,6 +13,7 @@ from datasets.problem import COLUMNS, Problem
 from solvers import Status
 
 FILE = "per_image.parquet"
+REFERENCES_FILE = "references.parquet"  # rows that no solver made
 GROUP = [*COLUMNS, "solver"]  # the rows that are summed up in one line
 IDENTITY = [*GROUP, "seed", "image", "measurement"]
 NUMBERS = [name for name, field in Problem.model_fields.items() if field.annotation in (int, float)]

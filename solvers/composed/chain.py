@@ -11,6 +11,7 @@ from datasets import Measurement
 from datasets.problem import Problem
 from solvers.backend import Backend
 from solvers.base import Information, Reconstruction, Solver, Streams
+from solvers.composed.mean import Leaders, averaged
 from solvers.composed.stages import best_of_stages, read_stages, together, write_stages
 from solvers.files import sha256
 
@@ -20,7 +21,8 @@ class Chain(Solver):
 
     Every start goes through all stages with random numbers of its own, and the smallest residual at the end decides.
     A network draws no random numbers: a second start goes without it, and begins at random with the second stage.
-    Under noise no start reaches a tolerance, so that all starts have the same length here.
+    Under noise no start reaches a tolerance, so that all starts have the same length here. The mean of several of them
+    then has a smaller error than the best one, and a larger residual (`mean.py`).
     """
 
     name: ClassVar[str] = "chain"
@@ -31,6 +33,8 @@ class Chain(Solver):
         description="labels of solvers with + between them; the first may be a network",
     )
     starts: int = Field(1, ge=1, le=1000, description="starts through all stages, at most; chosen by residual")
+
+    mean: int = Field(1, ge=1, le=1000, description="return the mean of so many of the best starts, if none solves it")
 
     _stages: Any = PrivateAttr(default=())
 
@@ -44,6 +48,8 @@ class Chain(Solver):
         self._stages = read_stages(self.stages)
         if self.starts > 1 and not any(stage.draws for stage in self._stages):
             raise ValueError(f"starts={self.starts} of '{self.stages}' would all be the same: nothing in it is random")
+        if self.mean > self.starts:
+            raise ValueError(f"mean={self.mean} needs as many starts, not {self.starts}")
         return self
 
     def parts(self) -> tuple[Solver, ...]:
@@ -74,4 +80,8 @@ class Chain(Solver):
         return digests[0] if digests else ""
 
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
-        return best_of_stages(self._stages, self.starts, measurement, rng)
+        if self.mean == 1:
+            return best_of_stages(self._stages, self.starts, measurement, rng)
+        leaders = Leaders(len(measurement), self.mean)
+        found = best_of_stages(self._stages, self.starts, measurement, rng, seen=leaders.add)
+        return averaged(found, leaders, measurement)

@@ -16,6 +16,7 @@ from solvers.errors import ParameterError
 from solvers.labels import read_label, split_labels
 
 Start = Callable[[Measurement, Streams, int], Reconstruction]  # of a measurement, the start with this number
+Seen = Callable[[NDArray[np.int64], Reconstruction], None]  # told of each start: of which rows, and what it found
 Refine = Callable[[NDArray, Measurement], Reconstruction]  # from images (batch, m1, m2)
 
 
@@ -75,7 +76,12 @@ def run_stages(stages: Sequence[Solver], measurement: Measurement, rng: Streams)
 
 
 def best_of_stages(
-    stages: Sequence[Solver], starts: int, measurement: Measurement, rng: Streams, before: int = 0
+    stages: Sequence[Solver],
+    starts: int,
+    measurement: Measurement,
+    rng: Streams,
+    before: int = 0,
+    seen: Seen | None = None,
 ) -> Reconstruction:
     """Up to so many passes, of which only the very first goes through a network: that would only repeat itself.
 
@@ -87,7 +93,7 @@ def best_of_stages(
     def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
         return run_stages(stages[random[0] :] if random and before + number else stages, part, streams)
 
-    return best_of(starts if random else 1, measurement, rng, start, numbers_used(stages))
+    return best_of(starts if random else 1, measurement, rng, start, numbers_used(stages), seen)
 
 
 def numbers_used(stages: Sequence[Solver]) -> int:
@@ -106,7 +112,9 @@ def followed(found: Reconstruction, measurement: Measurement, refine: Refine) ->
     return _merged(found, then, rows, np.ones(len(rows), dtype=bool), starts)
 
 
-def best_of(starts: int, measurement: Measurement, rng: Streams, start: Start, apart: int = 1) -> Reconstruction:
+def best_of(
+    starts: int, measurement: Measurement, rng: Streams, start: Start, apart: int = 1, seen: Seen | None = None
+) -> Reconstruction:
     """Up to so many starts of every image, until one solves it; the one with the smallest residual is kept.
 
     Args:
@@ -114,12 +122,17 @@ def best_of(starts: int, measurement: Measurement, rng: Streams, start: Start, a
         apart: how many numbers of random streams a start may use up.
     """
     found = start(measurement, rng, 0)
+    if seen is not None:
+        seen(np.arange(len(measurement)), found)
     for number in range(1, starts):
         rows = np.flatnonzero([status in (Status.STOPPED, Status.DIVERGED) for status in found.status])
         if not len(rows):
             break
         streams = replace(rng, first=rng.first + number * apart)
-        found = _best(found, start(measurement[rows], streams, number), rows)
+        other = start(measurement[rows], streams, number)
+        if seen is not None:
+            seen(rows, other)
+        found = _best(found, other, rows)
     return found
 
 

@@ -32,6 +32,7 @@ class Block:
         pixels: at most so many pixels of the support differ from zero; None where all of them may.
         phases: (first, last) angle that the pixels of complex images may have; None where they may have any.
         weight: real (B, m1, k), how far P_M takes a magnitude towards the measured one; None for all the way.
+        smoothed: real (B, m1, k), as `magnitude`, of smoothed intensities; None but for maps that use them.
     """
 
     backend: Backend
@@ -43,6 +44,7 @@ class Block:
     pixels: int | None = None
     phases: tuple[float, float] | None = None
     weight: Array | None = None
+    smoothed: Array | None = None
 
     @cached_property
     def constraints(self) -> compiled.Constraints | None:
@@ -97,15 +99,18 @@ class Block:
         A coefficient that was not measured stays as it is. Where Fx = 0 every phase is equally near; the projection
         then takes the magnitude zero. With weights w the magnitude becomes w √Y + (1 − w) |Fx|.
         """
+        return self.inverse(self.project_spectrum(self.transform(x)))
+
+    def project_spectrum(self, z: Array) -> Array:
+        """The same in Fourier space, for z = F x and F P_M x (B, m1, k)."""
         xp = self.backend.xp
-        z = self.transform(x)
         tiny = float(np.finfo(self.backend.precision).tiny) ** 0.5  # so small that no magnitude / tiny overflows
         factor = self.magnitude / xp.clip(xp.abs(z), tiny, None)
         if self.masked:
             factor = xp.where(self.magnitude < 0, xp.ones_like(factor), factor)
         if self.weight is not None:
             factor = 1 + self.weight * (factor - 1)
-        return self.inverse(z * factor)
+        return z * factor
 
     def project_object(self, x: Array) -> Array:
         """P_S x, the nearest images that satisfy the object constraints.
@@ -159,6 +164,7 @@ class Block:
             magnitude=xp.take(self.magnitude, rows, axis=0),
             support=xp.take(self.support, rows, axis=0),
             weight=None if self.weight is None else xp.take(self.weight, rows, axis=0),
+            smoothed=None if self.smoothed is None else xp.take(self.smoothed, rows, axis=0),
         )
 
     def join(self, other: Block) -> Block:
@@ -169,6 +175,7 @@ class Block:
             magnitude=xp.concat([self.magnitude, other.magnitude]),
             support=xp.concat([self.support, other.support]),
             weight=None if self.weight is None else xp.concat([self.weight, other.weight]),
+            smoothed=None if self.smoothed is None else xp.concat([self.smoothed, other.smoothed]),
         )
 
 
@@ -189,12 +196,12 @@ def box_block(
     n1, n2 = measurement.object_shape
     support = np.zeros((len(measurement), m1, m2), dtype=bool)
     support[:, :n1, :n2] = True if measurement.support is None else measurement.support
-    magnitude = _magnitudes(measurement.intensities, mask, real)
+    magnitude = magnitudes(measurement.intensities, mask, real)
     box = (n1, n2) if measurement.support is None else None
     return Block(backend, backend.asarray(magnitude), backend.asarray(support), real, nonnegative, box)
 
 
-def _magnitudes(y: NDArray[np.float64], mask: NDArray[np.bool_] | None, real: bool) -> NDArray[np.float64]:
+def magnitudes(y: NDArray[np.float64], mask: NDArray[np.bool_] | None, real: bool) -> NDArray[np.float64]:
     """√Y (B, m1, k) of intensities (B, m1, m2) as a block holds them.
 
     A real image's intensities are centrosymmetric, a noisy measurement's are not: the mean of Y[k] and Y[−k] uses

@@ -48,6 +48,7 @@ class Trainable(Solver):
     )
 
     folder: ClassVar[Path] = weight_files.FOLDER  # of the weights that come with the package
+    network_of: ClassVar[str] = ""  # the solver whose network it uses and which is trained; itself if empty
 
     _model: Any = PrivateAttr(default=None)
     _card: weight_files.Card | None = PrivateAttr(default=None)
@@ -126,7 +127,7 @@ class Trainable(Solver):
 
     def file_name(self, variant: Variant) -> str:
         """What the weights for this variant are called."""
-        return f"{self.name}-{self.preset}-{self.equivalent(variant)[0]}.safetensors"
+        return f"{self.network_of or self.name}-{self.preset}-{self.equivalent(variant)[0]}.safetensors"
 
     def own_parameters(self) -> dict[str, str]:
         """Those that decide the training, where they are not their defaults, as a label has them.
@@ -150,7 +151,7 @@ class Trainable(Solver):
         variant = _variant(problem)
         if self.weights is None:
             return self.folder / self.file_name(variant)
-        filled = {"solver": self.name, "preset": self.preset, "variant": self.equivalent(variant)[0]}
+        filled = {"solver": self.network_of or self.name, "preset": self.preset, "variant": self.equivalent(variant)[0]}
         return Path(str(self.weights).format(**filled))
 
     def _load(self, problem: Problem | None) -> None:
@@ -167,7 +168,9 @@ class Trainable(Solver):
                 f"python -m bench train --solver {shlex.quote(self._training_label())} --variant {variant} "
                 f"--output {path.parent}"
             )
-        card, tensors = weight_files.load(path, solver=self.name, preset=self.preset, variant=variant)
+        card, tensors = weight_files.load(
+            path, solver=self.network_of or self.name, preset=self.preset, variant=variant
+        )
         model = self.model(card.problem())
         weight_files.check_architecture(card, model.shapes(), path)
         weight_files.fill(model, tensors, path)
@@ -176,7 +179,7 @@ class Trainable(Solver):
     def _training_label(self) -> str:
         """This solver with what decides its training, and nothing else."""
         preset = {} if self.preset == type(self).model_fields["preset"].default else {"preset": self.preset}
-        return write_label(self.origin or self.name, preset | self.own_parameters())
+        return write_label(self.network_of or self.origin or self.name, preset | self.own_parameters())
 
     def _declared_beyond(self, known: Container[str]) -> dict[str, str]:
         own = {name: f for name, f in type(self).model_fields.items() if name not in known}

@@ -1,13 +1,12 @@
-"""Every kind of figure of a finished run, from what lies on disk: as files, or as SVG for a page.
+"""Every kind of figure of a finished run, from what lies on disk.
 
 source = Source(Path("runs/first"), solvers=["rrr[nonneg=true]", "unet_a"])
-svg("pareto", source, Look(title="What an error costs"))
+draw("pareto", source, Look(title="What an error costs"), format="svg")
 """
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,14 +20,18 @@ from bench.errors import NothingStoredError, RequestError, one_line
 from bench.report.figures.convergence import convergence
 from bench.report.figures.gallery import FIRST, Choice, gallery
 from bench.report.figures.look import PLAIN, Look
+from bench.report.figures.over import AXES, error_over
 from bench.report.figures.pareto import pareto
-from bench.report.figures.photons import photons
 from bench.report.figures.profile import profile
 from bench.report.figures.source import Source
 from solvers.files import write_atomically
 
 KINDS: Mapping[str, Callable[[Source, Look], Figure]] = {
-    kind.__name__: kind for kind in (gallery, convergence, photons, pareto, profile)
+    "gallery": gallery,
+    "convergence": convergence,
+    **{name: partial(error_over, axis=axis) for name, axis in AXES.items()},
+    "pareto": pareto,
+    "profile": profile,
 }
 FORMATS = ("png", "svg", "pdf")
 DPI = 150
@@ -38,7 +41,6 @@ _STAMPS = {
     "svg": dict.fromkeys(["Creator", "Date", "Format", "Type"]),
     "pdf": {"CreationDate": None},
 }
-_REFERENCE = re.compile(r'(\bid="|url\(#|href="#)')
 
 
 def draw(kind: str, source: Source, look: Look = PLAIN, choice: Choice = FIRST, format: str = "png") -> bytes:
@@ -58,20 +60,6 @@ def draw(kind: str, source: Source, look: Look = PLAIN, choice: Choice = FIRST, 
         figure = make(source, look)
         figure.savefig(stream, format=format, metadata=_STAMPS[format])
     return stream.getvalue()
-
-
-def svg(kind: str, source: Source, look: Look = PLAIN, choice: Choice = FIRST, name: str = "") -> str:
-    """A figure as an `<svg>` element of an HTML page, with its text as text.
-
-    Args:
-        name: begins the ids in it, which have to differ from those of other figures on the page; else the kind.
-
-    Raises:
-        RequestError: as `draw`.
-    """
-    with mpl.rc_context({"svg.fonttype": "none"}):
-        text = draw(kind, source, look, choice, "svg").decode()
-    return _REFERENCE.sub(rf"\g<1>{name or kind}-", text[text.index("<svg") :])
 
 
 def draw_all(

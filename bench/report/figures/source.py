@@ -13,6 +13,7 @@ from bench.report.curves import read_curves
 from bench.report.finished import known_label, read_rows, read_table, with_canonical_labels
 from bench.report.pictures import Picture, kept_pictures
 from bench.report.timing import TIMING
+from bench.score.references import USES
 from bench.sweep.rows import GROUP
 from datasets.problem import COLUMNS
 
@@ -38,12 +39,17 @@ class Source:
         self.folder = folder
         self._solvers = [known_label(label) for label in solvers]
         self._where = dict(where or {})
-        self._check(with_canonical_labels(read_table(folder, SUMMARY), GROUP))
+        self._check(self._lines[~_is_reference(self._lines)])
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """A line for each problem and solver (`tables.summarise`)."""
-        return self._chosen(with_canonical_labels(read_table(self.folder, SUMMARY), GROUP))
+        return self._chosen(self._lines[~_is_reference(self._lines)])
+
+    @cached_property
+    def references(self) -> pd.DataFrame:
+        """The same, of what uses the truth (`bench.score.references`); without a line where the run has none."""
+        return self._of_chosen_problems(self._lines[_is_reference(self._lines)]).reset_index(drop=True)
 
     @cached_property
     def timing(self) -> pd.DataFrame:
@@ -78,6 +84,10 @@ class Source:
         """The solvers that are drawn."""
         return list(self.summary["solver"].unique())
 
+    @cached_property
+    def _lines(self) -> pd.DataFrame:
+        return with_canonical_labels(read_table(self.folder, SUMMARY), GROUP)
+
     def _check(self, summary: pd.DataFrame) -> None:
         asked = [*(("solver", label) for label in self._solvers), *self._where.items()]
         for column, value in asked:
@@ -90,9 +100,13 @@ class Source:
         if self._chosen(summary).empty:
             raise RequestError(f"'{self.folder}' has no problem that is all of this")
 
-    def _chosen(self, table: pd.DataFrame) -> pd.DataFrame:
+    def _of_chosen_problems(self, table: pd.DataFrame) -> pd.DataFrame:
         for column, value in self._where.items():
             table = table[[_same(one, value) for one in table[column]]]
+        return table
+
+    def _chosen(self, table: pd.DataFrame) -> pd.DataFrame:
+        table = self._of_chosen_problems(table)
         if self._solvers:
             table = pd.concat([table[table["solver"] == label] for label in self._solvers])
         return table.reset_index(drop=True)
@@ -102,6 +116,10 @@ class Source:
         return (not self._solvers or picture.solver in self._solvers) and all(
             _same(columns[column], value) for column, value in self._where.items()
         )
+
+
+def _is_reference(lines: pd.DataFrame) -> pd.Series:
+    return lines["information"] == USES
 
 
 def _same(one: object, asked: str) -> bool:

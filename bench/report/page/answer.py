@@ -59,7 +59,7 @@ def _points(content: Content, lines: list[dict[str, Any]]) -> list[Point]:
         Point(
             content.called(line),
             uses(line),
-            tuple(line[f"solve_ms_per_image_{bound}"] for bound in ("median", "low", "high")),  # type: ignore[arg-type]
+            tuple(line[f"solve_ms_per_image_{bound}"] for bound in ("median", "low", "high")),
             (line["mse"], line["mse_low"], line["mse_high"]),
         )
         for line in lines

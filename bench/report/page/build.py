@@ -16,8 +16,8 @@ from bench.errors import one_line
 from bench.report.page import words
 from bench.report.page.answer import answer
 from bench.report.page.content import Content
-from bench.report.page.curves import convergence, noise_curves
 from bench.report.page.endings import endings
+from bench.report.page.figures import convergence, gallery, noise_curves
 from bench.report.page.pairs import matrices
 from bench.report.page.provenance import provenance
 from bench.report.page.results import results
@@ -32,6 +32,7 @@ HERE = Path(__file__).parent
 SECTIONS: dict[str, Callable[[Content], dict[str, Any] | None]] = {
     "answer": answer,
     "results": results,
+    "gallery": gallery,
     "noise": noise_curves,
     "convergence": convergence,
     "pairs": matrices,

@@ -30,7 +30,7 @@ class Content:
 
     @cached_property
     def lines(self) -> list[dict[str, Any]]:
-        return self.table.to_dict("records")  # type: ignore[return-value]  # its keys are names of columns
+        return self.table.to_dict("records")
 
     @cached_property
     def problems(self) -> dict[Problem, str]:

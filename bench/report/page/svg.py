@@ -23,12 +23,19 @@ PALETTE = tuple(f"#{i:02x}0a0a" for i in range(10))  # stands for the ten colour
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _CLASSES = {RULE: "rule"} | {colour: f"c{i}" for i, colour in enumerate(PALETTE)}
 _KEPT = {"fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-dashoffset", "opacity", "fill-opacity"}
-_KEPT |= {"stroke-opacity", "stroke-linejoin", "stroke-linecap", "text-anchor", "font-size", "font-weight"}
+_KEPT |= {
+    "stroke-opacity",
+    "stroke-linejoin",
+    "stroke-linecap",
+    "text-anchor",
+    "font-size",
+    "font-weight",
+    "image-rendering",
+}
 _STYLE: Any = {
     "axes.edgecolor": RULE,
     "axes.facecolor": "none",
     "axes.labelcolor": INK,
-    "axes.prop_cycle": cycler(color=PALETTE),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.facecolor": "none",
@@ -48,16 +55,19 @@ ElementTree.register_namespace("", _SVG)
 ElementTree.register_namespace("xlink", _LINK)
 
 
-def inline(name: str, about: str, draw: Callable[[], Figure], tips: Mapping[str, str] | None = None) -> Markup:
+def inline(
+    name: str, about: str, draw: Callable[[], Figure], tips: Mapping[str, str] | None = None, *, themed: bool = True
+) -> Markup:
     """What `draw` draws, as an SVG element.
 
     Args:
         name: begins all its ids: no two figures of a page have the same.
         about: what it shows, for those who do not see it.
+        themed: lines take their colours from the style sheet; else those of matplotlib, shaded where there are many.
         tips: by the gid of an artist, what is said when it is pointed at.
     """
     stream = io.BytesIO()
-    with rc_context(_STYLE):
+    with rc_context(_STYLE | ({"axes.prop_cycle": cycler(color=PALETTE)} if themed else {})):
         draw().savefig(stream, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     root = ElementTree.fromstring(stream.getvalue())
     for parent in list(root.iter()):

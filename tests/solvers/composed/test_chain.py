@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.executors.code import code_of
+from bench.score.metrics import adjusted_mse
 from datasets import Measurement, measure, place, placements
 from datasets.labels import write_label
 from datasets.problem import Problem
 from solvers import Backend, Information, ParameterError, Status, Streams, create
+from solvers.composed.mean import WORST, Leaders
 from solvers.composed.stages import split_labels
 
 COSTS = ("iterations", "starts", "transforms")
@@ -165,6 +168,7 @@ def test_the_code_of_a_stage_is_code_of_the_chain():
         ),
         (chain("rrr + ./mine.py:Mine"), r"'./mine.py:Mine' is no built-in solver; choose from alm, "),
         (chain(" + "), "name at least one solver"),
+        (chain("rrr + er", starts=2, mean=3), "mean=3 needs as many starts, not 2"),
         (chain("unet_a", starts=2), "starts=2 of 'unet_a' would all be the same"),
         (write_label("pnp", {"begin": "unet_a", "starts": 2}), "starts=2 after 'unet_a' would all be the same"),
     ],
@@ -190,3 +194,74 @@ def test_stages_have_one_spelling():
 @given(st.lists(st.sampled_from(["er", "rrr[nonneg=true,beta=0.5]", 'unet_a[weights="a+b]"]']), min_size=1, max_size=4))
 def test_a_plus_sign_separates_stages_outside_of_brackets_and_quotation_marks(labels):
     assert split_labels(" + ".join(labels), "+") == labels
+
+
+# ---- the mean of several starts
+
+
+def literal_mean(images, residuals, count):
+    """Of real images, each moved by whole pixels, turned and negated to where it is nearest to the best one."""
+    order = [k for k in np.argsort(residuals) if residuals[k] <= WORST * min(residuals)][:count]
+    best, moved = images[order[0]], []
+    for k in order:
+        places = [
+            sign * np.roll(one, (i, j), (0, 1))
+            for one in (images[k], images[k][::-1, ::-1])
+            for sign in (1, -1)
+            for i in range(best.shape[0])
+            for j in range(best.shape[1])
+        ]
+        moved.append(min(places, key=lambda place: np.linalg.norm(place - best)))
+    return np.mean(moved, axis=0)
+
+
+def test_the_mean_is_that_of_the_best_starts_brought_onto_the_best_one(small_objects, monkeypatch):
+    monkeypatch.setattr("solvers.composed.registration.STEPS", 1)  # whole pixels
+    noisy = measure(small_objects[:4], grid=(14, 15), photons=1e4)
+    every = [solve(chain(f"{NOISY} + {POLISH}"), noisy, Streams(first=number)) for number in range(5)]
+    found = solve(chain(f"{NOISY} + {POLISH}", starts=5, mean=3), noisy)
+    for row in range(4):
+        expected = literal_mean([one.images[row] for one in every], [one.residual[row] for one in every], 3)
+        np.testing.assert_allclose(found.images[row], expected, atol=1e-5)
+    best = solve(chain(f"{NOISY} + {POLISH}", starts=5), noisy)
+    for cost in ("iterations", "starts"):
+        np.testing.assert_array_equal(getattr(found, cost), getattr(best, cost))
+    assert (found.transforms >= best.transforms).all()
+
+
+def test_the_residual_is_that_of_the_mean(few):
+    found = solve(chain(f"{NOISY} + {POLISH}", starts=4, mean=4), few)
+    np.testing.assert_allclose(found.residual, oracles.residual(found.images, few.intensities), atol=1e-5)
+    assert (found.residual >= solve(chain(f"{NOISY} + {POLISH}", starts=4), few).residual - 1e-6).all()
+
+
+def test_an_image_that_a_start_has_solved_is_left_as_it_is(few):
+    stages = "rrr[nonneg=true,iterations=500]"
+    one, other = solve(chain(stages, starts=4), few), solve(chain(stages, starts=4, mean=4), few)
+    solved = np.array([status == Status.SOLVED for status in one.status])
+    assert solved.any()
+    np.testing.assert_array_equal(other.images[solved], one.images[solved])
+    np.testing.assert_array_equal(other.residual[solved], one.residual[solved])
+
+
+def test_the_mean_of_noisy_starts_is_nearer_to_the_truth_than_the_best_of_them(tiles):
+    objects = place(tiles[:8], placements("shift_flip", seed=0, split="test", indices=np.arange(8)))
+    noisy = measure(objects, photons=1e4)
+    stages = "rrr[nonneg=true,iterations=150] + er[nonneg=true,iterations=60]"
+    best, mean = (adjusted_mse(objects, solve(chain(stages, starts=5, mean=k), noisy).images) for k in (1, 5))
+    assert mean.mean() < 0.95 * best.mean()
+
+
+def test_an_image_is_averaged_in_the_same_way_in_any_company(small_objects):
+    noisy = measure(small_objects[:3], grid=(14, 15), photons=1e4)
+    label = chain(f"{NOISY} + {POLISH}", starts=3, mean=3)
+    whole, alone = solve(label, noisy), solve(label, noisy[2:])
+    np.testing.assert_allclose(alone.images[0], whole.images[2], atol=1e-5)
+
+
+def test_leaders_are_the_best_in_order_and_none_that_has_diverged(few):
+    leaders = Leaders(2, 2)
+    found = solve(NOISY, few[:2])
+    for residual in (0.5, np.nan, 0.495, 0.9, 0.499):
+        leaders.add(np.arange(2), replace(found, images=np.full((2, 3, 3), residual), residual=np.full(2, residual)))
+    assert [image[0, 0] for image in leaders.near(1)] == [0.495, 0.499]

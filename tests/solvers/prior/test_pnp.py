@@ -135,6 +135,30 @@ def test_noise_levels_fall_to_that_of_the_measurement_and_less_noise_means_more_
     np.testing.assert_array_equal(weights[:, 0], 1)
 
 
+def test_levels_that_are_given_take_the_place_of_those_of_the_noise():
+    variance = np.array([0.0, 1e-3])
+    told, _ = schedule(variance, 7)
+    levels, weights = schedule(variance, 7, 0.6, 0.02)
+    np.testing.assert_allclose(levels[[0, -1]], [[0.6, 0.6], [0.02, 0.02]], rtol=1e-6)
+    np.testing.assert_array_equal(weights[:, 0], 1)
+    only_first, _ = schedule(variance, 7, 0.6)
+    np.testing.assert_array_equal(only_first[-1], told[-1])
+    with pytest.raises(ParameterError, match=r"last=0.5 is above first=0.1"):
+        create("pnp[first=0.1,last=0.5]")
+
+
+def test_what_a_wide_beamstop_hides_is_found_from_a_higher_level(objects):
+    mask = np.ones((96, 96), dtype=bool)
+    mask[np.ix_([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2])] = False
+    seen = measure(objects, mask=mask)
+    begun = prepared("rrr[nonneg=true,iterations=200]").solve(seen, Streams())
+    low, high = (
+        adjusted_mse(objects, prepared(pnp(steps=20, **levels)).refine(begun.images, seen, Streams()).images).mean()
+        for levels in ({}, {"first": 0.6, "last": 0.02})
+    )
+    assert high < 0.9 * low
+
+
 # ---- what it is asked for, and with what
 
 

@@ -1,0 +1,42 @@
+"""Figures of a run on its page, drawn from what the run has stored."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from bench.errors import NothingStoredError
+from bench.report.figures.draw import KINDS
+from bench.report.figures.look import PLAIN
+from bench.report.figures.source import Source
+from bench.report.page.content import Content
+from bench.report.page.svg import inline
+
+
+def gallery(content: Content) -> dict[str, Any] | None:
+    """The pictures that the runs have kept; None where they have none."""
+    said = "True images, and for each solver the reconstructions, registered to them, with their errors."
+    return _section(content, "gallery", "Reconstructions", said)
+
+
+def noise_curves(content: Content) -> dict[str, Any] | None:
+    """Error over photons for each run with several counts; None where there is none."""
+    said = "Mean error over photons in a pattern, with intervals. The table of all results has the numbers."
+    return _section(content, "photons", "Error over photons", said)
+
+
+def convergence(content: Content) -> dict[str, Any] | None:
+    """The curves that the runs have taken; None where there are none."""
+    said = "Median error and magnitude residual of the first start, over iterations and over seconds."
+    return _section(content, "convergence", "Convergence", said)
+
+
+def _section(content: Content, kind: str, heading: str, said: str) -> dict[str, Any] | None:
+    figures = []
+    for k, run in enumerate(content.runs):
+        try:
+            drawn = inline(f"{kind}{k}", said, partial(KINDS[kind], Source(run.folder), PLAIN), themed=False)
+        except NothingStoredError:
+            continue
+        figures.append({"run": run.name, "picture": drawn})
+    return {"heading": heading, "figures": figures} if figures else None
