@@ -82,7 +82,7 @@ OPTIONS: dict[str, Option] = {
     "shard": Option(int, "Images per shard: bounds the memory", 256),
     "keep": Option(
         str,
-        "Images to store pictures of: a number for the first so many, or a list with a comma: 3,17 or 17,",
+        "Pictures to store: how many from the first image on, or image numbers with a comma (3,17 or 17,)",
         6,
         recorded=False,
     ),

@@ -24,6 +24,7 @@ COLUMNS = 12  # images side by side, about
 TILE, GAP, BETWEEN = 0.9, 0.06, 0.3  # inches: an image, the space between two, and that between problems
 LINE = 0.13  # inches of a line of text
 SMALL, LARGE = 7, 9  # points of the letters
+FAINT_TEXT = 0.6  # opacity
 LABEL = 24  # characters of a line in the name of a solver
 LEAST = 0.15  # inches of an image, where the size of the figure is given
 FAINT = 0.2  # of the largest magnitude: below it a phase means little, and is drawn darker
@@ -210,7 +211,7 @@ def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Fi
         extent = (GAP, GAP + STRIP[0], top + STRIP[1], top)
         ax.imshow(colours[None], extent=extent, interpolation="nearest", aspect="auto")
         at = 2 * GAP + STRIP[0], top + STRIP[1] / 2
-        ax.text(*at, name, ha="left", va="center", fontsize=SMALL, color="0.4")
+        ax.text(*at, name, ha="left", va="center", fontsize=SMALL, alpha=FAINT_TEXT)
     ax.set_aspect("auto")
     return figure
 
@@ -223,7 +224,7 @@ def _place(
     for band in bands:
         y += _before(band)
         if names:
-            style: dict[str, Any] = {"fontweight": "bold"} if band.opens else {"color": "0.4"}
+            style: dict[str, Any] = {"fontweight": "bold"} if band.opens else {"alpha": FAINT_TEXT}
             middle = y + tile * ratio / 2
             ax.text(left - GAP, middle, names[band.name], ha="right", va="center", fontsize=SMALL, **style)
         for i, image in enumerate(band.tiles):

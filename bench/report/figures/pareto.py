@@ -56,14 +56,15 @@ def pareto(source: Source, look: Look) -> Figure:
         figure, handles, [folded(look.name(label), LEGEND) for label in labels],
         title=words[problems[0]] if len(problems) == 1 else "",
     )  # fmt: skip
-    kinds = [Line2D([], [], linestyle="", color="0.4", marker=markers[information]) for information in used]
+    kinds = [Line2D([], [], linestyle="", color="0.5", marker=markers[information]) for information in used]
     look.add_legend(figure, kinds, used, BELOW)
     return figure
 
 
 def costs(source: Source) -> pd.DataFrame:
     """A line for each problem and solver: `mse`, `seconds` and `transforms`, each with `_low` and `_high`."""
-    summary = source.summary[source.summary["information"].fillna("") != ""]
+    used = source.summary["information"]
+    summary = source.summary[used.notna() & (used != "")]
     table = summary.merge(source.timing[[*GROUP, *_SPREAD]], on=GROUP)
     for name, column in zip(("seconds", "seconds_low", "seconds_high"), _SPREAD, strict=True):
         table[name] = table[column] / 1e3

@@ -32,7 +32,7 @@ def profile(source: Source, look: Look) -> Figure:
     axes = figure.subplots(len(parts), 2, sharex="col", squeeze=False)
     ratios = {problem: error_ratios(part) for problem, (_, part) in zip(problems, parts, strict=True)}
     seconds = {problem: times(part, source.timing) for problem, (_, part) in zip(problems, parts, strict=True)}
-    largest = max(float(table[np.isfinite(table)].max(axis=None)) for table in ratios.values())
+    largest = max(table.replace(np.inf, 1.0).max(axis=None) for table in ratios.values())
     for row, problem in zip(axes, problems, strict=True):
         for label, values in ratios[problem].items():
             _steps(row[0], values.to_numpy(), len(values), 1.0, 1.1 * largest, styles[str(label)])
@@ -75,7 +75,10 @@ def times(rows: pd.DataFrame, timing: pd.DataFrame) -> dict[str, tuple[NDArray, 
     mean = timing.set_index([*COLUMNS, "solver"])["solve_ms_per_image_median"] / 1e3
     found = {}
     for label, group in rows.groupby("solver", sort=False):
-        per_image = mean[(*group[list(COLUMNS)].iloc[0], label)]
+        key = (*group[list(COLUMNS)].iloc[0], label)
+        if key not in mean.index:
+            continue
+        per_image = mean[key]
         transforms = group["transforms"].to_numpy(dtype=float)
         share = transforms / transforms.mean() if transforms.sum() else np.ones(len(group))
         seconds = per_image * share

@@ -119,7 +119,7 @@ def test_any_numeric_setting_has_a_figure(run, tmp_path):
     assert {"photons", "beamstop"} <= figures
     source = Source(tmp_path / "out")
     assert set(source.references["solver"]) == {ORACLE, LIMIT}
-    assert source.labels == ["er[iterations=2]"]
+    assert source.labels == [ASKED["solvers"]]
     lines = error_over(source, Look(), axis=AXES["beamstop"]).axes[0].get_lines()
     assert len(lines) == 4, "a solver for each number of photons, and two references with noise"
     for line in lines:
