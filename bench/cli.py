@@ -342,19 +342,30 @@ def check(
     raise typer.Exit(status)
 
 
-@_command("baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 --output baseline.csv")
+@_command(
+    "baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 --output baseline.csv",
+    "baseline --current runs/first --output baseline.csv",
+)
 @_sweep(name for name, option in OPTIONS.items() if option.recorded or name == "data_dir")
 def baseline(
     output: Annotated[Path, _PathOption(help="File to write.")],
     config: Annotated[Path | None, _PathOption(help="TOML file with all options of `bench run`.")] = None,
+    current: Annotated[
+        Path | None, _PathOption(help="Folder of a finished run to take, without times, instead of running a sweep.")
+    ] = None,
     debug: Debug = False,
     **given: Any,
 ) -> None:
     """Run a sweep and write what `bench check` compares with: a text file to commit."""
-    from bench.commands.baseline import make_baseline
+    from bench.commands.baseline import keep_run, make_baseline
     from bench.request import request
 
-    raise typer.Exit(make_baseline(request(config, **given), output))
+    if current is None:
+        raise typer.Exit(make_baseline(request(config, **given), output))
+    for name, value in {"config": config, **given}.items():
+        if value is not None:
+            raise typer.BadParameter(f"--current takes all from the run: leave out {flag(name)}")
+    raise typer.Exit(keep_run(current, output))
 
 
 @_command("status --output runs/first")

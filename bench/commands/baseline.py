@@ -17,6 +17,7 @@ from bench.gate.baseline import TITLE, Baseline, Cost, write_baseline
 from bench.gate.calibration import calibrate, fingerprint, steady
 from bench.gate.scratch import scratch
 from bench.options import RECORDED
+from bench.report.finished import read_manifest, read_rows
 from bench.report.settings import problem_of
 from bench.report.terminal import error_console
 from bench.request import Sweep
@@ -62,7 +63,27 @@ def make_baseline(sweep: Sweep, path: Path) -> Exit:
         RequestError: the path cannot be written, or holds something else.
     """
     _claim(path)
-    baseline = measure_baseline(sweep)
+    return _keep(measure_baseline(sweep), path, "the machine was busy")
+
+
+def keep_run(run: Path, path: Path) -> Exit:
+    """Write the rows of a finished run as a baseline. It has no times: nothing calibrated the machine around them.
+
+    Raises:
+        RequestError: there is no such run, or the path cannot be written, or holds something else.
+    """
+    _claim(path)
+    rows, described = read_rows(run), read_manifest(run)
+    try:
+        recorded = {key: value for key, value in described["sweep"].items() if key in RECORDED}
+        version = str(described["packages"]["phasebench"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RequestError(f"the manifest of '{run}' is damaged: it does not say what was run") from error
+    return _keep(Baseline(recorded, {}, version, (), rows), path, "the run was not calibrated")
+
+
+def _keep(baseline: Baseline, path: Path, why_no_times: str) -> Exit:
+    """Write a baseline, unless a solver failed."""
     console = error_console()
     lost = failed(baseline.rows)
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
@@ -72,7 +93,7 @@ def make_baseline(sweep: Sweep, path: Path) -> Exit:
         console.print(f"{path} was not written", highlight=False, markup=False)
         return Exit.SOLVER
     write_baseline(baseline, path)
-    rows = f"{len(baseline.rows)} rows" + ("" if baseline.costs else ", without times: the machine was busy")
+    rows = f"{len(baseline.rows)} rows" + ("" if baseline.costs else f", without times: {why_no_times}")
     console.print(f"{path}: {rows}", highlight=False, markup=False)
     return Exit.FINE
 
