@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 
-from bench import __version__
 from bench.errors import Exit, OutputClosed, say, tell
 from bench.options import OPTIONS, Option, flag
 
@@ -37,6 +36,8 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from bench import __version__
+
         typer.echo(f"phasebench {__version__}")
         raise typer.Exit
 

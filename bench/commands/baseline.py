@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from bench import __version__
 from bench.commands.run import run_sweep
 from bench.errors import Exit, RequestError
 from bench.gate.baseline import TITLE, Baseline, Cost, write_baseline
@@ -18,6 +17,7 @@ from bench.gate.calibration import calibrate, fingerprint, steady
 from bench.gate.scratch import scratch
 from bench.options import RECORDED
 from bench.report.finished import read_manifest, read_rows
+from bench.report.manifest import versions
 from bench.report.settings import problem_of
 from bench.report.terminal import error_console
 from bench.request import Sweep
@@ -42,7 +42,7 @@ def measure_baseline(sweep: Sweep) -> Baseline:
     seconds = steady(before, after)
     costs = [] if seconds is None else [_cost(line, seconds) for line in timing.to_dict("records")]
     recorded = {key: value for key, value in sweep.model_dump(mode="json").items() if key in RECORDED}
-    return Baseline(recorded, fingerprint(backend), __version__, tuple(costs), result.rows)
+    return Baseline(recorded, fingerprint(backend), versions().get("phasebench", ""), tuple(costs), result.rows)
 
 
 def _cost(line: dict[str, Any], seconds: float) -> Cost:
@@ -76,7 +76,7 @@ def keep_run(run: Path, path: Path) -> Exit:
     rows, described = read_rows(run), read_manifest(run)
     try:
         recorded = {key: value for key, value in described["sweep"].items() if key in RECORDED}
-        version = str(described["packages"]["phasebench"])
+        version = str(described["packages"].get("phasebench", ""))  # a merged run may be of several versions
     except (KeyError, TypeError, AttributeError) as error:
         raise RequestError(f"the manifest of '{run}' is damaged: it does not say what was run") from error
     return _keep(Baseline(recorded, {}, version, (), rows), path, "the run was not calibrated")
