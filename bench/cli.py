@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 
-from bench import __version__
 from bench.errors import Exit, OutputClosed, say, tell
 from bench.options import OPTIONS, Option, flag
 
@@ -37,6 +36,8 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from bench import __version__
+
         typer.echo(f"phasebench {__version__}")
         raise typer.Exit
 
@@ -416,19 +417,30 @@ def check(
     raise typer.Exit(status)
 
 
-@_command("baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 --output baseline.csv")
+@_command(
+    "baseline --solvers 'er,rrr[nonneg=true]' --variants shift_flip --images 64 --output baseline.csv",
+    "baseline --current runs/first --output baseline.csv",
+)
 @_sweep(name for name, option in OPTIONS.items() if option.recorded or name == "data_dir")
 def baseline(
     output: Annotated[Path, _PathOption(help="File to write.")],
     config: Annotated[Path | None, _PathOption(help="TOML file with all options of `bench run`.")] = None,
+    current: Annotated[
+        Path | None, _PathOption(help="Folder of a finished run to take, without times, instead of running a sweep.")
+    ] = None,
     debug: Debug = False,
     **given: Any,
 ) -> None:
     """Run a sweep and write what `bench check` compares with: a text file to commit."""
-    from bench.commands.baseline import make_baseline
+    from bench.commands.baseline import keep_run, make_baseline
     from bench.request import request
 
-    raise typer.Exit(make_baseline(request(config, **given), output))
+    if current is None:
+        raise typer.Exit(make_baseline(request(config, **given), output))
+    for name, value in {"config": config, **given}.items():
+        if value is not None:
+            raise typer.BadParameter(f"--current takes all from the run: leave out {flag(name)}")
+    raise typer.Exit(keep_run(current, output))
 
 
 @_command("status --output runs/first")

@@ -22,11 +22,16 @@ PACKAGES = ("bench", "solvers", "datasets")
 
 
 def test_there_is_one_version(bench):
-    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "bench.__version__"}
-    assert "version" in PROJECT["project"]["dynamic"]
-    assert CITATION["version"] == package.__version__
-    assert f"## {package.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert bench("--version").out == f"phasebench {package.__version__}\n"
+    version = PROJECT["project"]["version"]
+    assert package.__version__ == version, "make install"
+    assert CITATION["version"] == version
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert bench("--version").out == f"phasebench {version}\n"
+
+
+def test_a_new_version_makes_no_result_anew():
+    files = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
+    assert not [path for path in files if PROJECT["project"]["version"] in path.read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize("name", PACKAGES)

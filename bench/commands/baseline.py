@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from bench import __version__
 from bench.commands.run import run_sweep
 from bench.errors import Exit, RequestError
 from bench.gate.baseline import TITLE, Baseline, Cost, write_baseline
 from bench.gate.calibration import calibrate, fingerprint, steady
 from bench.gate.scratch import scratch
 from bench.options import RECORDED
+from bench.report.finished import read_manifest, read_rows
+from bench.report.manifest import versions
 from bench.report.settings import problem_of
 from bench.report.terminal import error_console
 from bench.request import Sweep
@@ -41,7 +42,7 @@ def measure_baseline(sweep: Sweep) -> Baseline:
     seconds = steady(before, after)
     costs = [] if seconds is None else [_cost(line, seconds) for line in timing.to_dict("records")]
     recorded = {key: value for key, value in sweep.model_dump(mode="json").items() if key in RECORDED}
-    return Baseline(recorded, fingerprint(backend), __version__, tuple(costs), result.rows)
+    return Baseline(recorded, fingerprint(backend), versions().get("phasebench", ""), tuple(costs), result.rows)
 
 
 def _cost(line: dict[str, Any], seconds: float) -> Cost:
@@ -62,7 +63,27 @@ def make_baseline(sweep: Sweep, path: Path) -> Exit:
         RequestError: the path cannot be written, or holds something else.
     """
     _claim(path)
-    baseline = measure_baseline(sweep)
+    return _keep(measure_baseline(sweep), path, "the machine was busy")
+
+
+def keep_run(run: Path, path: Path) -> Exit:
+    """Write the rows of a finished run as a baseline. It has no times: nothing calibrated the machine around them.
+
+    Raises:
+        RequestError: there is no such run, or the path cannot be written, or holds something else.
+    """
+    _claim(path)
+    rows, described = read_rows(run), read_manifest(run)
+    try:
+        recorded = {key: value for key, value in described["sweep"].items() if key in RECORDED}
+        version = str(described["packages"].get("phasebench", ""))  # a merged run may be of several versions
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RequestError(f"the manifest of '{run}' is damaged: it does not say what was run") from error
+    return _keep(Baseline(recorded, {}, version, (), rows), path, "the run was not calibrated")
+
+
+def _keep(baseline: Baseline, path: Path, why_no_times: str) -> Exit:
+    """Write a baseline, unless a solver failed."""
     console = error_console()
     lost = failed(baseline.rows)
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
@@ -72,7 +93,7 @@ def make_baseline(sweep: Sweep, path: Path) -> Exit:
         console.print(f"{path} was not written", highlight=False, markup=False)
         return Exit.SOLVER
     write_baseline(baseline, path)
-    rows = f"{len(baseline.rows)} rows" + ("" if baseline.costs else ", without times: the machine was busy")
+    rows = f"{len(baseline.rows)} rows" + ("" if baseline.costs else f", without times: {why_no_times}")
     console.print(f"{path}: {rows}", highlight=False, markup=False)
     return Exit.FINE
 

@@ -149,6 +149,11 @@ def judge_costs(metric: Metric, before: Baseline, after: Baseline) -> Iterator[F
     """Verdicts on time, in FFT pairs of the machine that computed; only between equal machines."""
     names = [str(name) for name in after.rows["solver"].unique()]
     different = _first_difference(before.machine, after.machine)
+    if not before.machine:
+        yield Finding(
+            ", ".join(names), None, "time", Verdict.UNCOMPARED, "the baseline was made of a run, without times"
+        )
+        return
     if different or not (before.costs and after.costs):
         busy = "the machine was busy with something else " + ("now" if before.costs else "when the baseline was made")
         reason = f"other hardware: {different}" if different else busy

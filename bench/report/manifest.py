@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from bench import __version__
 from bench.request import Sweep
 from datasets import ImageSet
 from datasets.problem import COLUMNS, Problem
@@ -20,7 +19,7 @@ from solvers import Backend
 from solvers.compiled import kernels
 
 MANIFEST = "manifest.json"
-PACKAGES = ("numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
+PACKAGES = ("phasebench", "numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
 
 
 def manifest(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame) -> dict[str, Any]:
@@ -68,8 +67,8 @@ def machine(backend: Backend) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """This package, and the installed ones that can change a number."""
-    found = {"phasebench": __version__}
+    """The installed packages that can change a number."""
+    found = {}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

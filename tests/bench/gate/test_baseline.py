@@ -141,6 +141,27 @@ def test_a_machine_that_was_busy_leaves_no_times(make, tmp_path, monkeypatch):
     assert read_baseline(tmp_path / "baseline.csv").costs == ()
 
 
+def test_a_finished_run_is_a_baseline_without_times(bench, run, tmp_path):
+    run(solvers="er[iterations=5]", variants="none", images=3)
+    made = tmp_path / "baseline.csv"
+    done = bench("baseline", "--current", tmp_path / "out", "--output", made)
+    assert done.status == 0
+    assert "3 rows, without times: the run was not calibrated" in " ".join(done.err.split())
+    again = bench("check", "--baseline", made)
+    assert again.status == 0, again.out
+    assert again.out.count("unchanged on every image") == 3
+    assert "the baseline was made of a run, without times" in " ".join(again.out.split())
+
+
+def test_a_run_that_is_taken_leaves_nothing_to_choose(bench, run, make, tmp_path):
+    done = bench("baseline", "--current", tmp_path, "--images", 3, "--output", tmp_path / "baseline.csv")
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert "leave out --images" in done.err
+    done = bench("baseline", "--current", tmp_path / "gone", "--output", tmp_path / "baseline.csv")
+    assert "gone' holds no finished run" in done.err
+    assert not (tmp_path / "baseline.csv").exists()
+
+
 def test_a_baseline_that_cannot_be_written_is_refused_before_anything_runs(make, monkeypatch):
     monkeypatch.setattr("bench.commands.baseline.measure_baseline", lambda sweep: pytest.fail("it ran"))
     done = make("/proc/baseline.csv")
