@@ -181,6 +181,11 @@ class Solver(BaseModel, ABC):
         """How this solver is asked for: the one spelling that `datasets.labels` calls canonical."""
         return label_of(self.origin or self.name, self)
 
+    @property
+    def streams_used(self) -> int:
+        """How many numbers of random streams it uses up: one for each start."""
+        return getattr(self, "starts", 1)
+
     @abstractmethod
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
         """Reconstruct every image of the batch; the result of an image does not depend on the others."""

@@ -12,7 +12,7 @@ from datasets.problem import Problem
 from solvers.backend import Backend
 from solvers.base import Information, Reconstruction, Solver, Streams
 from solvers.composed.mean import Leaders, averaged
-from solvers.composed.stages import best_of_stages, read_stages, together, write_stages
+from solvers.composed.stages import best_of_stages, numbers_used, read_stages, together, write_stages
 from solvers.files import sha256
 
 
@@ -78,6 +78,10 @@ class Chain(Solver):
         if len(digests) > 1:
             return sha256("".join(digests).encode())
         return digests[0] if digests else ""
+
+    @property
+    def streams_used(self) -> int:
+        return self.starts * numbers_used(self._stages)
 
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
         if self.mean == 1:

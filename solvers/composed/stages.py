@@ -98,7 +98,7 @@ def best_of_stages(
 
 def numbers_used(stages: Sequence[Solver]) -> int:
     """How many numbers of random streams a pass uses up."""
-    return max(getattr(stage, "starts", 1) for stage in stages)
+    return max(stage.streams_used for stage in stages)
 
 
 def followed(found: Reconstruction, measurement: Measurement, refine: Refine) -> Reconstruction:

@@ -199,6 +199,15 @@ class PlugAndPlay(Trainable, Refiner):
             solver.prepare(backend, problem)
         self._load(problem)
 
+    @property
+    def streams_used(self) -> int:
+        return self.starts * self._streams_apart
+
+    @property
+    def _streams_apart(self) -> int:
+        """How many numbers of random streams a start uses up."""
+        return self.tries * numbers_used(self._begin)
+
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
         """Reconstruct a batch.
 
@@ -206,7 +215,7 @@ class PlugAndPlay(Trainable, Refiner):
             ParameterError: the objects are complex.
         """
         self._require_real(measurement)
-        return best_of(self.starts, measurement, rng, self._start, apart=self.tries * numbers_used(self._begin))
+        return best_of(self.starts, measurement, rng, self._start, apart=self._streams_apart)
 
     def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
         """As `solve`, but the first start is the annealing of these images."""
@@ -215,7 +224,7 @@ class PlugAndPlay(Trainable, Refiner):
         def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
             return self._start(part, streams, number) if number else self._anneal(images, part, streams)
 
-        return best_of(self.starts, measurement, rng, start, apart=self.tries * numbers_used(self._begin))
+        return best_of(self.starts, measurement, rng, start, apart=self._streams_apart)
 
     def _require_real(self, measurement: Measurement) -> None:
         if not measurement.real:

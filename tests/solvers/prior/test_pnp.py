@@ -81,6 +81,16 @@ def test_of_several_tries_the_best_is_annealed(noisy):
     np.testing.assert_array_equal(tries.images, annealed.images)
 
 
+def test_starts_of_a_chain_share_none_of_its_random_starts(noisy):
+    """Otherwise the best of the first start would be among those of the second, and be found again."""
+    steps = create(pnp(tries=3, starts=2))
+    assert steps.streams_used == 6
+    both = prepared(write_label("chain", {"stages": pnp(tries=3), "starts": 2})).solve(noisy, Streams())
+    each = [prepared(pnp(tries=3)).solve(noisy, Streams(first=first)) for first in (0, 3)]
+    np.testing.assert_array_equal(both.residual, np.minimum(each[0].residual, each[1].residual))
+    assert create(write_label("chain", {"stages": pnp(tries=3), "starts": 4})).streams_used == 12
+
+
 def test_what_its_start_has_solved_is_left_as_it_is(objects):
     exact = measure(objects)
     begun = prepared("rrr[nonneg=true]").solve(exact, Streams())
