@@ -28,14 +28,22 @@ def read_rows(folder: Path) -> pd.DataFrame:
         RequestError: there is none, or a file is damaged, or the rows are not those of the manifest; one line that
             names the file.
     """
-    path = folder / FILE
-    content = _read_unchanged(folder, FILE)
-    try:
-        rows = pq.read_table(pa.BufferReader(content)).to_pandas()
-    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
-        raise RequestError(f"'{path}' is damaged: {error}") from error
-    check_rows(rows, path, [*IDENTITY, "status", "mse", "transforms"])
+    rows = read_lines(folder, FILE)
+    check_rows(rows, folder / FILE, [*IDENTITY, "status", "mse", "transforms"])
     return with_canonical_labels(rows)
+
+
+def read_lines(folder: Path, file: str) -> pd.DataFrame:
+    """A Parquet table of the run in this folder, as it is.
+
+    Raises:
+        RequestError: as for `read_rows`.
+    """
+    content = _read_unchanged(folder, file)
+    try:
+        return pq.read_table(pa.BufferReader(content)).to_pandas()
+    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
+        raise RequestError(f"'{folder / file}' is damaged: {error}") from error
 
 
 def read_table(folder: Path, file: str) -> pd.DataFrame:
