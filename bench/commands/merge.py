@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench.commands.run import TABLES
 from bench.errors import RequestError
-from bench.report.finished import read_manifest, read_rows
+from bench.report.finished import read_table, read_manifest, read_rows
 from bench.report.manifest import MANIFEST, hashes
 from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
@@ -102,9 +102,21 @@ def _fill(
     claim = joined.claim
     backend = Backend(claim["array_library"], claim["device"], claim["precision"])
     write_csv(folder / TIMING, timing_table(list(joined.outcomes.values()), backend, _alone(runs)))
-    files = {name: sha256((folder / name).read_bytes()) for name in TABLES}
+    others = _write_others(folder, [run.folder for run in runs], manifests)
+    files = {name: sha256((folder / name).read_bytes()) for name in (*TABLES, *others)}
     described = {**_described(joined, runs, manifests), "files": files}
     write_text(folder / MANIFEST, json.dumps(described, indent=2) + "\n")
+
+
+def _write_others(folder: Path, runs: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> list[str]:
+    """Join the tables of lines that not every run has, each line once; returns their names."""
+    names = [name for manifest in manifests for name in manifest["files"]]
+    others = [name for name in dict.fromkeys(names) if name not in TABLES and name.endswith(".parquet")]
+    for name in others:
+        having = [run for run, manifest in zip(runs, manifests, strict=True) if name in manifest["files"]]
+        lines = pd.concat([read_table(run, name) for run in having], ignore_index=True)
+        write_parquet(folder / name, lines.drop_duplicates(ignore_index=True))
+    return others
 
 
 def _alone(runs: Sequence[Finished]) -> pd.DataFrame | None:

@@ -49,6 +49,7 @@ class Recipe:
 
 _RECIPES = TypeAdapter(dict[str, Recipe])
 _KEYS = TypeAdapter(list[str])
+_SHARD = TypeAdapter(Shard)
 
 
 @dataclass(frozen=True)
@@ -152,13 +153,14 @@ def read_plan(listed: list[dict[str, Any]], problems: Sequence[Problem]) -> list
     """The shards of a joined run, as its claim lists them.
 
     Raises:
-        LookupError, TypeError: it lists something else.
+        LookupError, TypeError, ValueError: it lists something else.
     """
-    return [Shard(**{**one, "problem": problems[one["problem"]]}) for one in listed]
+    return [_SHARD.validate_python({**one, "problem": problems[one["problem"]]}) for one in listed]
 
 
 def _planned(shard: Shard, problems: list[Problem]) -> dict[str, Any]:
-    return {**vars(shard), "problem": problems.index(shard.problem)}
+    """A shard in JSON, with the number of its problem."""
+    return {**_SHARD.dump_python(shard, mode="json"), "problem": problems.index(shard.problem)}
 
 
 def _refuse_other_data(one: Finished, other: Finished) -> None:

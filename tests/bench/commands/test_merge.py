@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from typing import ClassVar
@@ -124,6 +125,25 @@ def test_the_manifest_says_what_was_merged_and_vouches_for_every_table(run, merg
     assert len(list((tmp_path / "both" / "shards").glob("*.pictures"))) == 1, (
         "what was stored beside a shard comes along"
     )
+
+
+def test_tables_that_only_some_runs_have_are_joined_line_by_line(run, merge, tmp_path):
+    lines = {"one": [b"a", b"b"], "other": [b"b", b"c"], "third": None}
+    for seed, (folder, pixels) in enumerate(lines.items()):
+        run(folder, solvers=ER, variants="none", seed=seed, images=1)
+        if pixels:
+            add_table(tmp_path / folder, "pictures.parquet", pd.DataFrame({"pixels": pixels}))
+    assert merge(*lines).status == 0
+    assert pd.read_parquet(tmp_path / "both" / "pictures.parquet")["pixels"].tolist() == [b"a", b"b", b"c"]
+    assert "pictures.parquet" in json.loads((tmp_path / "both" / MANIFEST).read_text())["files"]
+
+
+def add_table(folder, name: str, table: pd.DataFrame) -> None:
+    """A table that the manifest of a finished run vouches for."""
+    table.to_parquet(folder / name)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def test_equal_rows_twice_are_kept_once_and_shards_of_any_size_fit(run, merge, rows, tmp_path):
