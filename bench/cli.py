@@ -273,7 +273,10 @@ def plot(
     run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
     kind: Annotated[
         str,
-        typer.Option(help="gallery, convergence, photons, pareto, profile, comma-separated; all there is if absent."),
+        typer.Option(
+            help="gallery, convergence, photons, beamstop, frame, grid, pareto, profile, comma-separated; "
+            "all there is if absent."
+        ),
     ] = "",
     output: Annotated[
         Path | None, _PathOption(help="File in .png, .svg or .pdf, or a folder; RUN/figures if absent.")

@@ -17,14 +17,14 @@ from rich.console import Console
 
 from bench.commands.run import TABLES
 from bench.errors import RequestError
-from bench.report.finished import read_table, read_manifest, read_rows
+from bench.report.finished import read_manifest, read_rows, read_table
 from bench.report.manifest import MANIFEST, hashes
 from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, timing_table
 from bench.store.folder import read_claim, write_claim, write_csv, write_parquet
 from bench.store.joined import Finished, Joined, join, read_finished
-from bench.sweep.rows import FILE, failed
+from bench.sweep.rows import FILE, REFERENCES_FILE, failed
 from solvers import Backend
 from solvers.files import sha256, write_text
 from solvers.training.interruption import terminated_as_interrupted
@@ -44,7 +44,7 @@ def merge(folders: Sequence[Path], output: Path, *, console: Console | None = No
     manifests = [_vouched(folder) for folder in folders]
     runs = [_opened(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
     joined = join(runs)
-    summary = summarise(joined.rows)
+    summary = summarise(joined.rows, _references(folders, manifests))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
@@ -117,6 +117,15 @@ def _write_others(folder: Path, runs: Sequence[Path], manifests: Sequence[dict[s
         lines = pd.concat([read_table(run, name) for run in having], ignore_index=True)
         write_parquet(folder / name, lines.drop_duplicates(ignore_index=True))
     return others
+
+
+def _references(folders: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> pd.DataFrame | None:
+    """The rows of the references of all runs; None where no run has any."""
+    having = [
+        folder for folder, manifest in zip(folders, manifests, strict=True) if REFERENCES_FILE in manifest["files"]
+    ]
+    found = [read_table(folder, REFERENCES_FILE) for folder in having]
+    return pd.concat(found, ignore_index=True).drop_duplicates(ignore_index=True) if found else None
 
 
 def _alone(runs: Sequence[Finished]) -> pd.DataFrame | None:

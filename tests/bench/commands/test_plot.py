@@ -169,7 +169,10 @@ def test_a_label_with_dollar_signs_is_no_mathematics(finished):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--kind", "picture"], ["--kind", "'picture'", "gallery, convergence, photons, pareto, profile"]),
+        (
+            ["--kind", "picture"],
+            ["--kind", "'picture'", "gallery, convergence, photons, beamstop, frame, grid, pareto, profile"],
+        ),
         (["--kind", "pareto", "--output", "x.jpg"], ["'x.jpg'", "'jpg'", "png, svg, pdf"]),
         (["--output", "x.svg"], ["'x.svg'", "name one --kind"]),
         (["--kind", "pareto,profile", "--output", "x.svg"], ["name one --kind"]),
