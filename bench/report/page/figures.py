@@ -5,11 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogFormatter, NullFormatter
+
 from bench.errors import NothingStoredError
 from bench.report.figures.draw import KINDS
 from bench.report.figures.look import PLAIN
 from bench.report.figures.source import Source
+from bench.report.page import words
 from bench.report.page.content import Content
+from bench.report.page.runs import Run
 from bench.report.page.svg import inline
 
 
@@ -35,8 +40,19 @@ def _section(content: Content, kind: str, heading: str, said: str) -> dict[str, 
     figures = []
     for k, run in enumerate(content.runs):
         try:
-            drawn = inline(f"{kind}{k}", said, partial(KINDS[kind], Source(run.folder), PLAIN), themed=False)
+            drawn = inline(f"{kind}{k}", said, partial(_drawn, kind, run), themed=False)
         except NothingStoredError:
             continue
         figures.append({"run": run.name, "picture": drawn})
     return {"heading": heading, "figures": figures} if figures else None
+
+
+def _drawn(kind: str, run: Run) -> Figure:
+    """The figure, with powers of ten at its axes as the page writes numbers: without mathematics."""
+    figure = KINDS[kind](Source(run.folder), PLAIN)
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if isinstance(axis.get_major_formatter(), LogFormatter):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: words.short(value)))
+        if isinstance(axis.get_minor_formatter(), LogFormatter):
+            axis.set_minor_formatter(NullFormatter())
+    return figure

@@ -125,12 +125,21 @@ def test_what_a_run_has_not_got_has_no_section(bench, folder, tmp_path):
         return re.findall(r'<section id="(\w+)"', (tmp_path / "page.html").read_text(encoding="utf-8"))
 
     assert sections(folder) == ["answer", "results", "pairs", "endings", "provenance"]
-    (folder / "figures").mkdir()
-    (folder / "figures" / "convergence.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     noisy = finished(
         tmp_path / "noisy", *(solved("er", [0.1, 0.2], noise=str(n)).assign(photons=n) for n in (1e4, np.inf))
     )
-    assert sections(folder, noisy) == ["answer", "results", "noise", "convergence", "pairs", "endings", "provenance"]
+    assert sections(folder, noisy) == ["answer", "results", "noise", "pairs", "endings", "provenance"]
+
+
+def test_what_a_run_has_stored_is_drawn_on_its_page(bench, tmp_path):
+    asked = ("--dataset", "sample", "--images", 2, "--solvers", "er[iterations=20]", "--variants", "flip", "--keep", 1)
+    assert bench("run", *asked, "--output", tmp_path / "run").status == 0
+    assert bench("report", tmp_path / "run", "--output", tmp_path / "page.html").status == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert {"gallery", "convergence"} <= set(re.findall(r'<section id="(\w+)"', page))
+    assert "data:image/png;base64," in page
+    assert "mathdefault" not in page, "mathematics is not for this page"
+    assert "style=" not in page
 
 
 @pytest.mark.parametrize(
