@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/quick
 
-.PHONY: help install run tables test test-numbers test-all bench gpu-check lint clean
+.PHONY: help install run tables site test test-numbers test-all bench gpu-check lint clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,14 @@ tables: install  ## the tables and figures under results/: all solvers, on the w
 	cp runs/beamstop/summary.csv results/beamstop.csv
 	cp runs/complex/summary.csv results/complex.csv
 	cp runs/beamstop/figures/beamstop.png results/figures/
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(EXTRA) docs > $(VENV)/docs.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/docs.txt
+	touch $@
+
+site: $(VENV)/.installed-docs  ## the guides, the results, and the reports of the runs that `make tables` has left: site/index.html
+	$(BIN)/python -m mkdocs build --strict
 
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
