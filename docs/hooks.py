@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pandas as pd
@@ -80,53 +81,52 @@ def run_reports(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def with_tables(markdown: str, root: Path, files: set[str]) -> str:
-    """The page of results with the tables that it names, and those that it does not.
+    """The page of results with links to the reports, the tables that it names, and those that it does not.
 
     A paragraph that begins with a link to a table is followed by that table. A table to which nothing links gets a
     section of its own at the end, with what the file of its sweep says in its first lines, and its figure.
     """
-    parts = []
-    for part in re.split(r"\n{2,}", markdown.strip()):
-        parts.append(part)
-        if first := re.match(r"\[[^\]]*\]\(\.\./results/([\w./-]+\.csv)\)", part):
-            parts += _shown(root, first[1], files)
+    title, first, *paragraphs = re.split(r"\n{2,}", markdown.strip())
+    parts = [title, first, *_reports(files)]
+    for paragraph in paragraphs:
+        parts.append(paragraph)
+        if named := re.match(r"\[[^\]]*\]\(\.\./results/([\w./-]+\.csv)\)", paragraph):
+            parts += _shown(root, named[1])
     for path in sorted((root / "results").rglob("*.csv")):
         name = path.relative_to(root / "results").as_posix()
         if f"(../results/{name})" in markdown:
             continue
         words = name.removesuffix(".csv").replace("_", " ")
-        parts.append(f"## {words[0].upper()}{words[1:]}")
-        parts += _described(path.with_suffix(".toml"))
+        parts += [f"## {words[0].upper()}{words[1:]}", *_described(path.with_suffix(".toml"))]
         if f"results/figures/{path.stem}.png" in files:
             parts.append(f"![{words}](../results/figures/{path.stem}.png)")
-        parts.append(f"[`{name}`](../results/{name})")
-        parts += _shown(root, name, files)
+        parts += [f"[`{name}`](../results/{name}) has every digit.", *_shown(root, name)]
     return "\n\n".join(parts) + "\n"
+
+
+def _reports(files: set[str]) -> list[str]:
+    """Links to the reports on this site."""
+    links = [f"[{path.split('/')[1]}](../{path})" for path in sorted(files) if path.startswith("runs/")]
+    said = "Reports of these runs, with figures, pairs of solvers, and where the numbers come from"
+    return [f"{said}: {', '.join(links)}."] if links else []
 
 
 def _described(request: Path) -> list[str]:
     """The comment with which the file of a sweep begins."""
     if not request.is_file():
         return []
-    lines = request.read_text(encoding="utf-8").splitlines()
-    comment = lines[: next((at for at, line in enumerate(lines) if not line.startswith("#")), len(lines))]
-    return [" ".join(line.removeprefix("#").strip() for line in comment)]
+    lines = takewhile(lambda line: line.startswith("#"), request.read_text(encoding="utf-8").splitlines())
+    return [" ".join(line.removeprefix("#").strip() for line in lines)]
 
 
-def _shown(root: Path, name: str, files: set[str]) -> list[str]:
-    """A table, and a link to the report of its run where there is one."""
+def _shown(root: Path, name: str) -> list[str]:
+    """A table: all of its lines, or mean errors over the one setting that varies, and the lines folded away."""
     table = pd.read_csv(root / "results" / name, keep_default_na=False, na_values=[""], comment="#")
     varying = [column for column in COLUMNS if column in table and table[column].nunique() > 1]
     lines = _lines(table, varying)
-    parts = [lines] if len(table) < FOLDED else [_folded(lines, len(table))]
     if "success_low" in table and len(varying) == 1:
-        parts = [_over(table, varying[0]), _folded(lines, len(table))]
-    run = {summary: run for run, summary in SUMMARIES.items()}.get(name, name.removesuffix(".csv"))
-    if (report := f"runs/{run}/report.html") in files:
-        parts.append(
-            f"[The report of this run](../{report}): figures, pairs of solvers, and where the numbers come from."
-        )
-    return parts
+        return [_over(table, varying[0]), _folded(lines, len(table))]
+    return [lines if len(table) < FOLDED else _folded(lines, len(table))]
 
 
 def _over(table: pd.DataFrame, setting: str) -> str:

@@ -156,19 +156,25 @@ def test_a_run_that_made_a_table_of_the_results_has_its_report_on_the_site(hooks
 
 def test_a_table_to_which_nothing_links_gets_a_section_of_its_own(hooks, tmp_path):
     results(tmp_path)
-    page = hooks.with_tables("# Results\n", tmp_path, {"results/figures/noise.png", "runs/noise/report.html"})
-    head, *parts = page.split("\n\n")
-    assert head == "# Results"
-    assert parts[:3] == ["## Noise", "Error over photons.", "![noise](../results/figures/noise.png)"]
+    page = hooks.with_tables("# Results\n\nWords.\n", tmp_path, {"results/figures/noise.png"})
+    section = ["## Noise", "Error over photons.", "![noise](../results/figures/noise.png)"]
+    assert page.split("\n\n")[2:5] == section
     assert "\n| `er` | 0.30<br>[" in page
-    assert "(../runs/noise/report.html)" in page
 
 
 def test_a_table_follows_the_paragraph_that_begins_with_it(hooks, tmp_path):
     results(tmp_path)
-    words = ["[Here](../results/noise.csv) are errors.", "See also [there](../results/noise.csv)."]
+    words = ["# Results", "Words.", "[Here](../results/noise.csv) are errors.", "See also [it](../results/noise.csv)."]
     page = hooks.with_tables("\n\n".join(words), tmp_path, set())
-    assert page.startswith(words[0])
-    assert page.strip().endswith(words[1])
+    assert page.startswith("\n\n".join(words[:3]))
+    assert page.strip().endswith(words[3])
     assert page.count("\n| solver | 1e4 | 1e3 |\n") == 1
-    assert "report" not in page
+
+
+def test_reports_are_linked_where_there_are_any(hooks, tmp_path):
+    results(tmp_path)
+    files = {"runs/noise/report.html", "runs/table2/report.html"}
+    assert "[noise](../runs/noise/report.html), [table2](../runs/table2/report.html)" in hooks.with_tables(
+        "# Results\n\nWords.", tmp_path, files
+    )
+    assert "eport" not in hooks.with_tables("# Results\n\nWords.", tmp_path, set())
