@@ -19,10 +19,12 @@ from mkdocs.structure.pages import Page
 
 from bench.errors import RequestError
 from bench.report.export import TABLES, Markdown, cells, export
+from bench.report.finished import checksum
 from bench.report.page.build import build
 from bench.report.page.runs import read_runs
 from bench.report.page.words import short
 from datasets.problem import COLUMNS
+from solvers.files import sha256
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/*.md", "bench/README.md", "solvers/cuda/README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -68,12 +70,12 @@ def run_reports(root: Path) -> Iterator[tuple[str, str]]:
         if not folder.is_dir():
             continue
         try:
-            runs = read_runs([folder])
+            runs, digest = read_runs([folder]), checksum(folder, "summary.csv")
         except RequestError as error:
             log.info("no report: %s", error)
             continue
         table = root / "results" / SUMMARIES.get(request.stem, f"{request.stem}.csv")
-        if table.is_file() and table.read_bytes() != (folder / "summary.csv").read_bytes():
+        if table.is_file() and sha256(table.read_bytes()) != digest:
             log.info("no report of runs/%s: its summary.csv is not results/%s", request.stem, table.name)
             continue
         log.info("report of runs/%s", request.stem)
