@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/quick
 
-.PHONY: help install run tables test test-numbers test-all bench gpu-check lint clean
+.PHONY: help install run tables site test test-numbers test-all bench gpu-check lint clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,14 @@ tables: install  ## the tables and figures under results/: all solvers, on the w
 	cp runs/complex/summary.csv results/complex.csv
 	cp runs/beamstop/figures/beamstop.png results/figures/
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(EXTRA) docs > $(VENV)/docs.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/docs.txt
+	touch $@
+
+site: $(VENV)/.installed-docs  ## the guides, the results, and the reports of the runs that `make tables` has left: site/index.html
+	$(BIN)/python -m mkdocs build --strict
+
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test: $(VENV)/.installed-test  ## the test suite on all processors, without what is slow
@@ -76,5 +84,5 @@ lint: $(VENV)/.installed-test  ## style, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean:  ## remove the environment and caches; results and runs stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+clean:  ## remove the environment, the site and caches; results and runs stay
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from datasets import Measurement, load_images, measure
 from solvers import Backend
 
 ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 settings.register_profile("local", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
@@ -38,6 +40,19 @@ def _no_outside_world(monkeypatch, tmp_path_factory):
     """No test reads the user's settings or reaches the network."""
     monkeypatch.delenv("PHASEBENCH_DATA", raising=False)
     monkeypatch.setenv("PHASEBENCH_OFFLINE", "1")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A chromium that is there; a test that needs it is skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser is tested")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.skip("no chromium in $CHROMIUM or on the path: nothing is tested in a browser")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

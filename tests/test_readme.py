@@ -1,4 +1,4 @@
-"""What the README prints works as it is printed."""
+"""What the README and the pages of docs/ print works as it is printed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from solvers.registry import canonical
 from solvers.training.config import TrainingConfig
 from solvers.training.trainer import train
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, *GUIDES = (path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))))
+PRINTED = "\n".join((README, *GUIDES))
 
 
 def block(language: str, containing: str) -> str:
-    """The code block of the README in this language that contains a text."""
-    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in text]
+    """The only code block in this language that contains a text."""
+    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", PRINTED, re.DOTALL) if containing in text]
     return found
 
 
@@ -58,8 +59,8 @@ def test_the_example_of_a_published_solver_installs_and_runs_as_it_is_printed(be
     folder.mkdir()
     project = block("toml", "[project.entry-points")
     (module,) = tomllib.loads(project)["tool"]["setuptools"]["py-modules"]
-    assert f"`{module}.py`" in README
-    said = next(line for line in README.splitlines() if "The class then says" in line)
+    assert f"`{module}.py`" in PRINTED
+    said = re.search(r"The class then says[^.]*", PRINTED)[0]
     ours = block("python", "class Mine").partition('    """')
     fields = "".join(f"    {field}\n" for field in re.findall(r"`(\w+ = [^`]*)`", said))
     (folder / f"{module}.py").write_text(f"{ours[0]}{fields}\n{ours[1]}{ours[2]}", encoding="utf-8")
@@ -96,14 +97,14 @@ def test_the_example_of_a_network_is_trained_as_it_is_printed(tmp_path):
 
 
 def labels_in_print() -> list[str]:
-    """Every label with a parameter in the README, and all that the results hold."""
-    found = {text for text in re.findall(r"`([^`\n]*)`", README) if re.fullmatch(r"[a-z_]+\[[a-z_0-9=.,]+\]", text)}
+    """Every label with a parameter in the README or docs/, and all that the results hold."""
+    found = {text for text in re.findall(r"`([^`\n]*)`", PRINTED) if re.fullmatch(r"[a-z_]+\[[a-z_0-9=.,]+\]", text)}
     for path in (ROOT / "results").glob("*.toml"):
         found |= set(tomllib.loads(path.read_text(encoding="utf-8")).get("solvers", []))
     for path in (ROOT / "results").glob("*.csv"):
         table = pd.read_csv(path, comment="#")
         found |= set(table["solver"]) if "solver" in table else set(table.columns) - {"variant"}
-    for options in re.findall(r"--solvers '([^']*)'", README):
+    for options in re.findall(r"--solvers '([^']*)'", PRINTED):
         found |= set(split_labels(options))
     return sorted(found)
 

@@ -86,8 +86,7 @@ def export(table: pd.DataFrame, name: str, form: str, columns: Sequence[str] = (
         chosen = table[list(columns)] if columns else table
         return chosen.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     shown = list(columns) or _usual(table, name)
-    cells = {column: _cells(table, column, _FORMS[form]) for column in shown}
-    lines = list(zip(*cells.values(), strict=True))
+    lines = list(zip(*(cells(table, column, _FORMS[form]) for column in shown), strict=True))
     right = [is_numeric_dtype(table[column]) and not is_bool_dtype(table[column]) for column in shown]
     heads = [_head(table, column, _FORMS[form]) for column in shown]
     return _FORMS[form].table(heads, right, lines)
@@ -177,7 +176,8 @@ Form = type[Markdown] | type[Latex]
 _FORMS: dict[str, Form] = {"markdown": Markdown, "latex": Latex}
 
 
-def _cells(table: pd.DataFrame, column: str, form: Form) -> list[str]:
+def cells(table: pd.DataFrame, column: str, form: Form) -> list[str]:
+    """A column as it is shown: of a mean with its interval, which other columns of the table have."""
     values = table[column]
     if is_bool_dtype(values):
         return ["yes" if value else "no" for value in values]

@@ -1,6 +1,6 @@
 """What a network without symmetry breaking can learn from L2: the mean over all copies of an image with the same Y.
 
-The README quotes these errors, of the first 1 000 test images, beside those of U-Net-B.
+docs/paper.md quotes these errors, of the first 1 000 test images, beside those of U-Net-B.
 """
 
 from __future__ import annotations

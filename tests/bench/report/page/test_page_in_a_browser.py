@@ -11,7 +11,6 @@ import csv
 import io
 import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +21,7 @@ from finished_runs import BOX, NONNEGATIVE, TRAINED, finished, solved
 from bench.report.page.build import build
 from bench.report.page.runs import read_runs
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = '</script><script>alert(1)</script>|"`&%$\\x{}^~#'
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser is tested")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no chromium in $CHROMIUM or on the path: the page is not tested in a browser")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
