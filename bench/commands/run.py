@@ -32,7 +32,7 @@ from bench.store.shard_file import DamagedError
 from bench.sweep.reference import reference_outcome
 from bench.sweep.rows import FILE, REFERENCES_FILE, failed
 from bench.sweep.shard import Outcome, Shard
-from datasets import DatasetError, ImageSet, load_images
+from datasets import DatasetError, ImageSet, PatternSet, load_data
 from datasets.problem import Problem
 from solvers import Backend, create
 from solvers.compiled import kernels
@@ -137,10 +137,10 @@ def _write_manifest(output: Path, described: dict[str, Any]) -> None:
     write_text(output / MANIFEST, json.dumps({**described, "files": files}, indent=2) + "\n")
 
 
-def read_images(sweep: Sweep) -> ImageSet:
-    """The images of a sweep, of which there must be enough."""
+def read_images(sweep: Sweep) -> ImageSet | PatternSet:
+    """The images of a sweep, or its measured patterns, of which there must be enough."""
     try:
-        images = load_images(sweep.dataset, sweep.split, sweep.data_dir)
+        images = load_data(sweep.dataset, sweep.split, sweep.data_dir)
     except DatasetError as error:
         raise RequestError(str(error)) from error
     if sweep.images > len(images):
@@ -190,7 +190,12 @@ def _blocks(sweep: Sweep, problem: Problem, label: str) -> Iterator[Shard]:
 
 
 def _compute_references(
-    sweep: Sweep, problems: Sequence[Problem], images: ImageSet, backend: Backend, store: Store, console: Console
+    sweep: Sweep,
+    problems: Sequence[Problem],
+    images: ImageSet | PatternSet,
+    backend: Backend,
+    store: Store,
+    console: Console,
 ) -> pd.DataFrame | None:
     """Rows of the references, in this process, which has the truth; None where none are asked for."""
     found = []

@@ -17,6 +17,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from bench.errors import RequestError
+from datasets.counts import usable
 from datasets.errors import DatasetError
 from datasets.half_plane_file import is_half_plane, read_half_plane
 from datasets.own_images import read_array
@@ -146,23 +147,17 @@ def prepare(
     Raises:
         RequestError: nothing, or less than half of it, was measured; infinite counts; a centre or a crop outside.
     """
-    y = counts.astype(np.float64)
-    measured = ~np.isnan(y)
+    measured = np.ones(counts.shape, dtype=bool)
     for mask in masks:
-        if mask.shape != y.shape:
-            raise RequestError(f"a mask has the shape {mask.shape}, the pattern {y.shape}")
+        if mask.shape != counts.shape:
+            raise RequestError(f"a mask has the shape {mask.shape}, the pattern {counts.shape}")
         measured &= mask
-    if not measured.any():
-        raise RequestError("nothing of the pattern was measured: all of it is masked")
-    if np.isinf(y[measured]).any():
-        raise RequestError(f"{int(np.isinf(y[measured]).sum())} counts are infinite: leave them out with --mask inf")
-    notes, warnings = [], []
-    negative = measured & (y < 0)
-    if negative.any():
-        notes.append(f"{int(negative.sum())} negative counts set to zero (the lowest was {y[negative].min():g})")
-    y = np.where(measured, np.maximum(y, 0), np.nan)
-    if not (y[measured] > 0).any():
-        raise RequestError("the pattern is dark: no count is above zero")
+    try:
+        y, note = usable(counts, measured)
+    except ValueError as error:
+        hint = ": leave them out with --mask inf" * str(error).endswith("infinite")
+        raise RequestError(f"{error}{hint}") from error
+    notes, warnings = [note] if note else [], []
     at, said = _centre(y, centre)
     notes.append(said)
     if warning := _looks_wrong(y, at, centre, real):
