@@ -280,8 +280,9 @@ class Sweep(BaseModel):
             raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
         there = {**dict(problem), "mask": 0}
         for name, column in AXES.items():
+            hint = ": real=true in the label says that objects are real" * (name == "objects")
             if getattr(self, name) not in (None, (there[column],)):
-                raise RequestError(f"{flag(name)}: '{patterns.name}' was measured as it is: leave out this option")
+                raise RequestError(f"{flag(name)}: the patterns of {patterns.name} are as they were measured{hint}")
         return problem
 
     def _problem(self, images: ImageSet, setting: dict[str, Any]) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,13 +66,15 @@ class PatternSet:
 
     def measurement(self, indices: NDArray[np.int64]) -> Measurement:
         """The patterns with these numbers: what a solver is given."""
-        return Measurement(
-            intensities=self.intensities[indices],
-            object_shape=self.object_shape,
-            indices=indices,
-            real=self.real,
-            nonnegative=np.full(len(indices), self.real),
-        )
+        with warnings.catch_warnings():  # that the box is large is said once, by the caller
+            warnings.simplefilter("ignore", UserWarning)
+            return Measurement(
+                intensities=self.intensities[indices],
+                object_shape=self.object_shape,
+                indices=indices,
+                real=self.real,
+                nonnegative=np.full(len(indices), self.real),
+            )
 
 
 class PatternSource(Source):

@@ -78,7 +78,7 @@ def run_sweep(
     backend = sweep.select_backend()
     images = read_images(sweep)
     problems = sweep.problems(images)
-    for warning in _refuse(sweep, problems):
+    for warning in [*_refuse(sweep, problems), *_doubts(images)]:
         console.print(warning, style="yellow", highlight=False, markup=False)
     with (
         terminated_as_interrupted(),
@@ -163,6 +163,15 @@ def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> list[str]:
             if reason := solver.refusal(problem):
                 raise RequestError(f"--solvers: {reason}")
     return list(dict.fromkeys(filter(None, map(remark, solvers))))
+
+
+def _doubts(images: ImageSet | PatternSet) -> list[str]:
+    """What looks wrong with measured patterns."""
+    if not isinstance(images, PatternSet):
+        return []
+    from bench.reconstruction.pattern import doubts  # scipy.ndimage takes time to import
+
+    return doubts(images)
 
 
 def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
