@@ -20,6 +20,7 @@ from pydantic import (
     ValidationInfo,
     field_serializer,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -28,7 +29,7 @@ from bench.executors.address import check_address
 from bench.executors.plugins import PluginError, canonical
 from bench.options import AXES, OPTIONS, field, flag
 from bench.score.references import REFERENCES
-from datasets import SPLITS, VARIANTS, ImageSet
+from datasets import SPLITS, VARIANTS, DatasetError, ImageSet, PatternSet, PatternSource
 from datasets import images as image_sets
 from datasets.problem import Problem, Size, mask_label, object_label, read_photons, read_size, show_size
 from solvers import Backend, SolverError, select_backend
@@ -84,6 +85,20 @@ class Sweep(BaseModel):
     workers: int | None = _option("workers", ge=1, le=1024)
     timeout: float | None = _option("timeout", gt=0, le=LONGEST_TIMEOUT, allow_inf_nan=False)
     dask_scheduler: str | None = _option("dask_scheduler")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_measured(cls, values: Any) -> Any:
+        """Of measured patterns, no axis is asked for but what they are."""
+        if not isinstance(values, dict) or not isinstance(values.get("dataset"), str):
+            return values
+        try:
+            source = image_sets.create(values["dataset"])
+        except DatasetError:  # of which the field's own validator says more
+            return values
+        if not isinstance(source, PatternSource):
+            return values
+        return {"variants": ("none",), "objects": ("real" if source.real else "complex",), **values}
 
     @field_validator(*LISTS, mode="before")
     @classmethod
@@ -168,6 +183,8 @@ class Sweep(BaseModel):
     @field_validator("references")
     @classmethod
     def _has_noise_for_it(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if value and isinstance(image_sets.create(info.data.get("dataset", "fashion_mnist")), PatternSource):
+            raise ValueError("nobody knows the truth behind measured patterns: leave out this option")
         if value and all(map(math.isinf, info.data.get("photons", ()))):
             raise ValueError("without noise the truth is what fits: name numbers of photons")
         return value
@@ -237,17 +254,36 @@ class Sweep(BaseModel):
         """The numbers of the images whose reconstructions are stored as pictures."""
         return self.keep if isinstance(self.keep, tuple) else tuple(range(min(self.keep, self.images)))
 
-    def problems(self, images: ImageSet) -> tuple[Problem, ...]:
+    def problems(self, images: ImageSet | PatternSet) -> tuple[Problem, ...]:
         """The problems of this sweep on these images, variants last to change but one.
 
         Raises:
             RequestError: a setting does not go with another one, or with the images.
         """
+        if isinstance(images, PatternSet):
+            return (self._as_they_are(images),)
         found = {"frame": (images.frame,), "grid": (images.grid,)}
         listed = {name: getattr(self, name) or found[name] for name in AXES}
         order = sorted(AXES, key="variants".__eq__)  # the tables are read by variants
         settings = product(*(listed[name] for name in order))
         return tuple(self._problem(images, dict(zip(order, setting, strict=True))) for setting in settings)
+
+    def _as_they_are(self, patterns: PatternSet) -> Problem:
+        """The one problem of measured patterns, in which nothing can be chosen.
+
+        Raises:
+            RequestError: something was.
+        """
+        try:
+            problem = patterns.problem
+        except ValidationError as error:
+            raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        there = {**dict(problem), "mask": 0}
+        for name, column in AXES.items():
+            hint = ": real=true in the label says that objects are real" * (name == "objects")
+            if getattr(self, name) not in (None, (there[column],)):
+                raise RequestError(f"{flag(name)}: the patterns of {patterns.name} are as they were measured{hint}")
+        return problem
 
     def _problem(self, images: ImageSet, setting: dict[str, Any]) -> Problem:
         values = {AXES[name]: value for name, value in setting.items()}

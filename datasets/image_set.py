@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from datasets.errors import DatasetError
-from datasets.labels import label_of
+from datasets.source import Source
 
 SPLITS = ("train", "test")
 
@@ -92,18 +90,8 @@ class ImageSet:
         return as_floats(self.images[indices])
 
 
-class ImageSource(BaseModel, ABC):
-    """Where images come from, with its parameters. They are fixed and validated when it is made.
-
-    A source is a file with one subclass: it sets `name` and `summary`, declares its parameters as fields, and
-    implements `read`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    origin: ClassVar[str] = ""  # where the class lies, if it is asked for by that
+class ImageSource(Source):
+    """Where images come from."""
 
     @abstractmethod
     def read(self, split: str, folder: str | Path | None = None) -> ImageSet:
@@ -116,20 +104,6 @@ class ImageSource(BaseModel, ABC):
         Raises:
             DatasetError: there is no such split, something is missing, or is not what it should be.
         """
-
-    @property
-    def label(self) -> str:
-        """The one spelling that `datasets.labels` calls canonical."""
-        return label_of(self.origin or self.name, self)
-
-    def refuse(self, folder: str | Path | None, because: str = "reads nothing there") -> None:
-        """For a source that reads no files of a published set.
-
-        Raises:
-            DatasetError: a folder is given all the same.
-        """
-        if folder is not None:
-            raise DatasetError(f"data folder '{folder}' is of no use: the dataset '{self.label}' {because}")
 
 
 def as_floats(images: NDArray) -> NDArray:

@@ -1,7 +1,7 @@
-"""Image sets by label: the ones of this package, and plug-ins.
+"""Image sets, and sets of measured patterns, by label: the ones of this package, and plug-ins.
 
-A plug-in is an `ImageSource` subclass that is asked for by where it lies, or announced as an entry point in the group
-`phasebench.datasets` under its own `name`; `datasets.registry` says what is asked of it.
+A plug-in is a subclass of `ImageSource` or `PatternSource` that is asked for by where it lies, or announced as an entry
+point in the group `phasebench.datasets` under its own `name`; `datasets.registry` says what is asked of it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import numpy as np
 
 from datasets import registry
 from datasets.errors import DatasetError
-from datasets.image_set import DTYPES, SPLITS, ImageSet, ImageSource
+from datasets.image_set import DTYPES, SPLITS, ImageSet
 from datasets.labels import LabelError, read_label
+from datasets.pattern_set import PatternSet
+from datasets.source import Source
 
 GROUP = "phasebench.datasets"
 
@@ -25,6 +27,7 @@ BUILT_IN: Mapping[str, str] = {
     "images": "datasets.own_images:OwnImages",
     "natural": "datasets.natural:Natural",
     "atoms": "datasets.atoms:Atoms",
+    "patterns": "datasets.patterns:Patterns",
 }
 
 
@@ -32,10 +35,10 @@ def _plugins() -> dict[str, list[EntryPoint]]:
     return registry.plugins(GROUP)
 
 
-_SOURCES: registry.Registry[ImageSource] = registry.Registry(
+_SOURCES: registry.Registry[Source] = registry.Registry(
     noun="dataset",
     written="datasets.ImageSource",
-    base=ImageSource,  # type: ignore[type-abstract]  # it is asked for subclasses, never made
+    base=Source,  # type: ignore[type-abstract]  # it is asked for subclasses, never made
     methods=("read",),
     built_in=BUILT_IN,
     plugins=lambda: _plugins(),
@@ -51,7 +54,7 @@ source_class = _SOURCES.load
 parameters = registry.parameters
 
 
-def create(label: str) -> ImageSource:
+def create(label: str) -> Source:
     """The source that a label asks for: `sample` or `atoms[count=140]`.
 
     Raises:
@@ -79,21 +82,34 @@ def load_images(label: str = "fashion_mnist", split: str = "test", data_dir: str
     """One split of the images that a label asks for.
 
     Raises:
-        DatasetError: as `create` and `ImageSource.read`.
+        DatasetError: as `load_data`, or these are measured patterns.
+    """
+    found = load_data(label, split, data_dir)
+    if isinstance(found, PatternSet):
+        raise DatasetError(f"dataset '{found.name}' has measured patterns, but images are needed")
+    return found
+
+
+def load_data(label: str, split: str = "test", data_dir: str | Path | None = None) -> ImageSet | PatternSet:
+    """One split of the images, or of the measured patterns, that a label asks for.
+
+    Raises:
+        DatasetError: as `create` and the source's `read`.
     """
     source = create(label)
     if split not in SPLITS:
         raise DatasetError(f"unknown split '{split}': choose from {', '.join(SPLITS)}")
     if source.name in BUILT_IN:
-        return source.read(split, data_dir)
+        return _checked(source.read(split, data_dir))
     with _SOURCES.blaming(f"dataset '{source.label}' cannot be read"):
-        found = source.read(split, data_dir)
-        _check(found)
-    return found
+        return _checked(source.read(split, data_dir))
 
 
-def _check(found: object) -> None:
-    """Whether a plug-in gives images of which everything else can be computed."""
+def _checked(found: object) -> ImageSet | PatternSet:
+    """What a source has read, of which everything else can be computed."""
+    if isinstance(found, PatternSet):
+        found.measurement(np.arange(len(found))[:1])
+        return found
     if not isinstance(found, ImageSet):
         raise TypeError(f"read() returned {type(found).__name__}, not ImageSet")
     shape, dtype = found.images.shape, np.dtype(found.images.dtype)
@@ -101,3 +117,4 @@ def _check(found: object) -> None:
         raise ValueError(f"images must be (N, h, w) with at least one image, got shape {shape}")
     if dtype not in DTYPES:
         raise ValueError(f"images of {dtype}: choose from {', '.join(map(str, DTYPES))}")
+    return found

@@ -137,10 +137,7 @@ def _images(given: str) -> Iterator[tuple[str, NDArray]]:
     path = Path(os.path.expanduser(given))  # noqa: PTH111 - a user that there is not is left as it is
     within = _WITHIN.fullmatch(given)
     if path.is_dir():
-        files = sorted(entry for entry in _entries(path) if not entry.name.startswith("."))
-        if not files:
-            raise DatasetError(f"{path} has no images: the folder is empty")
-        for file in files:
+        for file in files_of(path):
             yield from _stack(str(file), _folder_reader(file)(file))
     elif within:
         file = Path(os.path.expanduser(within["file"]))  # noqa: PTH111
@@ -150,11 +147,19 @@ def _images(given: str) -> Iterator[tuple[str, NDArray]]:
         yield from _stack(str(path), _folder_reader(path)(path))
 
 
-def _entries(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """What lies in a folder in the order of its names, without hidden files.
+
+    Raises:
+        DatasetError: it cannot be read, or is empty.
+    """
     try:
-        return list(folder.iterdir())
+        found = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise DatasetError(f"{folder} cannot be read: {error.strerror}") from error
+    if not found:
+        raise DatasetError(f"{folder} has no images: the folder is empty")
+    return found
 
 
 def _folder_reader(file: Path) -> Callable[[Path], NDArray]:

@@ -20,6 +20,7 @@ from datasets.variants import FRAME, GRID, VARIANTS, place, placements
 
 Size = tuple[int, int]
 
+GIVEN = "given"  # a mask of measured patterns
 LARGEST = 4096  # samples along an axis
 FEWEST, MOST = 1e-12, 1e18  # photons; NumPy counts to 9e18
 
@@ -39,8 +40,9 @@ class Problem(BaseModel):
         variant: where the tiles lie in the frame, and which way up.
         frame: (n1, n2); the object is zero outside.
         grid: (m1, m2), samples in the Fourier plane.
-        photons: expected in all of a pattern; infinite where it has no noise.
-        mask: what is not measured: `none`, or `beamstop[width=…]`, a square around the zero frequency.
+        photons: expected in all of a pattern; infinite where no noise is added.
+        mask: what is not measured: `none`; `beamstop[width=…]`, a square around the zero frequency; or `given`, where
+            each measured pattern says it by itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,7 +72,7 @@ class Problem(BaseModel):
     @field_validator("mask")
     @classmethod
     def _mask(cls, value: str) -> str:
-        return mask_label(_width(value))
+        return GIVEN if value.strip() == GIVEN else mask_label(_width(value))
 
     @field_validator("frame", "grid", mode="before")
     @classmethod
@@ -107,7 +109,7 @@ class Problem(BaseModel):
     @property
     def beamstop(self) -> int:
         """The width of the square that is not measured."""
-        return _width(self.mask)
+        return 0 if self.mask == GIVEN else _width(self.mask)
 
     def columns(self) -> dict[str, str | float | int]:
         """The setting as it stands in tables: sizes as text, no noise as infinitely many photons."""
@@ -128,7 +130,7 @@ class Problem(BaseModel):
             "frame": f"frame {show_size(self.frame)}",
             "grid": f"grid {show_size(self.grid)}",
             "photons": f"{_number(self.photons)} photons" if math.isfinite(self.photons) else "no noise",
-            "mask": self.mask if self.beamstop else "no mask",
+            "mask": {mask_label(0): "no mask", GIVEN: "a mask of its own"}.get(self.mask, self.mask),
         }
         return ", ".join(say.get(name, str(getattr(self, name))) for name in names)
 
@@ -136,8 +138,11 @@ class Problem(BaseModel):
         """Whether these images make such a problem.
 
         Raises:
-            ValueError: they do not fit into the frame, or are complex where real ones are asked for.
+            ValueError: they do not fit into the frame, are complex where real ones are asked for, or have no mask that
+                would be given.
         """
+        if self.mask == GIVEN:
+            raise ValueError(f"the mask '{GIVEN}' is that of measured patterns: images have none")
         if any(n < side for n, side in zip(self.frame, images.tile, strict=True)):
             raise ValueError(f"images of {show_size(images.tile)} do not fit into a frame of {show_size(self.frame)}")
         if self.phase is None and np.dtype(images.images.dtype).kind == "c":

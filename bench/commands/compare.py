@@ -19,7 +19,7 @@ from bench.report.terminal import labelled, output_console
 from bench.score.by_image import on_common_measurements
 from bench.score.statistics import CONFIDENCE, holm, paired
 from bench.store.folder import write_csv
-from bench.sweep.rows import GROUP, failed
+from bench.sweep.rows import GROUP, failed, score_of, scored
 from datasets.problem import COLUMNS, Problem
 from solvers.labels import split_labels
 
@@ -81,21 +81,28 @@ def compare(
             console.print(f"{a} and {b} have no measurement in common", style="red", markup=False, highlight=False)
     lost = sum(len(failed(one)) for one in rows)
     if lost:
-        console.print(f"{lost} rows of solvers that failed count with the error 1", style="red", highlight=False)
+        console.print(
+            f"{lost} rows of solvers that failed count with the {_worst(table)} 1",
+            style="red",
+            highlight=False,
+        )
     return table
 
 
 def difference_table(pairs: Iterable[Pair]) -> pd.DataFrame:
     """One line for each pair: the paired difference of mse over images, corrected for the number of lines.
 
+    Where nobody knows the objects, it is that of the residual, and `residual_a` and `residual_b` have its means.
     Where runs are compared, the columns `run_a` and `run_b` name them.
     """
     lines = []
     for pair in pairs:
-        of_a, of_b = (part["mse"].to_numpy() for part in on_common_measurements(pair.rows_a, pair.rows_b, ["mse"]))
+        score = score_of(pair.rows_a)
+        sides = on_common_measurements(scored(pair.rows_a), scored(pair.rows_b), [score])
+        of_a, of_b = (part[score].to_numpy() for part in sides)
         if len(of_a):
             runs = {} if pair.runs is None else dict(zip(_RUNS, pair.runs, strict=True))
-            means = {"mse_a": of_a.mean(), "mse_b": of_b.mean()}
+            means = {f"{score}_a": of_a.mean(), f"{score}_b": of_b.mean()}
             lines.append(
                 {**runs, **pair.problem.columns(), "a": pair.a, "b": pair.b, **means, **asdict(paired(of_a, of_b))}
             )
@@ -183,14 +190,25 @@ def _require(column: str, value: str, rows: pd.DataFrame, run: Path) -> None:
         raise RequestError(f"'{run}' has no {column} '{value}': choose from {', '.join(there)}")
 
 
+def _compared(table: pd.DataFrame) -> list[str]:
+    """What the lines of a table of differences compare."""
+    return [score for score in ("mse", "residual") if f"{score}_a" in table and table[f"{score}_a"].notna().any()]
+
+
+def _worst(table: pd.DataFrame) -> str:
+    """What of a failure is 1."""
+    return " or ".join({"mse": "error"}.get(score, score) for score in _compared(table))
+
+
 def _print(table: pd.DataFrame, console: Console) -> None:
     """A table for each two runs and problem, in which the solvers that A is compared with stand below it."""
     runs = [name for name in _RUNS if name in table]
     sides = [f"'{a}' − '{b}'" for a, b in table[runs].drop_duplicates().to_numpy()] if runs else []
     title = f"A − B: {sides[0]}" if len(sides) == 1 else "A − B"
     console.print(
-        f"mean paired difference of mse, {title}, with its {CONFIDENCE:.0%} bootstrap interval over images; p of the "
-        f"signed-rank test after Holm's correction for {len(table)}; share of images on which A is the better one",
+        f"mean paired difference of {' or '.join(_compared(table))}, {title}, with its {CONFIDENCE:.0%} bootstrap "
+        "interval over images; p of the signed-rank "
+        f"test after Holm's correction for {len(table)}; share of images on which A is the better one",
         highlight=False,
         markup=False,
         style="dim",
@@ -199,6 +217,9 @@ def _print(table: pd.DataFrame, console: Console) -> None:
     for (*_, images), part in table.groupby([*runs, *COLUMNS, "images"], sort=False):
         counted = f"{images} images" if images > 1 else "one image: no interval"
         head = f"{words[problem_of(part.iloc[0])]}, {counted}"
+        (score,) = _compared(part)
+        if score != "mse":
+            head += "; nobody knows the objects: magnitude residuals in place of errors"
         if len(sides) > 1:
             head = f"'{part['run_a'].iloc[0]}' − '{part['run_b'].iloc[0]}': {head}"
         console.print(f"\n{head}", style="bold", highlight=False, markup=False)
@@ -206,7 +227,7 @@ def _print(table: pd.DataFrame, console: Console) -> None:
         for a, group in part.groupby("a", sort=False):
             alone = len(group) == 1 and group["b"].iloc[0] == a
             if not alone:
-                lines.append([Text(str(a), "bold"), f"{group['mse_a'].iloc[0]:.4f}", "", "", ""])
+                lines.append([Text(str(a), "bold"), f"{group[f'{score}_a'].iloc[0]:.4f}", "", "", ""])
             lines += [
                 [
                     line["b"] if alone else f"− {line['b']}",
@@ -217,7 +238,7 @@ def _print(table: pd.DataFrame, console: Console) -> None:
                 ]
                 for line in group.to_dict("records")
             ]
-        header = ("A / − B", "mse", f"{CONFIDENCE:.0%} interval", "p", "A wins")
+        header = ("A / − B", score, f"{CONFIDENCE:.0%} interval", "p", "A wins")
         console.print(labelled(header, lines, console.width))
 
 

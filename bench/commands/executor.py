@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from bench.executors.base import Executor
 from bench.request import Sweep
-from datasets import ImageSet
+from datasets import ImageSet, PatternSet
 from solvers import Backend
 
 
-def make_executor(sweep: Sweep, images: ImageSet, backend: Backend) -> Executor:
+def make_executor(sweep: Sweep, images: ImageSet | PatternSet, backend: Backend) -> Executor:
     """The executor that a sweep asks for."""
     if sweep.executor == "inline":
         from bench.executors.inline import Inline

@@ -32,7 +32,7 @@ from bench.store.shard_file import DamagedError
 from bench.sweep.reference import reference_outcome
 from bench.sweep.rows import FILE, REFERENCES_FILE, failed
 from bench.sweep.shard import Outcome, Shard
-from datasets import DatasetError, ImageSet, load_images
+from datasets import DatasetError, ImageSet, PatternSet, load_data
 from datasets.problem import Problem
 from solvers import Backend, create
 from solvers.compiled import kernels
@@ -78,7 +78,7 @@ def run_sweep(
     backend = sweep.select_backend()
     images = read_images(sweep)
     problems = sweep.problems(images)
-    for warning in _refuse(sweep, problems):
+    for warning in [*_refuse(sweep, problems), *_doubts(images)]:
         console.print(warning, style="yellow", highlight=False, markup=False)
     with (
         terminated_as_interrupted(),
@@ -137,10 +137,10 @@ def _write_manifest(output: Path, described: dict[str, Any]) -> None:
     write_text(output / MANIFEST, json.dumps({**described, "files": files}, indent=2) + "\n")
 
 
-def read_images(sweep: Sweep) -> ImageSet:
-    """The images of a sweep, of which there must be enough."""
+def read_images(sweep: Sweep) -> ImageSet | PatternSet:
+    """The images of a sweep, or its measured patterns, of which there must be enough."""
     try:
-        images = load_images(sweep.dataset, sweep.split, sweep.data_dir)
+        images = load_data(sweep.dataset, sweep.split, sweep.data_dir)
     except DatasetError as error:
         raise RequestError(str(error)) from error
     if sweep.images > len(images):
@@ -163,6 +163,15 @@ def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> list[str]:
             if reason := solver.refusal(problem):
                 raise RequestError(f"--solvers: {reason}")
     return list(dict.fromkeys(filter(None, map(remark, solvers))))
+
+
+def _doubts(images: ImageSet | PatternSet) -> list[str]:
+    """What looks wrong with measured patterns."""
+    if not isinstance(images, PatternSet):
+        return []
+    from bench.reconstruction.pattern import doubts  # scipy.ndimage takes time to import
+
+    return doubts(images)
 
 
 def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
@@ -190,7 +199,12 @@ def _blocks(sweep: Sweep, problem: Problem, label: str) -> Iterator[Shard]:
 
 
 def _compute_references(
-    sweep: Sweep, problems: Sequence[Problem], images: ImageSet, backend: Backend, store: Store, console: Console
+    sweep: Sweep,
+    problems: Sequence[Problem],
+    images: ImageSet | PatternSet,
+    backend: Backend,
+    store: Store,
+    console: Console,
 ) -> pd.DataFrame | None:
     """Rows of the references, in this process, which has the truth; None where none are asked for."""
     found = []

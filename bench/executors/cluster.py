@@ -29,7 +29,7 @@ from bench.executors.processes import Processes
 from bench.executors.task import CallError
 from bench.sweep.rows import FAILED
 from bench.sweep.shard import Observation, Outcome, Shard
-from datasets import ImageSet
+from datasets import ImageSet, PatternSet
 from solvers import Backend
 
 PATIENCE = 30.0  # seconds to reach a scheduler; its workers may take as long to come as their queue wants
@@ -40,7 +40,7 @@ class Setup:
     """What all tasks of one sweep need."""
 
     token: str
-    images: ImageSet
+    images: ImageSet | PatternSet
     backend: Backend
     timeout: float | None
     beside: int
@@ -57,7 +57,7 @@ class Cluster:
     """
 
     def __init__(
-        self, images: ImageSet, backend: Backend, workers: int, timeout: float | None, address: str | None
+        self, images: ImageSet | PatternSet, backend: Backend, workers: int, timeout: float | None, address: str | None
     ) -> None:
         self.images, self.backend, self.timeout = images, backend, timeout
         self.workers, self.address = workers, address

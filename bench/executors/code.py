@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from bench.executors.closure import TREE, Code, closure, modules_of
-from datasets import ImageSet
+from datasets import ImageSet, PatternSet
 from datasets.files import sha256_of
 from datasets.images import create as create_source
 from datasets.problem import Problem
@@ -37,7 +37,7 @@ def code_of(label: str) -> str:
     return digests[0] if len(digests) == 1 else sha256("\0".join(digests).encode())
 
 
-def data_digest(label: str, images: ImageSet) -> str:
+def data_digest(label: str, images: ImageSet | PatternSet) -> str:
     """SHA-256 of what decides the pixels of an image set: what it says itself, and the code of a plug-in."""
     kind = type(create_source(label))
     if kind.__module__.partition(".")[0] in TREE:

@@ -9,14 +9,14 @@ from bench.executors.probes import Bench
 from bench.executors.task import CallError, Task, Tell, told
 from bench.sweep.shard import Observation, Outcome, Shard
 from bench.sweep.solved import Solved
-from datasets import ImageSet
+from datasets import ImageSet, PatternSet
 from solvers import Backend
 
 
 class Inline:
     """As `Executor` and `Place`. The truth lies in the same process as the solver."""
 
-    def __init__(self, images: ImageSet | None, backend: Backend) -> None:
+    def __init__(self, images: ImageSet | PatternSet | None, backend: Backend) -> None:
         if backend.name == "torch":
             import torch  # noqa: F401 - solving needs it, and its import takes a second that is none of the solver's
 

@@ -17,7 +17,7 @@ from bench.executors.worker_process import Warden, Worker
 from bench.sweep.rows import FAILED, TIMEOUT
 from bench.sweep.shard import Observation, Outcome, Shard
 from bench.sweep.solved import MalformedError, Solved
-from datasets import ImageSet
+from datasets import ImageSet, PatternSet
 from solvers import Backend
 
 LIVES = 2  # how often a shard may end its process before it counts as failed
@@ -36,7 +36,7 @@ class Processes:
 
     def __init__(
         self,
-        images: ImageSet | None,
+        images: ImageSet | PatternSet | None,
         backend: Backend,
         workers: int = 1,
         timeout: float | None = None,

@@ -1,6 +1,7 @@
 """A baseline: what the gate compares with, as a text file that can be committed and read in a diff.
 
-The file is a CSV table of rows (variant, solver, seed, image, measurement, mse, transforms) below a header of comment
+The file is a CSV table of rows (variant, solver, seed, image, measurement, mse, transforms; also the residual, where
+nobody knows an error) below a header of comment
 lines. Without their `# `, the header's lines are JSON: the sweep that made the rows and repeats them, the settings that
 are the same for all of them, the machine, and times in units of that machine's FFT.
 """
@@ -99,7 +100,8 @@ class Baseline:
 
 def write_baseline(baseline: Baseline, path: Path) -> None:
     """Write a baseline to a file, whole or not at all."""
-    rows = baseline.rows[KEPT].assign(measurement=baseline.rows["measurement"].str.slice(0, DIGEST))
+    kept = KEPT if baseline.rows["mse"].notna().all() else [*KEPT, "residual"]
+    rows = baseline.rows[kept].assign(measurement=baseline.rows["measurement"].str.slice(0, DIGEST))
     common = [name for name in COLUMNS if name != "variant" and rows[name].nunique() == 1]
     problem = problem_of(rows.iloc[0]).model_dump(mode="json", include=set(common))
     table = rows.drop(columns=common).to_csv(index=False, float_format="%.6g", lineterminator="\n")

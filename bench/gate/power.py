@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.gate.tolerances import Metric
-from bench.gate.verdicts import Finding, as_printed, confidence_of, named, pairs_of
+from bench.gate.verdicts import Finding, as_printed, compared, confidence_of, named, pairs_of
 from bench.sweep.rows import GROUP
 from datasets.problem import Problem
 
@@ -52,7 +52,7 @@ def needs(before: pd.DataFrame, after: pd.DataFrame, metrics: tuple[Metric, ...]
         if isinstance(pair, Finding):
             continue
         solver, problem = named(which)
-        for metric in metrics:
+        for metric in compared(pair, metrics):
             old, new = (means[metric.name].to_numpy() for means in pair)
             spread = float(np.std(new - old, ddof=1)) if len(old) > 1 else math.nan
             between_seeds = not spread > 0

@@ -2,8 +2,8 @@
 
 A tolerance is not there for chance, which the interval takes care of, but for what nobody would act on, and for what
 another machine changes: rounding sends a chaotic iteration elsewhere on a single image, and the mean of a few dozen
-images by a few percent. A magnitude residual is not watched: without noise it says what `mse` says, and with noise a
-smaller one can be a fit to the noise.
+images by a few percent. A magnitude residual is watched only where nobody knows the objects: without noise it
+says what `mse` says, and with noise a smaller one can be a fit to the noise.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Metric:
         higher_is_better: the direction; a change the other way is for the worse.
         tolerance: how much worse it may become without being a regression; a share of the baseline's mean where
             `relative`.
+        known: whether it is watched where the objects are known, or where they are not; both if None.
         floor: what a relative tolerance never falls below: 5% of next to nothing is nothing.
     """
 
@@ -30,6 +31,7 @@ class Metric:
     tolerance: float
     relative: bool = True
     floor: float = 0.0
+    known: bool | None = None
 
     def allowed(self, before: float) -> float:
         """How much worse it may become without being a regression, for this mean of the baseline."""
@@ -37,14 +39,20 @@ class Metric:
 
 
 METRICS = (
-    Metric("mse", higher_is_better=False, tolerance=0.05, floor=1e-4),
-    Metric("success_rate", higher_is_better=True, tolerance=0.02, relative=False),
+    Metric("mse", higher_is_better=False, tolerance=0.05, floor=1e-4, known=True),
+    Metric("success_rate", higher_is_better=True, tolerance=0.02, relative=False, known=True),
+    Metric("residual", higher_is_better=False, tolerance=0.05, floor=1e-4, known=False),
     Metric("transforms", higher_is_better=False, tolerance=0.05),
 )
 COLD_START = (
     5_000  # FFT pairs that the first shard of a process may take longer than its others: 70 ms, where 20 are usual
 )
 TIME = Metric("time", higher_is_better=False, tolerance=0.5)  # a share: of the baseline's time, in units of an FFT
+
+
+def watched(metrics: tuple[Metric, ...], *, known: bool) -> tuple[Metric, ...]:
+    """Those of the metrics that are watched where the objects are known, or where they are not."""
+    return tuple(metric for metric in metrics if metric.known in (None, known))
 
 
 def with_tolerances(text: str) -> tuple[tuple[Metric, ...], Metric]:

@@ -24,11 +24,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.errors import NothingComparableError
-from bench.gate.tolerances import METRICS, Metric
+from bench.gate.tolerances import METRICS, Metric, watched
 from bench.score.by_image import on_common_measurements
 from bench.score.metrics import SUCCESS
 from bench.score.statistics import student_mean
-from bench.sweep.rows import GROUP, failed
+from bench.sweep.rows import GROUP, failed, knows_truth, scored
 from datasets.problem import COLUMNS, Problem
 
 FAMILY = 0.999
@@ -83,7 +83,7 @@ def judge(before: pd.DataFrame, after: pd.DataFrame, metrics: tuple[Metric, ...]
         solver, problem = named(which)
         images, total = len(pair[0]), int(totals[which])
         found = []
-        for metric in metrics:
+        for metric in compared(pair, metrics):
             old, new = (means[metric.name].to_numpy() for means in pair)
             verdict, words = judge_metric(metric, old, new, confidence)
             found.append(Finding(solver, problem, metric.name, verdict, words, images, total))
@@ -123,14 +123,18 @@ def pairs_of(before: pd.DataFrame, after: pd.DataFrame) -> Pairs:
 
 def confidence_of(pairs: Pairs, metrics: tuple[Metric, ...]) -> float:
     """The confidence of each interval with which all of them hold together with FAMILY."""
-    comparisons = len(metrics) * sum(isinstance(pair, tuple) for _, pair in pairs)
+    comparisons = sum(len(compared(pair, metrics)) for _, pair in pairs if isinstance(pair, tuple))
     return 1 - (1 - FAMILY) / max(comparisons, 1)
+
+
+def compared(pair: tuple[pd.DataFrame, pd.DataFrame], metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    """The metrics by which two tables of means are judged: those that both of them have."""
+    return tuple(metric for metric in metrics if metric.name in pair[0])
 
 
 def _pairs(
     before: pd.DataFrame, after: pd.DataFrame
 ) -> Iterator[tuple[tuple, Finding | tuple[pd.DataFrame, pd.DataFrame]]]:
-    names = [metric.name for metric in METRICS]
     there = dict(iter(after.groupby(GROUP, sort=False)))
     for which, old in before.groupby(GROUP, sort=False):
         (solver, problem), new = named(which), there.get(which)
@@ -144,7 +148,8 @@ def _pairs(
             words = f"on {images} of {total} images: {reason or lost['status'].iloc[0]}"
             yield which, Finding(solver, problem, "", Verdict.FAILED, words)
             continue
-        pair = on_common_measurements(old, new, names)
+        names = [metric.name for metric in watched(METRICS, known=knows_truth(old))]
+        pair = on_common_measurements(scored(old), scored(new), names)
         if pair[0].empty:
             words = "no measurement in common: other images, other noise or another data set"
             yield which, Finding(solver, problem, "", Verdict.UNCOMPARED, words)
@@ -160,10 +165,11 @@ def named(which: tuple) -> tuple[str, Problem]:
 
 def as_printed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the digits of a baseline file, so that what has not changed differs by exactly nothing."""
-    mse = rows["mse"].map(lambda value: float(f"{value:.6g}"))
+    numbers = [name for name in ("mse", "residual") if name in rows]
+    printed = rows[numbers].map(lambda value: float(f"{value:.6g}"))
     return rows.assign(
-        mse=mse,
-        success_rate=(mse < SUCCESS).astype(float),
+        **printed,
+        success_rate=(printed["mse"] < SUCCESS).astype(float),
         transforms=rows["transforms"].astype(float),
         measurement=rows["measurement"].str.slice(0, DIGEST),
     )

@@ -17,9 +17,11 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from bench.errors import RequestError
+from datasets.counts import usable
 from datasets.errors import DatasetError
 from datasets.half_plane_file import is_half_plane, read_half_plane
 from datasets.own_images import read_array
+from datasets.pattern_set import PatternSet
 
 Place = tuple[int, int]
 
@@ -146,23 +148,17 @@ def prepare(
     Raises:
         RequestError: nothing, or less than half of it, was measured; infinite counts; a centre or a crop outside.
     """
-    y = counts.astype(np.float64)
-    measured = ~np.isnan(y)
+    measured = np.ones(counts.shape, dtype=bool)
     for mask in masks:
-        if mask.shape != y.shape:
-            raise RequestError(f"a mask has the shape {mask.shape}, the pattern {y.shape}")
+        if mask.shape != counts.shape:
+            raise RequestError(f"a mask has the shape {mask.shape}, the pattern {counts.shape}")
         measured &= mask
-    if not measured.any():
-        raise RequestError("nothing of the pattern was measured: all of it is masked")
-    if np.isinf(y[measured]).any():
-        raise RequestError(f"{int(np.isinf(y[measured]).sum())} counts are infinite: leave them out with --mask inf")
-    notes, warnings = [], []
-    negative = measured & (y < 0)
-    if negative.any():
-        notes.append(f"{int(negative.sum())} negative counts set to zero (the lowest was {y[negative].min():g})")
-    y = np.where(measured, np.maximum(y, 0), np.nan)
-    if not (y[measured] > 0).any():
-        raise RequestError("the pattern is dark: no count is above zero")
+    try:
+        y, note = usable(counts, measured)
+    except ValueError as error:
+        hint = ": leave them out with --mask inf" * str(error).endswith("infinite")
+        raise RequestError(f"{error}{hint}") from error
+    notes, warnings = [note] if note else [], []
     at, said = _centre(y, centre)
     notes.append(said)
     if warning := _looks_wrong(y, at, centre, real):
@@ -241,6 +237,22 @@ def _looks_wrong(y: NDArray[np.float64], at: Place, given: str | Place, real: bo
             f"--centre {option} or --centre auto"
         )
     return ""
+
+
+def doubts(patterns: PatternSet) -> list[str]:
+    """What looks wrong with a set of patterns, one sentence each; of the centre, the first pattern tells."""
+    found = []
+    if any(m < 2 * n - 1 for n, m in zip(patterns.object_shape, patterns.grid, strict=True)):
+        found.append(
+            f"an object of {patterns.object_shape[0]}x{patterns.object_shape[1]} is larger than half of the grid of "
+            f"{patterns.grid[0]}x{patterns.grid[1]}: the intensities do not determine it"
+        )
+    if _looks_wrong(patterns.intensities[0], (0, 0), "corner", patterns.real):
+        found.append(
+            "the first pattern is brightest away from where its zero frequency is said to be: "
+            "centre=corner or centre=middle in the label says where"
+        )
+    return found
 
 
 def _distance(one: Place, other: Place, shape: tuple[int, ...]) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bench.request import Sweep
-from datasets import ImageSet
+from datasets import ImageSet, PatternSet
 from datasets.problem import COLUMNS, Problem
 from solvers import Backend
 from solvers.compiled import kernels
@@ -22,7 +22,7 @@ MANIFEST = "manifest.json"
 PACKAGES = ("phasebench", "numpy", "scipy", "torch", "pandas", "pyarrow", "array-api-compat", "cupy-cuda13x")
 
 
-def manifest(sweep: Sweep, images: ImageSet, backend: Backend, rows: pd.DataFrame) -> dict[str, Any]:
+def manifest(sweep: Sweep, images: ImageSet | PatternSet, backend: Backend, rows: pd.DataFrame) -> dict[str, Any]:
     """A JSON-ready description of a finished run."""
     return {
         "sweep": sweep.model_dump(mode="json"),

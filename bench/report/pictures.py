@@ -8,6 +8,7 @@ Nothing is solved and no data set is read: true objects are stored with a run on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from bench.report.settings import problem_of
 from bench.sweep.pictures import COLUMNS, no_pictures, true_pictures, unpacked
 from bench.sweep.rows import check_rows
 from bench.sweep.shard import Outcome
-from datasets import ImageSet
+from datasets import ImageSet, PatternSet
 from datasets.problem import Problem
 
 PICTURES = "pictures.parquet"
@@ -34,17 +35,19 @@ class Picture:
 
     Attributes:
         problem, solver, seed, image: as in the columns of the row; `solver` is a canonical label.
-        truth: (n1, n2), the object in its frame; float32, or complex64 for complex objects.
+        truth: (n1, n2), the object in its frame; float32, or complex64 for complex objects. None where nobody knows it.
         reconstruction: (n1, n2), registered to the truth: shifted, turned and scaled onto it, cut to the frame. It has
-            the type of the truth, and the eleven bits of float16. All NaN where the solver gave no finite image.
-        error: the `mse` of its row, from 0 to 1: what the tables count, computed from the unrounded image.
+            the type of the truth, and the eleven bits of float16. All NaN where the solver gave no finite image. Where
+            nobody knows the truth, the frame is that of the box that held the object.
+        error: the `mse` of its row, from 0 to 1: what the tables count, computed from the unrounded image. NaN where
+            nobody knows the truth.
     """
 
     problem: Problem
     solver: str
     seed: int
     image: int
-    truth: NDArray
+    truth: NDArray | None
     reconstruction: NDArray
     error: float
 
@@ -64,11 +67,11 @@ def kept_pictures(folder: Path) -> Iterator[Picture]:
         truths[place] = truth
     for line in table[table["solver"] != ""].to_dict("records"):
         place, reconstruction = _unpacked(line, folder)
-        if place not in truths:
+        if place not in truths and not math.isnan(line["mse"]):
             raise RequestError(f"'{folder / PICTURES}' is damaged: it has no truth of image {line['image']}")
         problem, seed, image = place
         yield Picture(
-            problem, str(line["solver"]), seed, image, truths[place], reconstruction, float(line["mse"])
+            problem, str(line["solver"]), seed, image, truths.get(place), reconstruction, float(line["mse"])
         )  # fmt: skip
 
 
@@ -88,9 +91,10 @@ def gather_pictures(
     problems: Sequence[Problem],
     seeds: Sequence[int],
     kept: Sequence[int],
-    images: ImageSet,
+    images: ImageSet | PatternSet,
 ) -> pd.DataFrame:
-    """The pictures of a whole run: of the images that are kept, the truth first. Shards may have more of them."""
+    """The pictures of a whole run: of the images that are kept, the truth first where it is known. Shards may have more
+    of them."""
     if not kept:
         return no_pictures()
     indices = np.array(kept, dtype=np.int64)
@@ -98,6 +102,7 @@ def gather_pictures(
         true_pictures(problem, seed, indices, problem.objects(images, indices, seed))
         for problem in problems
         for seed in seeds
+        if isinstance(images, ImageSet)
     ]
     found = [outcome.pictures[outcome.pictures["image"].isin(kept)] for outcome in outcomes if len(outcome.pictures)]
     return pd.concat([*truths, *found], ignore_index=True)

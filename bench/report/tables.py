@@ -13,15 +13,19 @@ from bench.score.measures import MEASURES
 from bench.score.metrics import STRICT_SUCCESS, SUCCESS
 from bench.score.references import LIMIT, NEAR, label_of
 from bench.score.statistics import bootstrap_mean, success_interval
-from bench.sweep.rows import GROUP, failed
+from bench.sweep.rows import GROUP, failed, knows_truth, scored
 from datasets import VARIANTS
 from datasets.problem import COLUMNS, Problem
 
 _MEANS = ["mse", "success", "strict_success", "near_limit", *MEASURES, "residual", "iterations", "starts", "transforms"]
 
+_NO_INTERVAL = (np.nan, np.nan)
+
 
 def summarise(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> pd.DataFrame:
     """One line for each problem and solver, in the order in which the rows bring them.
+
+    Where nobody knows the objects, errors and successes are NaN.
 
     The image is the unit of every number: its seeds are averaged first, and its success is the share of them that
     succeeded. `failed` counts the images that were left without a reconstruction under any seed.
@@ -34,16 +38,17 @@ def summarise(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> pd.
     if references is not None:
         rows = pd.concat([rows, references], ignore_index=True)
     rows = rows.assign(
-        success=(rows["mse"] < SUCCESS) * 1.0,
-        strict_success=(rows["mse"] < STRICT_SUCCESS) * 1.0,
+        success=(rows["mse"] < SUCCESS).where(rows["mse"].notna()) * 1.0,
+        strict_success=(rows["mse"] < STRICT_SUCCESS).where(rows["mse"].notna()) * 1.0,
         near_limit=_near_limit(rows),
     )
     lines = []
     for (*setting, solver), group in rows.groupby(GROUP, sort=False):
         problem = dict(zip(COLUMNS, setting, strict=True))
-        images = image_means(group, _MEANS)
-        low, high = bootstrap_mean(images["mse"].to_numpy())
-        success_low, success_high = success_interval(images["success"].to_numpy())
+        known = knows_truth(group)
+        images = image_means(scored(group), _MEANS)
+        low, high = bootstrap_mean(images["mse"].to_numpy()) if known else _NO_INTERVAL
+        success_low, success_high = success_interval(images["success"].to_numpy()) if known else _NO_INTERVAL
         lines.append(
             {
                 **problem,
@@ -100,8 +105,8 @@ def table1(summary: pd.DataFrame) -> pd.DataFrame:
     index = list(varying(summary))
     order = {variant: number for number, variant in enumerate(VARIANTS)}
     table = summary.sort_values("variant", key=lambda column: column.map(order), kind="stable")
-    table = table.pivot_table(index=index, columns="solver", values="mse", sort=False)
-    return table[summary["solver"].unique()].rename_axis(columns=None).reset_index()
+    errors = table.pivot(index=index, columns="solver", values="mse")[summary["solver"].unique()]
+    return table[index].drop_duplicates().merge(errors.rename_axis(columns=None).reset_index(), on=index)
 
 
 def table2(summary: pd.DataFrame) -> pd.DataFrame:

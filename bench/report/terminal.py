@@ -84,7 +84,11 @@ def print_summary(summary: pd.DataFrame, console: Console) -> None:
     """Mean error and share of recovered images of every solver on every variant, and what the paper reports."""
     one = "; one image: no interval" * bool((summary["images"] == 1).any())
     near = ", and near the likelihood limit" * ("near_limit_rate" in summary)
-    console.print(f"\nmean adjusted error, and share of images below 1e-2{near}{one}", highlight=False)
+    said = f"mean adjusted error, and share of images below 1e-2{near}"
+    if summary["mse"].isna().any():
+        residual = "median magnitude residual, as nobody knows the objects: –"
+        said = residual if summary["mse"].isna().all() else f"{said}; or {residual}"
+    console.print(f"\n{said}{one}", highlight=False)
     records = summary.to_dict("records")
     problems = briefly(map(problem_of, records))
     solvers = [str(solver) for solver in summary["solver"].unique()]
@@ -118,6 +122,8 @@ def print_failures(lost: pd.DataFrame, folder: Path, console: Console) -> None:
 
 
 def _cell(line: dict) -> str:
+    if math.isnan(line["mse"]):
+        return f"– {line['residual']:.4f}"
     near = line.get("near_limit_rate", math.nan)
     return f"{line['mse']:.4f} {line['success_rate']:>4.0%}" + ("" if math.isnan(near) else f" {near:>4.0%}")
 

@@ -48,6 +48,20 @@ def pictures_of(
     return rows.iloc[chosen][[*IDENTITY, "mse"]].reset_index(drop=True).assign(**packed(shown))
 
 
+def unregistered(rows: pd.DataFrame, images: NDArray, frame: tuple[int, int], kept: Sequence[int]) -> pd.DataFrame:
+    """The same where nobody knows the objects: of each image the box at the origin, which holds the object, as it is.
+
+    Args:
+        rows, images, kept: as for `pictures_of`.
+        frame: (n1, n2) of the box.
+    """
+    chosen = np.flatnonzero(rows["image"].isin(kept))
+    if not len(chosen):
+        return no_pictures()
+    shown = images[chosen, : frame[0], : frame[1]]
+    return rows.iloc[chosen][[*IDENTITY, "mse"]].reset_index(drop=True).assign(**packed(shown))
+
+
 def true_pictures(problem: Problem, seed: int, indices: NDArray[np.int64], objects: NDArray) -> pd.DataFrame:
     """The true objects (N, n1, n2) as pictures: of no solver, no measurement, and without an error."""
     about = {**problem.columns(), "solver": "", "seed": seed, "image": indices, "measurement": "", "mse": 0.0}

@@ -30,8 +30,10 @@ def fault(rows: pd.DataFrame, columns: list[str]) -> str:
     missing = [column for column in columns if column not in rows.columns]
     if missing:
         return f"it has no column '{missing[0]}'"
-    if rows[columns].isna().any(axis=None):
+    if rows[[column for column in columns if column != "mse"]].isna().any(axis=None):
         return "a value is missing"
+    if "mse" in columns and not _known_throughout(rows):
+        return "a value of 'mse' is missing"
     for column in TEXTS:
         if column in columns and not is_string_dtype(rows[column]):
             return f"'{column}' holds something other than text"
@@ -41,13 +43,31 @@ def fault(rows: pd.DataFrame, columns: list[str]) -> str:
     if "status" in columns and not rows["status"].isin(STATUSES).all():
         unknown = rows.loc[~rows["status"].isin(STATUSES), "status"].iloc[0]
         return f"the status '{unknown}' is none of {', '.join(STATUSES)}"
-    if "mse" in columns and not (is_numeric_dtype(rows["mse"]) and rows["mse"].between(0, 1).all()):
+    if "mse" in columns and not (is_numeric_dtype(rows["mse"]) and rows["mse"].dropna().between(0, 1).all()):
         return "'mse' holds something other than numbers from 0 to 1"
     if "transforms" in columns and not _counts(rows["transforms"]):
         return "'transforms' holds something other than counts"
     if set(IDENTITY) <= set(columns) and rows.duplicated(IDENTITY).any():
         return "two rows are of the same problem, solver, seed and image"
     return ""
+
+
+def knows_truth(rows: pd.DataFrame) -> bool:
+    """Whether the images of these rows have an error: nobody knows the objects of measured patterns."""
+    return bool(rows["mse"].notna().any())
+
+
+def score_of(rows: pd.DataFrame) -> str:
+    """The column by which rows of one problem are compared: their residual takes the place of an unknown error."""
+    return "mse" if knows_truth(rows) else "residual"
+
+
+def scored(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a residual where a solver left none: 1, that of an empty image, if nothing else tells them apart.
+
+    A failure must not improve a mean.
+    """
+    return rows if knows_truth(rows) or "residual" not in rows else rows.fillna({"residual": 1.0})
 
 
 def check_rows(rows: pd.DataFrame, path: Path, columns: list[str]) -> None:
@@ -66,6 +86,16 @@ def check_rows(rows: pd.DataFrame, path: Path, columns: list[str]) -> None:
 def failed(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of images that a solver left without a reconstruction: an error, a timeout, a killed process."""
     return rows[rows["status"].isin(UNSOLVED)]
+
+
+def _known_throughout(rows: pd.DataFrame) -> bool:
+    """Whether every problem has an error in all rows, or in none."""
+    missing = rows["mse"].isna()
+    if not missing.any():
+        return True
+    problems = [column for column in COLUMNS if column in rows]
+    alike = missing.groupby([rows[column] for column in problems]).nunique().eq(1).all() if problems else missing.all()
+    return bool(alike)
 
 
 def _counts(values: pd.Series) -> bool:

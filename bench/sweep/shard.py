@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from bench.score.measures import MEASURES, Scored
 from bench.score.metrics import register
-from bench.sweep.pictures import no_pictures, pictures_of
+from bench.sweep.pictures import no_pictures, pictures_of, unregistered
 from bench.sweep.rows import FAILED
 from bench.sweep.solved import Solved
-from datasets import ImageSet, Measurement
+from datasets import ImageSet, Measurement, PatternSet
 from datasets.problem import Problem
 from solvers import Reconstruction
 
@@ -81,9 +81,14 @@ class Outcome:
         return str(self.rows["reason"].iat[0]) if self.error else ""
 
 
-def observe(images: ImageSet, shard: Shard, threads: int = 1) -> tuple[NDArray, Measurement]:
-    """The true objects (count, n1, n2), which stay in the runner, and their measurement, which goes to the solver."""
-    objects = shard.problem.objects(images, shard.indices, shard.seed)
+def observe(data: ImageSet | PatternSet, shard: Shard, threads: int = 1) -> tuple[NDArray | None, Measurement]:
+    """The true objects (count, n1, n2), which stay in the runner, and their measurement, which goes to the solver.
+
+    Nobody knows the objects of measured patterns: there is None in their place.
+    """
+    if isinstance(data, PatternSet):
+        return None, data.measurement(shard.indices)
+    objects = shard.problem.objects(data, shard.indices, shard.seed)
     return objects, shard.problem.measure(objects, shard.indices, shard.seed, threads)
 
 
@@ -92,15 +97,15 @@ class Observation:
     """A shard, measured. The solver gets the measurement; the truth waits here for what comes back."""
 
     shard: Shard
-    truth: NDArray
+    truth: NDArray | None
     measurement: Measurement
     identity: dict[str, Any]  # the columns that say what a row is about
     seconds: float  # spent on measuring
 
     @classmethod
-    def of(cls, images: ImageSet, shard: Shard, threads: int = 1) -> Observation:
+    def of(cls, data: ImageSet | PatternSet, shard: Shard, threads: int = 1) -> Observation:
         began = time.perf_counter()
-        truth, measurement = observe(images, shard, threads)
+        truth, measurement = observe(data, shard, threads)
         identity = {
             **shard.problem.columns(),
             "solver": shard.solver,
@@ -118,11 +123,17 @@ class Observation:
             beside: how many shards are solved at a time on this machine, this one included.
         """
         began = time.perf_counter()
+        pictures = no_pictures()
         if solved.found is None:
-            rows = _unsolved_rows(self.identity, FAILED, solved.reason)
+            rows = self._unsolved_rows(FAILED, solved.reason)
+        elif self.truth is None:
+            rows = _solved_rows(self.identity, UNKNOWN, solved.found, solved)
+            pictures = unregistered(rows, solved.found.images, self.shard.problem.frame, self.shard.kept)
         else:
-            scored = Scored(self.truth, solved.found.images, register(self.truth, solved.found.images, threads=threads))
-            rows = _scored_rows(self.identity, scored, solved.found, solved)
+            match = register(self.truth, solved.found.images, threads=threads)
+            scores = _scores(Scored(self.truth, solved.found.images, match))
+            rows = _solved_rows(self.identity, scores, solved.found, solved)
+            pictures = pictures_of(rows, self.truth, solved.found.images, match, self.shard.kept)
         timing = Timing(
             setup=solved.setup,
             solve=solved.solve,
@@ -134,57 +145,66 @@ class Observation:
             memory=solved.memory,
             kernel="" if solved.found is None else solved.found.kernel,
         )
-        pictures = no_pictures()
-        if solved.found is not None and self.shard.kept:
-            pictures = pictures_of(rows, scored.truth, scored.images, scored.match, self.shard.kept)
         return Outcome(self.shard, rows, timing, solved.error, solved.code, pictures)
 
     def unsolved(self, status: str, reason: str, seconds: float) -> Outcome:
         """The outcome of a shard whose process was ended, or died, after so many seconds."""
         timing = Timing(setup=0.0, solve=seconds, score=0.0, measure=self.seconds)
-        return Outcome(self.shard, _unsolved_rows(self.identity, status, reason), timing, reason)
+        return Outcome(self.shard, self._unsolved_rows(status, reason), timing, reason)
+
+    def _unsolved_rows(self, status: str, reason: str) -> pd.DataFrame:
+        """An image without a reconstruction scores 1, as an empty one does: a failure must not improve a mean."""
+        return pd.DataFrame(
+            {
+                **self.identity,
+                "status": status,
+                "reason": reason,
+                "mse": np.nan if self.truth is None else 1.0,
+                **dict.fromkeys(MEASURES, np.nan),
+                "residual": np.nan,
+                "iterations": 0,
+                "starts": 0,
+                "transforms": 0,
+                **NOWHERE,
+                "information": "",
+                "weights": "",
+            }
+        )
 
 
-def _scored_rows(identity: dict[str, Any], scored: Scored, found: Reconstruction, solved: Solved) -> pd.DataFrame:
+NOWHERE = {"row": -1, "column": -1, "flipped": False}  # the truth was not found
+UNKNOWN = {"mse": np.nan, **dict.fromkeys(MEASURES, np.nan), **NOWHERE}  # there is none
+
+
+def _scores(scored: Scored) -> dict[str, Any]:
+    """The columns that are told by the truth."""
     match = scored.match
+    return {
+        "mse": match.mse,
+        **{name: measure(scored) for name, measure in MEASURES.items()},
+        "row": match.row,
+        "column": match.column,
+        "flipped": match.flipped,
+    }
+
+
+def _solved_rows(
+    identity: dict[str, Any], scores: dict[str, Any], found: Reconstruction, solved: Solved
+) -> pd.DataFrame:
     return pd.DataFrame(
         {
             **identity,
             "status": [str(status) for status in found.status],
             "reason": "",
-            "mse": match.mse,
-            **{name: measure(scored) for name, measure in MEASURES.items()},
+            "mse": scores["mse"],
+            **{name: scores[name] for name in MEASURES},
             "residual": found.residual.copy(),  # what came in a message lies in memory that the next one uses again
             "iterations": found.iterations.copy(),
             "starts": found.starts.copy(),
             "transforms": found.transforms.copy(),
-            "row": match.row,
-            "column": match.column,
-            "flipped": match.flipped,
+            **{name: scores[name] for name in NOWHERE},
             "information": solved.information,
             "weights": solved.weights,
-        }
-    )
-
-
-def _unsolved_rows(identity: dict[str, Any], status: str, reason: str) -> pd.DataFrame:
-    """An image without a reconstruction scores 1, as an empty one does: a failure must not improve a mean."""
-    return pd.DataFrame(
-        {
-            **identity,
-            "status": status,
-            "reason": reason,
-            "mse": 1.0,
-            **dict.fromkeys(MEASURES, np.nan),
-            "residual": np.nan,
-            "iterations": 0,
-            "starts": 0,
-            "transforms": 0,
-            "row": -1,
-            "column": -1,
-            "flipped": False,
-            "information": "",
-            "weights": "",
         }
     )
 

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from datasets import DatasetError, ImageSet, ImageSource, images, load_images
 from datasets.image_set import DTYPES, digest_of, fast_even
+from datasets.source import Source
 
 
 def image_set(pixels: np.ndarray, **given: object) -> ImageSet:
@@ -87,7 +88,7 @@ def test_the_head_of_a_set_has_its_labels():
 def test_every_set_is_named_as_it_is_called_and_describes_itself():
     for name in images.names():
         kind = images.source_class(name)
-        assert issubclass(kind, ImageSource)
+        assert issubclass(kind, Source)
         assert kind.name == name
         assert kind.summary
         assert all(parameter.description for parameter in images.parameters(kind))
@@ -112,7 +113,7 @@ def test_a_set_has_one_label(label, canonical):
 @pytest.mark.parametrize(
     ("label", "words"),
     [
-        ("atom", ["unknown dataset 'atom'", "fashion_mnist, sample, images, natural, atoms"]),
+        ("atom", ["unknown dataset 'atom'", "fashion_mnist, sample, images, natural, atoms, patterns"]),
         ("atoms[count", ["cannot read 'atoms[count'", "write a dataset as name"]),
         ("sample[count=1]", ["'sample' has no parameter 'count'", "none"]),
         ("atoms[difficulty=E]", ["'atoms' has no parameter 'difficulty'", "count, contrast, images, seed"]),

@@ -12,15 +12,18 @@ MARKED = 8  # points of a curve that are marked, about
 
 
 def convergence(source: Source, look: Look) -> Figure:
-    """Median error and residual of the first start, against iterations and against seconds."""
+    """Median error, where there is one, and residual of the first start, against iterations and against seconds."""
     curves = source.curves
+    shown = {"mse": "adjusted error", "residual": "magnitude residual"}
+    if curves["mse"].isna().all():
+        del shown["mse"]
     figure = look.figure()
-    axes = figure.subplots(2, 2, sharey="row")
+    axes = figure.subplots(len(shown), 2, sharey="row", squeeze=False)
     labels = list(curves["solver"].unique())
     for label, style in zip(labels, line_styles(labels), strict=True):
         curve = curves[curves["solver"] == label]
         drawn = {**style, "markersize": 4, "markevery": max(1, len(curve) // MARKED)}
-        for row, of in zip(axes, ("mse", "residual"), strict=True):
+        for row, of in zip(axes, shown, strict=True):
             for ax, over in zip(row, ("iterations", "seconds"), strict=True):
                 ax.plot(curve[over], curve[of], **drawn)
     for ax in axes.flat:
@@ -29,11 +32,11 @@ def convergence(source: Source, look: Look) -> Figure:
     for ax in axes[:, 1]:
         ax.set_xscale("log")
         label_powers(ax)
-    axes[0, 0].set_ylabel("adjusted error")
-    axes[1, 0].set_ylabel("magnitude residual")
-    axes[1, 0].set_xlabel("iterations")
+    for ax, name in zip(axes[:, 0], shown.values(), strict=True):
+        ax.set_ylabel(name)
+    axes[-1, 0].set_xlabel("iterations")
     images = curves["images"].iloc[0]
-    axes[1, 1].set_xlabel(f"seconds for {images} images, one thread")
+    axes[-1, 1].set_xlabel(f"seconds for {images} images, one thread")
     about = f"median of {images} images, {problem_of(curves.iloc[0]).briefly()}"
     names = [folded(look.name(label), LEGEND) for label in labels]
     look.add_legend(figure, axes[0, 0].get_lines(), names, title=about)

@@ -33,6 +33,7 @@ KINDS: Mapping[str, Callable[[Source, Look], Figure]] = {
     "pareto": pareto,
     "profile": profile,
 }
+WITHOUT_TRUTH = ("gallery", "convergence")  # kinds that need no error: measured patterns have none
 FORMATS = ("png", "svg", "pdf")
 DPI = 150
 
@@ -54,6 +55,8 @@ def draw(kind: str, source: Source, look: Look = PLAIN, choice: Choice = FIRST, 
         RequestError: the run is damaged, or the style is not known.
         NothingStoredError: the run has nothing for this kind.
     """
+    if kind not in WITHOUT_TRUTH and not source.knows_truth:
+        raise NothingStoredError(f"'{source.folder}' has no errors: nobody knows the objects of measured patterns")
     stream = io.BytesIO()
     with _style(look):
         make = partial(gallery, choice=choice) if kind == "gallery" else KINDS[kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -30,6 +30,7 @@ LEAST = 0.15  # inches of an image, where the size of the figure is given
 FAINT = 0.2  # of the largest magnitude: below it a phase means little, and is drawn darker
 LUMINANCE, PHASES, ERRORS = "gray", "hsv", "magma"
 STRIP = (0.9, 0.08)  # inches: a scale of colours
+ERROR = "error"  # the name of its rows
 ERROR_SCALE, PHASE_SCALE = "error, 0 to the maximum of the truth", "phase, −π to π"
 
 
@@ -59,10 +60,12 @@ def gallery(source: Source, look: Look, choice: Choice = FIRST) -> Figure:
     """Images side by side, with rows for the truth and for what each solver made of it, with its error below.
 
     Reconstructions are registered to the truth. Of complex images, magnitude and phase are shown; of all of them, the
-    magnitude of the difference from the truth, on the scale of the truth.
+    magnitude of the difference from the truth, on the scale of the truth. Where nobody knows the truth, reconstructions
+    are as they are, each on a scale of its own.
 
     Raises:
-        RequestError: nothing was kept, or not these images; or it does not fit into the size that is asked for.
+        RequestError: nothing was kept, or not these images; or it does not fit into the size that is asked for; or the
+            best or worst are asked for where there is no error.
     """
     of_problems: dict[Problem, list[Picture]] = {}
     for picture in source.pictures:
@@ -73,7 +76,7 @@ def gallery(source: Source, look: Look, choice: Choice = FIRST) -> Figure:
         for problem, pictures in of_problems.items()
     }
     titles = briefly(of_problems)
-    phases = any(np.iscomplexobj(picture.truth) for picture in source.pictures)
+    phases = any(np.iscomplexobj(_scale(picture)) for picture in source.pictures)
     return _drawn([(titles[problem], bands) for problem, bands in shown.items()], look, phases)
 
 
@@ -84,6 +87,10 @@ def _bands(
     by_solver = {label: {one.image: one for one in pictures if one.solver == label} for label in labels}
     by_image = {one.image: one for one in pictures}
     if choice.worst or choice.best:
+        if any(one.truth is None for one in pictures):
+            raise RequestError(
+                f"'{source.folder}' has no errors, by which images are the best or the worst: nobody knows the objects"
+            )
         bands = []
         for label, found in by_solver.items():
             ranked = sorted(found.values(), key=lambda one: one.error, reverse=bool(choice.worst))
@@ -102,7 +109,9 @@ def _bands(
 
 
 def _truth(images: Sequence[int], by_image: dict[int, Picture]) -> list[Band]:
-    truths = [by_image[image].truth for image in images]
+    truths = [truth for image in images if (truth := by_image[image].truth) is not None]
+    if not truths:
+        return []
     parts = _parts([(truth, truth) for truth in truths])
     captions = [f"image {image}" for image in images]
     last = len(parts) - 1
@@ -113,13 +122,21 @@ def _truth(images: Sequence[int], by_image: dict[int, Picture]) -> list[Band]:
 
 
 def _of_solver(name: str, found: Sequence[Picture | None]) -> list[Band]:
-    parts = _parts([None if one is None else (one.reconstruction, one.truth) for one in found])
+    parts = _parts([None if one is None else (one.reconstruction, _scale(one)) for one in found])
     bands = [
         Band(name if i == 0 else part, tiles, [], i == 0) for i, (part, tiles) in enumerate(parts.items())
     ]  # fmt: skip
-    errors = [None if one is None else _error(one.reconstruction, one.truth) for one in found]
+    if not any(one is not None and one.truth is not None for one in found):
+        captions = ["no image" if one is None else f"image {one.image}" for one in found]
+        return [*bands[:-1], replace(bands[-1], captions=captions)]
+    errors = [None if one is None else _error(one.reconstruction, _scale(one)) for one in found]
     captions = ["no image" if one is None else f"{one.error:.2g}" for one in found]
-    return [*bands, Band("error", errors, captions, opens=False)]
+    return [*bands, Band(ERROR, errors, captions, opens=False)]
+
+
+def _scale(picture: Picture) -> NDArray:
+    """What a reconstruction is shown on the scale of: its truth, or itself."""
+    return picture.reconstruction if picture.truth is None else picture.truth
 
 
 def _parts(images: Sequence[tuple[NDArray, NDArray] | None]) -> dict[str, list[NDArray | None]]:
@@ -167,7 +184,9 @@ def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Fi
     figure = Figure(figsize=look.size or (1.0, 1.0))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.axis("off")
-    scales = {ERROR_SCALE: _colours(ERRORS, np.linspace(0, 1, 64))}
+    scales = {}
+    if any(band.name == ERROR for _, bands in blocks for band in bands):
+        scales[ERROR_SCALE] = _colours(ERRORS, np.linspace(0, 1, 64))
     if phases:
         scales[PHASE_SCALE] = _colours(PHASES, np.linspace(-0.5, 0.5, 64) % 1)
     left = _width(ax, list(names.values())) + 2 * GAP
@@ -183,7 +202,7 @@ def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Fi
     head = GAP + (2 * LINE + GAP) * bool(look.title)
     foot = LINE * len(scales) + GAP
     above = head + foot + sum(LINE + GAP + sum(map(_beside, bands)) for bands in tallest)
-    least = STRIP[0] + _width(ax, list(scales)) + 3 * GAP
+    least = STRIP[0] + _width(ax, list(scales)) + 3 * GAP if scales else 0.0
     enough = max(beside + TILE * sum(columns), least), above + TILE * ratio * rows
     width, height = look.size or enough
     tile = min((width - beside) / sum(columns), (height - above) / (ratio * rows))

@@ -46,6 +46,11 @@ class Source:
         """A line for each problem and solver (`tables.summarise`)."""
         return self._chosen(self._lines[~_is_reference(self._lines)])
 
+    @property
+    def knows_truth(self) -> bool:
+        """Whether every solver has an error: there is none where nobody knows the objects."""
+        return bool(self.summary["mse"].notna().all())
+
     @cached_property
     def references(self) -> pd.DataFrame:
         """The same, of what uses the truth (`bench.score.references`); without a line where the run has none."""

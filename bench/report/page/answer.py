@@ -22,9 +22,13 @@ def answer(content: Content) -> dict[str, Any]:
         cells = []
         for there in working.values():
             best = min((line for line in there if uses(line) == kind), key=_rank, default=None)
-            cells.append(best and _cell(content, best, digits, min(line["mse"] for line in there)))
+            cells.append(best and _cell(content, best, digits, min(map(_score, there))))
         table.append({"information": kind, "cells": cells})
-    points = {content.problems[problem]: _points(content, lines) for problem, lines in working.items()}
+    points = {
+        content.problems[problem]: _points(content, lines)
+        for problem, lines in working.items()
+        if problem not in content.unknown
+    }
     timed = {name: found for name, found in points.items() if found}
     return {
         "heading": "The best solver for each kind of information",
@@ -32,25 +36,31 @@ def answer(content: Content) -> dict[str, Any]:
         "table": table,
         "picture": _picture(content, timed) if timed else None,
         "conditions": _conditions(content),
+        "unknown": bool(content.unknown),
         "one_image": bool((content.table["images"] == 1).any()),
         "failed": len({content.called(line) for line in content.lines if uses(line) == NOT_SAID}),
     }
 
 
+def _score(line: dict[str, Any]) -> float:
+    """The error, or the residual where there is none."""
+    return line["residual"] if math.isnan(line["mse"]) else line["mse"]
+
+
 def _rank(line: dict[str, Any]) -> tuple[float, float]:
     cost = line["solve_ms_per_image_median"]
-    return line["mse"], math.inf if math.isnan(cost) else cost
+    return _score(line), math.inf if math.isnan(cost) else cost
 
 
 def _cell(content: Content, line: dict[str, Any], digits: int, lowest: float) -> dict[str, Any]:
-    known = not math.isnan(line["mse_low"])
+    told, known = (not math.isnan(line[name]) for name in ("mse", "mse_low"))
     return {
         "solver": content.called(line),
-        "error": words.error(line["mse"]),
+        "error": words.error(line["mse"]) if told else f"residual {words.error(line['residual'])}",
         "interval": f"{words.error(line['mse_low'])} to {words.error(line['mse_high'])}" if known else "",
         "success": words.share(line["success_rate"], digits),
         "cost": words.time(line["solve_ms_per_image_median"]),
-        "lowest": line["mse"] == lowest,
+        "lowest": _score(line) == lowest,
     }
 
 

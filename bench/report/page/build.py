@@ -60,6 +60,7 @@ def build(runs: Sequence[Run], title: str | None = None) -> str:
             list(content.problems),
             int(content.table["images"].max()),
             content.table["solver"].nunique(),
+            content.unknown,
         ),
         runs=runs,
         sections=sections,

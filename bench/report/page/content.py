@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,11 @@ class Content:
         """Each problem, in the words that tell it from the others."""
         names = tuple(self.axes) or ("variant",)
         return {problem: problem.words(names) for problem in map(problem_of, self.lines)}
+
+    @cached_property
+    def unknown(self) -> frozenset[Problem]:
+        """The problems whose objects nobody knows: their lines have residuals in place of errors."""
+        return frozenset(problem_of(line) for line in self.lines if math.isnan(line["mse"]))
 
     @cached_property
     def axes(self) -> list[str]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter, NullFormatter
 
 from bench.errors import NothingStoredError
-from bench.report.figures.draw import KINDS
+from bench.report.figures.draw import KINDS, WITHOUT_TRUTH
 from bench.report.figures.look import PLAIN
 from bench.report.figures.source import Source
 from bench.report.page import words
@@ -39,6 +39,8 @@ def convergence(content: Content) -> dict[str, Any] | None:
 def _section(content: Content, kind: str, heading: str, said: str) -> dict[str, Any] | None:
     figures = []
     for k, run in enumerate(content.runs):
+        if kind not in WITHOUT_TRUTH and not Source(run.folder).knows_truth:
+            continue
         try:
             drawn = inline(f"{kind}{k}", said, partial(_drawn, kind, run), themed=False)
         except NothingStoredError:

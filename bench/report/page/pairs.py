@@ -15,7 +15,7 @@ from bench.report.page import words
 from bench.report.page.content import Content
 from bench.score.by_image import image_means
 from bench.score.statistics import holm, percentile_interval, resampled_means, signed_rank
-from bench.sweep.rows import GROUP
+from bench.sweep.rows import GROUP, score_of, scored
 
 SIGNIFICANT = 0.05
 
@@ -38,9 +38,14 @@ class Pair:
 def pairs(parts: Sequence[pd.DataFrame]) -> dict[tuple[int, int], Pair]:
     """All pairs (a, b), a < b, of these rows of one problem that have measurements in common.
 
+    Where nobody knows the objects, residuals take the place of errors.
+
     The seeds of an image are averaged first. What the same images have in common is resampled together.
     """
-    means = [image_means(rows, ["mse"], ["image", "measurement"])["mse"].rename(i) for i, rows in enumerate(parts)]
+    score = score_of(parts[0])
+    means = [
+        image_means(scored(rows), [score], ["image", "measurement"])[score].rename(i) for i, rows in enumerate(parts)
+    ]
     table = pd.concat(means, axis=1)
     there = table.notna().to_numpy()
     alike: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
@@ -99,7 +104,13 @@ def matrices(content: Content) -> dict[str, Any] | None:
             tables.append(
                 {"problem": content.problems[problem], "labels": labels, "lines": lines, "images": _images(of)}
             )
-    return {"heading": "Pairwise comparisons", "tables": tables, "count": count, "level": SIGNIFICANT}
+    return {
+        "heading": "Pairwise comparisons",
+        "tables": tables,
+        "count": count,
+        "level": SIGNIFICANT,
+        "unknown": bool(content.unknown),
+    }
 
 
 def _images(of: dict[tuple[int, int], Pair]) -> str:

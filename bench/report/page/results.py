@@ -79,7 +79,7 @@ def columns(content: Content) -> list[Column]:
         number("transforms", "transforms per image", words.number),
         number("iterations", "iterations", words.number, False),
         number("starts", "starts", words.number, False),
-        number("residual", "median residual", words.error, False),
+        number("residual", "median residual", words.error, bool(content.unknown)),
         number("pixel_mse", "error per pixel", words.error, False),
         number("images", "images", words.number, False),
         number("seeds", "seeds", words.number, False),

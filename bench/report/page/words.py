@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from datasets.problem import Problem, show_size
 
@@ -17,14 +17,29 @@ _PLACES = {
 }
 
 
-def measured(problems: Sequence[Problem], images: int, solvers: int) -> list[str]:
-    """What these problems are, in sentences."""
-    return [
-        f"{counted(solvers, 'solver')} {'recovers' if solvers == 1 else 'recover'} {_objects(problems, images)} from "
-        f"the Fourier intensities on {_sizes('grid', problems)} alone.",
-        f"The images lie in {_sizes('frame', problems)}, {_placed(problems)}.",
-        f"{_noise(problems)}{_missing(problems)}.",
-    ]
+def measured(problems: Sequence[Problem], images: int, solvers: int, unknown: Collection[Problem] = ()) -> list[str]:
+    """What these problems are, in sentences.
+
+    Args:
+        unknown: those that are measured patterns, whose objects nobody knows.
+    """
+    who = f"{counted(solvers, 'solver')} {'recovers' if solvers == 1 else 'recover'}"
+    simulated = [problem for problem in problems if problem not in unknown]
+    patterns = [problem for problem in problems if problem in unknown]
+    said = []
+    if simulated:
+        said += [
+            f"{who} {_objects(simulated, images)} from the Fourier intensities on {_sizes('grid', simulated)} alone.",
+            f"The images lie in {_sizes('frame', simulated)}, {_placed(simulated)}.",
+            f"{_noise(simulated)}{_missing(simulated)}.",
+        ]
+    if patterns:
+        sets = listed(problem.dataset for problem in patterns)
+        said += [
+            f"{who} the objects of {counted(images, 'measured pattern')} of {sets} on {_sizes('grid', patterns)}.",
+            f"Each object lies in {_sizes('frame', patterns)}; nobody knows more of it.",
+        ]
+    return said
 
 
 def counted(number: int, noun: str) -> str:

@@ -35,7 +35,7 @@ def test_an_image_without_a_reconstruction_is_one_of_an_unsolved_status():
         ({"transforms": "many"}, ["'transforms'", "counts"]),
         ({"mse": 1.01}, ["'mse'", "0 to 1"]),
         ({"mse": -0.01}, ["'mse'", "0 to 1"]),
-        ({"mse": np.nan}, ["missing"]),
+        ({"mse": [np.nan, *[0.5] * 7]}, ["'mse'", "missing"]),
         ({"seed": 0.5}, ["'seed'", "whole numbers"]),
         ({"solver": 5}, ["'solver'", "text"]),
         ({"image": 0, "measurement": "same"}, ["two rows"]),
