@@ -36,7 +36,7 @@ def read_curves(folder: Path) -> pd.DataFrame:
     missing = [column for column in (*_ABOUT, *_POINT) if column not in table]
     if missing:
         raise RequestError(f"'{folder / CURVES}' is damaged: it has no column '{missing[0]}'")
-    return with_canonical_labels(table, [*_ABOUT, *_POINT])
+    return with_canonical_labels(table, [*_ABOUT, "iterations"])  # runs that were merged may have timed the same curve
 
 
 def known_curves(folder: Path, keys: Keys, watched: Sequence[Shard]) -> pd.DataFrame:

@@ -26,3 +26,14 @@ def briefly(problems: Iterable[Problem]) -> dict[Problem, str]:
     differing = [name for name in COLUMNS if len({getattr(problem, name) for problem in distinct}) > 1]
     names = ("variant", *(name for name in differing if name != "variant"))
     return {problem: problem.words(names) for problem in distinct}
+
+
+def in_common(problems: Iterable[Problem]) -> str:
+    """What is the same in all of these problems and differs from the paper's setting, in words; of one, all of that."""
+    distinct = list(dict.fromkeys(problems))
+    if len(distinct) == 1:
+        return distinct[0].briefly()
+    usual = Problem()
+    names = ("split", "object", "photons", "mask")
+    same = tuple(name for name in names if len({getattr(problem, name) for problem in distinct}) == 1)
+    return distinct[0].words(tuple(name for name in same if getattr(distinct[0], name) != getattr(usual, name)))

@@ -63,21 +63,24 @@ def made(labels, *, problems=(), images=8, seeds=1, seed=0) -> Known:
     return Known(rows=rows, summary=summary, timing=timing)
 
 
-def curves(labels, points=5, seconds=None) -> Known:
+def curves(labels, points=5, seconds=None, problems=(), seeds=(0,), images=16) -> Known:
     age = np.arange(1, points + 1)
     parts = [
         pd.DataFrame(
             {
-                **Problem(dataset="sample", variant="shift_flip").columns(),
+                **problem.columns(),
                 "solver": label,
-                "images": 16,
+                "seed": seed,
+                "images": images,
                 "iterations": 20 * age,
                 "seconds": 0.01 * age if seconds is None else seconds,
                 "mse": 0.5**age,
                 "residual": 0.4**age,
             }
         )
+        for problem in problems or (Problem(dataset="sample"),)
         for label in labels
+        for seed in seeds
     ]
     return Known(curves=pd.concat(parts, ignore_index=True))
 
@@ -172,6 +175,50 @@ def test_the_labels_of_an_axis_do_not_run_into_each_other(seconds):
         ]
         assert len(boxes) >= 2
         apart(boxes)
+
+
+# ---- every curve is a line of its own
+
+
+NOISY = tuple(Problem(dataset="sample", variant="flip", photons=count) for count in (1e5, 1e4))
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text().replace("\n", "") for text in figure.legends[0].get_texts()]
+
+
+def test_curves_of_several_problems_are_lines_of_their_own_that_say_which():
+    figure = convergence(curves(["er", "rrr"], problems=NOISY), Look(names={"er": "ER"}))
+    assert legend(figure) == [
+        f"{name}, flip, {count} photons" for count in ("1e5", "1e4") for name in ("ER", "rrr")
+    ]  # fmt: skip
+    assert figure.legends[0].get_title().get_text() == "median of 16 images"
+    for ax in figure.axes:
+        assert len(ax.lines) == 4
+        assert len({(line.get_color(), line.get_linestyle(), line.get_marker()) for line in ax.lines}) == 4
+        for line in ax.lines:
+            assert (np.diff(line.get_xdata()) > 0).all()
+
+
+def test_curves_of_several_seeds_and_numbers_of_images_are_lines_of_their_own_that_say_which():
+    both = [
+        curves(["er"], problems=NOISY[:1], seeds=(0, 7)).curves,
+        curves(["er"], problems=NOISY[:1], images=8).curves,
+    ]
+    figure = convergence(Known(curves=pd.concat(both, ignore_index=True)), Look())
+    assert legend(figure) == ["er, seed 0, 16 images", "er, seed 7, 16 images", "er, seed 0, 8 images"]
+    assert figure.legends[0].get_title().get_text() == "median of all images of a curve, flip, 1e5 photons"
+    assert all((np.diff(line.get_xdata()) > 0).all() for ax in figure.axes for line in ax.lines)
+
+
+def test_the_title_says_what_several_problems_have_in_common():
+    problems = tuple(
+        Problem(dataset="sample", variant=variant, photons=1e4, mask="beamstop[width=3]")
+        for variant in ("none", "flip")
+    )
+    figure = convergence(curves(["er"], problems=problems), Look())
+    assert figure.legends[0].get_title().get_text() == "median of 16 images, 1e4 photons, beamstop[width=3]"
+    assert legend(figure) == ["er, none", "er, flip"]
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.complex64])
