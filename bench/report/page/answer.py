@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from bench.report.page import words
-from bench.report.page.content import NOT_SAID, Content, uses
+from bench.report.page.content import Content, uses
 from bench.report.page.pareto import Point, pareto
 from bench.report.page.svg import inline
 
@@ -14,9 +14,7 @@ from bench.report.page.svg import inline
 def answer(content: Content) -> dict[str, Any]:
     """A table with a line for each kind of information and a column for each problem; the picture beside it."""
     digits = words.digits_of_shares(int(content.table["images"].max()))
-    working = {
-        problem: [line for line in content.of(problem) if uses(line) != NOT_SAID] for problem in content.problems
-    }
+    working = {problem: list(filter(content.answered, content.of(problem))) for problem in content.problems}
     table = []
     for kind in content.information:
         cells = []
@@ -33,7 +31,7 @@ def answer(content: Content) -> dict[str, Any]:
         "picture": _picture(content, timed) if timed else None,
         "conditions": _conditions(content),
         "one_image": bool((content.table["images"] == 1).any()),
-        "failed": len({content.called(line) for line in content.lines if uses(line) == NOT_SAID}),
+        "left_out": len({content.called(line) for line in content.lines if not content.answered(line)}),
     }
 
 

@@ -15,7 +15,6 @@ from bench.report.page import words
 from bench.report.page.content import Content
 from bench.score.by_image import image_means
 from bench.score.statistics import holm, percentile_interval, resampled_means, signed_rank
-from bench.sweep.rows import GROUP
 
 SIGNIFICANT = 0.05
 
@@ -77,10 +76,8 @@ def _on_the_same_images(errors: pd.DataFrame, members: Sequence[tuple[int, int]]
 
 def matrices(content: Content) -> dict[str, Any] | None:
     """A matrix for each problem; None where nothing can be compared."""
-    groups = {run.name: dict(iter(run.rows.groupby(GROUP, sort=False))) for run in content.runs}
     found = {
-        problem: pairs([groups[line["run"]][tuple(line[name] for name in GROUP)] for line in content.of(problem)])
-        for problem in content.problems
+        problem: pairs([content.rows(line) for line in content.of(problem)]) for problem in content.problems
     }
     count = sum(map(len, found.values()))
     if not count:

@@ -52,13 +52,22 @@ def test_each_problem_has_its_own_best_solver(tmp_path):
     assert sorted(solvers, key=str) == [["er", "rrr"], ["unet_a", None]]
 
 
-def test_a_solver_that_failed_on_every_image_is_no_answer_however_quick_it_was(tmp_path):
-    lost = solved("rrr", np.ones(8), "", status="failed")
+@pytest.mark.parametrize(("status", "information"), [("failed", ""), ("diverged", NONNEGATIVE), ("invalid", BOX)])
+def test_a_solver_without_an_image_is_no_answer_however_quick_it_was(tmp_path, status, information):
+    lost = solved("rrr", np.ones(8), information, status=status)
     found = shown(tmp_path / "run", solved("er", LOW), lost, er=9.0, rrr=0.1)
     assert [line["information"] for line in found["table"]] == [BOX]
-    assert found["failed"] == 1
+    assert found["left_out"] == 1
     assert "er" in found["picture"]
     assert "rrr" not in found["picture"]
+
+
+def test_a_solver_that_diverged_on_some_images_has_its_mean_error(tmp_path):
+    rows = solved("rrr", [0.1] * 7 + [1.0], NONNEGATIVE).assign(status=["stopped"] * 7 + ["diverged"])
+    found = shown(tmp_path / "run", solved("er", LOW), rows)
+    best = {line["information"]: line["cells"][0]["error"] for line in found["table"]}
+    assert best == {BOX: "0.0010", NONNEGATIVE: "0.2125"}
+    assert found["left_out"] == 0
 
 
 def test_where_every_solver_failed_there_is_no_answer_and_no_picture(tmp_path):
