@@ -78,8 +78,11 @@ def export(table: pd.DataFrame, name: str, form: str, columns: Sequence[str] = (
         columns: what is shown; without them all in CSV, and what people look at otherwise.
 
     Raises:
-        RequestError: there is no such column.
+        RequestError: there is no such column, or one is named twice.
     """
+    repeated = next((column for i, column in enumerate(columns) if column in columns[:i]), None)
+    if repeated is not None:
+        raise RequestError(f"--columns: '{repeated}' is named twice")
     for column in columns:
         if column not in table.columns:
             raise RequestError(f"--columns: '{name}' has no column '{column}': choose from {', '.join(table.columns)}")

@@ -96,29 +96,34 @@ def print_summary(summary: pd.DataFrame, console: Console) -> None:
     lines = [[solver, *(cells.get((solver, problem), "") for problem in problems)] for solver in solvers]
     console.print(labelled(["solver", *problems.values()], lines, console.width))
     for solver, part in summary.groupby("solver", sort=False):
-        used = part["information"].iloc[0]
-        if used != USES:  # of a reference, whose label says so
+        kinds = [str(kind) for kind in part["information"].unique() if kind]  # a solver that failed used nothing
+        if kinds and kinds != [USES]:  # of a reference, whose label says so
+            used = escape(", or ".join(kinds))
             console.print(f"[dim]{escape(str(solver))} used {used}{_reported(part)}[/dim]", highlight=False)
 
 
 def print_diverged(rows: pd.DataFrame, console: Console) -> None:
     """Which solvers gave images that are not finite; these count as empty ones."""
     for solver, group in rows[rows["status"] == Status.DIVERGED].groupby("solver", sort=False):
-        count = len(group[["image", "seed", *COLUMNS]].drop_duplicates())
-        console.print(f"[yellow]{escape(str(solver))} diverged {count} times[/yellow]", highlight=False)
+        console.print(f"[yellow]{escape(str(solver))} diverged {_times(group)}[/yellow]", highlight=False)
 
 
 def print_failures(lost: pd.DataFrame, folder: Path, console: Console) -> None:
     """Why rows of a run in this folder have no reconstruction, and which command shows where it happened."""
     for (solver, reason), group in lost.groupby(["solver", "reason"], sort=False):
-        images = group["image"].nunique()
         console.print(
-            f"[red]{escape(one_line(solver))} failed on {images} images:[/red] {escape(one_line(reason))}",
+            f"[red]{escape(one_line(solver))} failed {_times(group)}:[/red] {escape(one_line(reason))}",
             highlight=False,
         )
     if len(lost):
         command = f"python -m bench status --tracebacks --output {shlex.quote(one_line(str(folder)))}"
         console.print(f"where: {command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _times(rows: pd.DataFrame) -> str:
+    """On how many images, each counted once for each problem and seed."""
+    count = len(rows[["image", "seed", *COLUMNS]].drop_duplicates())
+    return f"{count} time{'s' * (count != 1)}"
 
 
 def _cell(line: dict) -> str:

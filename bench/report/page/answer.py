@@ -3,48 +3,78 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from bench.report.page import words
-from bench.report.page.content import NOT_SAID, Content, uses
+from bench.report.page.content import Content, uses
 from bench.report.page.pareto import Point, pareto
 from bench.report.page.svg import inline
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """Lines that can be ranked: of solvers that gave an image, on the same problem, from the same measurements."""
+
+    title: str
+    lines: list[dict[str, Any]]
+    known: bool  # are the objects, so that there are errors
+
+
 def answer(content: Content) -> dict[str, Any]:
-    """A table with a line for each kind of information and a column for each problem; the picture beside it."""
+    """A table with a line for each kind of information and a column for each ranking; the picture beside it."""
     digits = words.digits_of_shares(int(content.table["images"].max()))
-    working = {
-        problem: [line for line in content.of(problem) if uses(line) != NOT_SAID] for problem in content.problems
-    }
+    ranked = list(rankings(content))
     table = []
     for kind in content.information:
         cells = []
-        for there in working.values():
-            best = min((line for line in there if uses(line) == kind), key=_rank, default=None)
-            cells.append(best and _cell(content, best, digits, min(map(_score, there))))
+        for ranking in ranked:
+            best = min((line for line in ranking.lines if uses(line) == kind), key=_rank, default=None)
+            cells.append(best and _cell(content, best, digits, min(map(_score, ranking.lines))))
         table.append({"information": kind, "cells": cells})
-    points = {
-        content.problems[problem]: _points(content, lines)
-        for problem, lines in working.items()
-        if problem not in content.unknown
-    }
-    timed = {name: found for name, found in points.items() if found}
+    points = {ranking.title: _points(content, ranking.lines) for ranking in ranked if ranking.known}
+    timed = {title: found for title, found in points.items() if found}
     return {
         "heading": "The best solver for each kind of information",
-        "problems": list(content.problems.values()),
+        "columns": [ranking.title for ranking in ranked],
+        "apart": len(ranked) > len(content.problems),
         "table": table,
         "picture": _picture(content, timed) if timed else None,
         "conditions": _conditions(content),
         "unknown": bool(content.unknown),
         "one_image": bool((content.table["images"] == 1).any()),
-        "failed": len({content.called(line) for line in content.lines if uses(line) == NOT_SAID}),
+        "left_out": len({content.called(line) for line in content.lines if not content.answered(line)}),
     }
 
 
 def _score(line: dict[str, Any]) -> float:
     """The error, or the residual where there is none."""
     return line["residual"] if math.isnan(line["mse"]) else line["mse"]
+
+
+def rankings(content: Content) -> Iterator[Ranking]:
+    """What can be ranked, problem by problem. Errors on other images, or under other noise, are no better or worse."""
+    for problem, name in content.problems.items():
+        groups: dict[frozenset[str], list[dict[str, Any]]] = {}
+        for line in filter(content.answered, content.of(problem)):
+            groups.setdefault(frozenset(content.rows(line)["measurement"]), []).append(line)
+        titles = [name] if len(groups) < 2 else [f"{name}, {where}" for where in _told_apart(content, groups.values())]
+        for title, lines in zip(titles, groups.values() or [[]], strict=True):
+            yield Ranking(title, lines, problem not in content.unknown)
+
+
+def _told_apart(content: Content, groups: Collection[list[dict[str, Any]]]) -> list[str]:
+    """Of each group how many images it has, and of which runs and seeds."""
+    said = [_where(content, lines) for lines in groups]
+    return [f"{where} ({i})" if said.count(where) > 1 else where for i, where in enumerate(said, start=1)]
+
+
+def _where(content: Content, lines: list[dict[str, Any]]) -> str:
+    runs = f" of {words.listed(line['run'] for line in lines)}" if len(content.runs) > 1 else ""
+    seeds = sorted({int(seed) for line in lines for seed in content.rows(line)["seed"].unique()})
+    images = words.counted(lines[0]["images"], "image")
+    return f"{images}{runs}, seed{'s' * (len(seeds) > 1)} {words.listed(map(str, seeds))}"
 
 
 def _rank(line: dict[str, Any]) -> tuple[float, float]:

@@ -13,9 +13,12 @@ import pandas as pd
 from bench.errors import visible
 from bench.report.page.runs import Run
 from bench.report.settings import problem_of, varying
+from bench.sweep.rows import GROUP
 from datasets.problem import Problem
+from solvers import Status
 
 NOT_SAID = "not known"  # of a solver that failed on every image
+ANSWERED = (Status.SOLVED, Status.STOPPED)  # with an image, whose error was measured
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,19 @@ class Content:
         """The lines about a problem."""
         return [line for line in self.lines if problem_of(line) == problem]
 
+    def rows(self, line: dict[str, Any]) -> pd.DataFrame:
+        """The rows that a line sums up."""
+        return self._rows[line["run"], *(line[name] for name in GROUP)]
+
+    @cached_property
+    def _rows(self) -> dict[tuple, pd.DataFrame]:
+        """By run, problem and solver."""
+        return {(run.name, *which): rows for run in self.runs for which, rows in run.rows.groupby(GROUP, sort=False)}
+
+    def answered(self, line: dict[str, Any]) -> bool:
+        """Whether a solver gave an image at all: what failed or diverged has an error by convention only."""
+        return bool(self.rows(line)["status"].isin(ANSWERED).any())
+
     def called(self, line: dict[str, Any]) -> str:
         """A solver; of several runs, with the name of its own."""
         label = visible(str(line["solver"]))
@@ -60,8 +76,9 @@ class Content:
 
     @property
     def information(self) -> list[str]:
-        """The kinds of information that solvers used; those of few words come first."""
-        return sorted({uses(line) for line in self.lines} - {NOT_SAID}, key=lambda kind: (kind.count(","), kind))
+        """The kinds of information that solvers used which gave an image; those of few words come first."""
+        kinds = {uses(line) for line in self.lines if self.answered(line)}
+        return sorted(kinds, key=lambda kind: (kind.count(","), kind))
 
 
 def uses(line: dict[str, Any]) -> str:

@@ -82,11 +82,7 @@ def _on_the_same_images(errors: pd.DataFrame, members: Sequence[tuple[int, int]]
 
 def matrices(content: Content) -> dict[str, Any] | None:
     """A matrix for each problem; None where nothing can be compared."""
-    groups = {run.name: dict(iter(run.rows.groupby(GROUP, sort=False))) for run in content.runs}
-    found = {
-        problem: pairs([groups[line["run"]][tuple(line[name] for name in GROUP)] for line in content.of(problem)])
-        for problem in content.problems
-    }
+    found = {problem: pairs([content.rows(line) for line in content.of(problem)]) for problem in content.problems}
     count = sum(map(len, found.values()))
     if not count:
         return None

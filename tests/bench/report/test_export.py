@@ -205,6 +205,7 @@ def test_a_file_is_written_instead_of_standard_output(bench, finished, tmp_path)
         (["--format", "html"], ["'html'", "csv, markdown, latex"]),
         (["--table", "rows"], ["'rows'", "per_image"]),
         (["--columns", "mse,psnr"], ["no column 'psnr'", "mse_low"]),
+        (["--columns", "solver,mse,mse"], ["--columns: 'mse' is named twice"]),
         (["--output", "{run}"], ["{run}"]),
     ],
 )

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ast
 import io
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT
+from finished_runs import BOX, solved
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.terminal import Terminal, labelled
+from bench.report.tables import summarise
+from bench.report.terminal import Terminal, labelled, print_diverged, print_failures, print_summary
+from bench.sweep.rows import failed
 
 HOSTILE = "\x1b[2J\x1b]0;title\x9b\ud800 mine\u202e"
 SHOWN = r"\x1b[2J\x1b]0;title\x9b\ud800 mine\u202e"
@@ -51,3 +57,28 @@ def test_every_console_is_such_a_terminal():
         if not any(keyword.arg == "quiet" for keyword in node.keywords)
     ]
     assert makers == []
+
+
+def test_all_information_that_a_solver_used_is_said_and_none_of_one_that_failed():
+    rows = [solved("er", [0.1], "support: box", variant="none"), solved("er", [0.1], BOX, variant="flip")]
+    screen = io.StringIO()
+    summary = summarise(pd.concat([*rows, solved("rrr", [1.0], "", status="failed")], ignore_index=True))
+    print_summary(summary, Terminal(file=screen, width=200))
+    assert [line for line in screen.getvalue().splitlines() if " used " in line] == [f"er used support: box, or {BOX}"]
+
+
+def test_what_failed_and_what_diverged_is_counted_alike():
+    def lost(solver: str, status: str) -> pd.DataFrame:
+        parts = [
+            solved(solver, np.ones(8), "", variant=v, seed=s, status=status) for v in ("none", "flip") for s in (0, 1)
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    screen = io.StringIO()
+    console = Terminal(file=screen, width=200)
+    print_diverged(lost("er", "diverged"), console)
+    print_failures(failed(lost("rrr", "failed")), Path("run"), console)
+    assert screen.getvalue().splitlines()[:2] == [
+        "er diverged 32 times",
+        "rrr failed 32 times: RuntimeError: out of light",
+    ]
