@@ -19,6 +19,7 @@ from bench.commands.run import TABLES
 from bench.errors import RequestError
 from bench.report.finished import read_manifest, read_rows, read_table
 from bench.report.manifest import MANIFEST, hashes
+from bench.report.pictures import PICTURES
 from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, timing_table
@@ -44,7 +45,8 @@ def merge(folders: Sequence[Path], output: Path, *, console: Console | None = No
     manifests = [_vouched(folder) for folder in folders]
     runs = [_opened(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
     joined = join(runs)
-    summary = summarise(joined.rows, _references(folders, manifests))
+    references, pictures = (_of_all(name, folders, manifests) for name in (REFERENCES_FILE, PICTURES))
+    summary = summarise(joined.rows, references, pictures)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
@@ -119,12 +121,10 @@ def _write_others(folder: Path, runs: Sequence[Path], manifests: Sequence[dict[s
     return others
 
 
-def _references(folders: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> pd.DataFrame | None:
-    """The rows of the references of all runs; None where no run has any."""
-    having = [
-        folder for folder, manifest in zip(folders, manifests, strict=True) if REFERENCES_FILE in manifest["files"]
-    ]
-    found = [read_table(folder, REFERENCES_FILE) for folder in having]
+def _of_all(name: str, folders: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> pd.DataFrame | None:
+    """The lines of a table of all runs that have it; None where no run has."""
+    having = [folder for folder, manifest in zip(folders, manifests, strict=True) if name in manifest["files"]]
+    found = [read_table(folder, name) for folder in having]
     return pd.concat(found, ignore_index=True).drop_duplicates(ignore_index=True) if found else None
 
 

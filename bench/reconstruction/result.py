@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from bench.reconstruction.starts import FailedError, Known, Start
 from bench.reconstruction.transfer import FEWEST, by_ring, half_period, rings, transfer
+from bench.score.agreement import AGREES
 from solvers.composed.registration import centred, register
 
-AGREES = 0.1  # largest error of a start that agrees with the best one, relative to its energy
 SUPPORT = 0.1  # of the largest magnitude: pixels of the mean above it are its support
 
 

@@ -32,8 +32,8 @@ TABLES: dict[str, tuple[str, ...] | None] = {
         "kernel",
     ),
 }
-OF_TRUTH = ("median", "success_rate")  # told by errors
-SHARES = ("success_rate", "strict_success_rate")
+UNKNOWN = ("information", "images", "residual", "agreement", "transforms")  # of a summary without errors
+SHARES = ("success_rate", "strict_success_rate", "agreement")
 BOUNDS = {"mse": ("mse_low", "mse_high"), "success_rate": ("success_low", "success_high")}
 BOUNDS |= {
     f"{name}_median": (f"{name}_low", f"{name}_high")
@@ -43,6 +43,7 @@ HEADS = {
     "success_rate": "below 0.01",
     "strict_success_rate": "below 0.0001",
     "information": "uses",
+    "agreement": "seeds that agree",
     "paper_mse": "paper",
     "solve_ms_per_image_median": "ms an image",
     "solve_cpu_ms_per_image_median": "processor ms an image",
@@ -101,7 +102,7 @@ def _usual(table: pd.DataFrame, name: str) -> list[str]:
     if known is None:
         return list(table.columns)
     if name == "summary" and table["mse"].isna().all():  # of measured patterns
-        known = tuple("residual" if column == "mse" else column for column in known if column not in OF_TRUTH)
+        known = UNKNOWN
     return [column for column in ("solver", *varying(table), *known) if column in table.columns]
 
 

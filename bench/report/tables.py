@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.report.agreements import agreements
 from bench.report.paper import paper_mse
 from bench.report.settings import varying
 from bench.score.by_image import image_means
@@ -22,7 +23,9 @@ _MEANS = ["mse", "success", "strict_success", "near_limit", *MEASURES, "residual
 _NO_INTERVAL = (np.nan, np.nan)
 
 
-def summarise(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> pd.DataFrame:
+def summarise(
+    rows: pd.DataFrame, references: pd.DataFrame | None = None, pictures: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """One line for each problem and solver, in the order in which the rows bring them.
 
     Where nobody knows the objects, errors and successes are NaN.
@@ -33,8 +36,10 @@ def summarise(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> pd.
     Args:
         references: rows of references, whose lines come last. With the likelihood limit among them, `near_limit_rate`
             is the share of images whose error is near that of the limit (`bench.score.references`).
+        pictures: kept reconstructions. Those of measured patterns under several seeds tell their `agreement`.
     """
     limited = references is not None and label_of(LIMIT) in set(references["solver"])
+    agreeing = {} if pictures is None else agreements(rows, pictures)
     if references is not None:
         rows = pd.concat([rows, references], ignore_index=True)
     rows = rows.assign(
@@ -66,6 +71,7 @@ def summarise(rows: pd.DataFrame, references: pd.DataFrame | None = None) -> pd.
                 "strict_success_rate": images["strict_success"].mean(),
                 **(_near_limit_rate(images["near_limit"]) if limited else {}),
                 "residual": images["residual"].median(),
+                **({"agreement": agreeing.get((*setting, solver), np.nan)} if agreeing else {}),
                 "iterations": images["iterations"].mean(),
                 "starts": images["starts"].mean(),
                 "transforms": images["transforms"].mean(),

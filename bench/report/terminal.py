@@ -86,7 +86,8 @@ def print_summary(summary: pd.DataFrame, console: Console) -> None:
     near = ", and near the likelihood limit" * ("near_limit_rate" in summary)
     said = f"mean adjusted error, and share of images below 1e-2{near}"
     if summary["mse"].isna().any():
-        residual = "median magnitude residual, as nobody knows the objects: –"
+        agreeing = ", and share of seeds that agree with the best" * ("agreement" in summary)
+        residual = f"median magnitude residual{agreeing}, as nobody knows the objects: –"
         said = residual if summary["mse"].isna().all() else f"{said}; or {residual}"
     console.print(f"\n{said}{one}", highlight=False)
     records = summary.to_dict("records")
@@ -128,7 +129,8 @@ def _times(rows: pd.DataFrame) -> str:
 
 def _cell(line: dict) -> str:
     if math.isnan(line["mse"]):
-        return f"– {line['residual']:.4f}"
+        agreement = line.get("agreement", math.nan)
+        return f"– {line['residual']:.4f}" + ("" if math.isnan(agreement) else f" {agreement:>4.0%}")
     near = line.get("near_limit_rate", math.nan)
     return f"{line['mse']:.4f} {line['success_rate']:>4.0%}" + ("" if math.isnan(near) else f" {near:>4.0%}")
 

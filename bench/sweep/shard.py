@@ -123,17 +123,14 @@ class Observation:
             beside: how many shards are solved at a time on this machine, this one included.
         """
         began = time.perf_counter()
-        pictures = no_pictures()
+        scored = None
         if solved.found is None:
             rows = self._unsolved_rows(FAILED, solved.reason)
         elif self.truth is None:
             rows = _solved_rows(self.identity, UNKNOWN, solved.found, solved)
-            pictures = unregistered(rows, solved.found.images, self.shard.problem.frame, self.shard.kept)
         else:
-            match = register(self.truth, solved.found.images, threads=threads)
-            scores = _scores(Scored(self.truth, solved.found.images, match))
-            rows = _solved_rows(self.identity, scores, solved.found, solved)
-            pictures = pictures_of(rows, self.truth, solved.found.images, match, self.shard.kept)
+            scored = Scored(self.truth, solved.found.images, register(self.truth, solved.found.images, threads=threads))
+            rows = _solved_rows(self.identity, _scores(scored), solved.found, solved)
         timing = Timing(
             setup=solved.setup,
             solve=solved.solve,
@@ -145,6 +142,11 @@ class Observation:
             memory=solved.memory,
             kernel="" if solved.found is None else solved.found.kernel,
         )
+        pictures = no_pictures()
+        if scored is not None:
+            pictures = pictures_of(rows, scored.truth, scored.images, scored.match, self.shard.kept)
+        elif solved.found is not None:
+            pictures = unregistered(rows, solved.found.images, self.shard.problem.frame, self.shard.kept)
         return Outcome(self.shard, rows, timing, solved.error, solved.code, pictures)
 
     def unsolved(self, status: str, reason: str, seconds: float) -> Outcome:

@@ -65,6 +65,7 @@ def columns(content: Content) -> list[Column]:
         return words.share(value, digits)
 
     runs = [Column(("run",), "run", "text", lambda line: line["run"], choice=True)] if len(content.runs) > 1 else []
+    agreement = [number("agreement", "seeds that agree", percent)] if "agreement" in content.table else []
     return [
         Column(("solver",), "solver", "label", lambda line: visible(str(line["solver"]))),
         *runs,
@@ -80,6 +81,7 @@ def columns(content: Content) -> list[Column]:
         number("iterations", "iterations", words.number, False),
         number("starts", "starts", words.number, False),
         number("residual", "median residual", words.error, bool(content.unknown)),
+        *agreement,
         number("pixel_mse", "error per pixel", words.error, False),
         number("images", "images", words.number, False),
         number("seeds", "seeds", words.number, False),

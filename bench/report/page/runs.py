@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import RequestError, one_line
-from bench.report.finished import checksum, known_label, read_manifest, read_rows
+from bench.report.finished import checksum, checksums, known_label, read_manifest, read_rows
 from bench.report.manifest import MANIFEST
+from bench.report.pictures import PICTURES, read_pictures
 from bench.report.tables import summarise
 from bench.report.timing import LARGEST, TIMING
 from bench.score.measures import MEASURES
@@ -82,7 +83,9 @@ def _read(folder: Path, name: str) -> Run:
     missing = next((column for column in NEEDED if column not in rows), None)
     if missing:
         raise RequestError(f"'{folder / FILE}' is of another version: it has no column '{missing}'")
-    lines = summarise(rows).merge(_costs(folder), on=GROUP, how="left").astype({"paper_mse": float})
+    agreeing = rows["mse"].isna().any() and PICTURES in checksums(folder)
+    pictures = read_pictures(folder) if agreeing else None
+    lines = summarise(rows, pictures=pictures).merge(_costs(folder), on=GROUP, how="left").astype({"paper_mse": float})
     manifest = folder / MANIFEST
     return Run(
         name,

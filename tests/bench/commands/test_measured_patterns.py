@@ -133,6 +133,30 @@ def test_pictures_are_the_box_of_the_object_without_a_truth(swept, tmp_path):
     assert {picture.reconstruction.shape for picture in pictures} == {FRAME}
 
 
+def test_the_seeds_of_a_solver_agree_or_do_not(swept, bench, tmp_path):
+    done = swept(solvers="rrr[nonneg=true,iterations=500],er[iterations=5]", seed="0,1,2")
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index("solver")["agreement"]
+    assert summary["rrr[nonneg=true,iterations=500]"] > 0.6
+    assert summary["er[iterations=5]"] < 0.4
+    assert "share of seeds that agree with the best" in done.err
+    assert "seeds that agree" in bench("export", tmp_path / "out", "--format", "markdown").out
+
+
+@pytest.mark.parametrize("options", [{"seed": 0}, {"keep": 0}])
+def test_one_seed_and_no_pictures_tell_nothing_of_agreement(swept, tmp_path, options):
+    swept(**options)
+    assert "agreement" not in pd.read_csv(tmp_path / "out" / "summary.csv")
+
+
+def test_runs_of_several_seeds_are_merged(swept, bench, tmp_path):
+    swept("both")
+    for seed in (0, 1):
+        swept(f"seed{seed}", seed=seed)
+    assert bench("merge", tmp_path / "seed0", tmp_path / "seed1", "--output", tmp_path / "merged").status == 0
+    merged, both = (pd.read_csv(tmp_path / name / "summary.csv") for name in ("merged", "both"))
+    pd.testing.assert_frame_equal(merged, both)
+
+
 def test_other_commands_read_such_a_run(swept, bench, tmp_path):
     swept()
     assert bench("status", "--output", tmp_path / "out").status == 0
