@@ -490,6 +490,45 @@ def test_a_failure_is_never_within_a_factor_of_the_best():
     assert (error_ratios(pd.concat(rows))["er"] == 1).all()
 
 
+def test_only_measurements_that_all_solvers_have_are_in_a_profile():
+    """Of image 0 they have one noise in common, of image 1 none: one solver's seed 0 is another measurement there."""
+    common, other = np.array([0.1, 0.9]), np.array([0.8, 0.2])
+    both = [
+        *(
+            result_rows("er", errors, noise=noise, seed=seed)
+            for errors, noise, seed in ((common, "a", 0), (other, "b", 1))
+        ),
+        result_rows("rrr", 2 * common, noise="a").query("image == 0"),
+        result_rows("rrr", other, noise="c").query("image == 1"),
+    ]
+    ratios = error_ratios(pd.concat(both, ignore_index=True))
+    assert ratios.index.tolist() == [0]
+    assert ratios.loc[0].to_dict() == pytest.approx({"er": 1, "rrr": 2})
+
+
+def test_a_profile_of_solvers_without_a_common_measurement_says_so():
+    source = made(["er", "rrr"])
+    source.rows.loc[source.rows["solver"] == "rrr", "measurement"] = "another"
+    assert error_ratios(source.rows).empty
+    assert "no measurement that all solvers have" in texts(profile(source, Look()))
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_legend_of_a_profile_has_the_solvers_of_every_panel():
+    one, other = (Problem(dataset="sample", variant=variant) for variant in ("none", "flip"))
+    parts = [made(["er"], problems=(one,)), made(["rrr", "er"], problems=(other,)), made(["hio"], problems=(one,))]
+    joined = Known(**{
+        name: pd.concat([getattr(part, name) for part in parts], ignore_index=True)
+        for name in ("rows", "summary", "timing")
+    })  # fmt: skip
+    figure = profile(joined, Look())
+    assert legend(figure) == ["er", "rrr", "hio"]
+    colours = dict(zip(legend(figure), [line.get_color() for line in figure.legends[0].get_lines()], strict=True))
+    drawn = [{line.get_color() for line in ax.lines} for ax in figure.axes]
+    assert drawn[0] == {colours["er"], colours["hio"]}
+    assert drawn[2] == {colours["er"], colours["rrr"]}
+
+
 def test_images_share_the_time_of_a_shard_by_their_transforms():
     source = made(["er", "unet_a"], images=6)
     source.rows["mse"] = [0.001, 0.5] * 6
