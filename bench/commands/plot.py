@@ -141,6 +141,11 @@ def _names(renames: Sequence[str], source: Source) -> dict[str, str]:
                 break
         else:
             raise RequestError(f"--rename '{text}': write label=name, with one of {', '.join(source.labels)}")
+    called: dict[str, str] = {}
+    for label in source.labels:
+        name = found.get(label, label)
+        if (other := called.setdefault(name, label)) != label:
+            raise RequestError(f"--rename: '{other}' and '{label}' would both be called '{name}'")
     return found
 
 

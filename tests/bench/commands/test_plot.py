@@ -149,6 +149,12 @@ def test_a_solver_has_the_name_that_it_is_given(finished):
     assert ER in drawn
 
 
+def test_two_solvers_may_change_names(bench, finished, tmp_path):
+    path = tmp_path / "figure.svg"
+    names = ["--rename", f"{RRR}={ER}", "--rename", f"{ER}={CANONICAL}"]
+    assert bench("plot", finished, "--kind", "profile", *names, "--output", path).status == 0
+
+
 def test_chosen_solvers_come_in_their_order_and_others_not_at_all(finished):
     legend = svg("profile", Source(finished, [ER, RRR]))
     assert legend.index(ER) < legend.index(CANONICAL)
@@ -203,6 +209,8 @@ def test_a_label_with_dollar_signs_is_no_mathematics(finished):
         (["--where", "variant"], ["--where", "column=value"]),
         (["--rename", "RRR"], ["--rename 'RRR'", "label=name"]),
         (["--rename", "er=ER"], ["--rename 'er=ER'", ER]),
+        (["--rename", f"{RRR}={ER}"], ["--rename", f"'{CANONICAL}' and '{ER}'", f"both be called '{ER}'"]),
+        (["--rename", f"{RRR}=R", "--rename", f"{ER}=R"], ["--rename", "both be called 'R'"]),
         (["--rename", f"{ER}=$\\frac$"], ["--rename", "cannot be set"]),
         (["--title", "$\\frac$"], ["--title", "cannot be set"]),
         (["--style", "pretty"], ["style 'pretty'", "ggplot"]),
