@@ -15,13 +15,15 @@ from bench.report.figures.gallery import FIRST, Choice
 from bench.report.figures.look import Look
 from bench.report.figures.source import Source
 from bench.report.finished import known_label
+from bench.report.pictures import read_pictures
+from bench.report.settings import problem_of
 from bench.report.terminal import error_console, output_console
 from bench.sweep.rows import UNSOLVED
 from datasets.problem import COLUMNS
 from solvers.files import write_atomically
 
 LARGEST = 100.0  # inches
-HINTED = 24  # numbers of images that are named, at most
+HINTED = 24  # images without a picture that are named, at most
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[x×]\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
 
@@ -139,6 +141,11 @@ def _names(renames: Sequence[str], source: Source) -> dict[str, str]:
                 break
         else:
             raise RequestError(f"--rename '{text}': write label=name, with one of {', '.join(source.labels)}")
+    called: dict[str, str] = {}
+    for label in source.labels:
+        name = found.get(label, label)
+        if (other := called.setdefault(name, label)) != label:
+            raise RequestError(f"--rename: '{other}' and '{label}' would both be called '{name}'")
     return found
 
 
@@ -152,17 +159,25 @@ def _text(option: str, text: str) -> str:
 
 
 def _hint(source: Source, choice: Choice, console: Console) -> None:
-    """Say which images would be shown if all had been kept."""
-    kept = {picture.image for picture in source.pictures}
-    rows = source.rows[(source.rows["seed"] == source.pictures[0].seed) & ~source.rows["status"].isin(UNSOLVED)]
-    ranked = rows.sort_values("mse", ascending=bool(choice.best), kind="stable")
-    first = ranked.groupby([*COLUMNS, "solver"], sort=False).head(choice.worst or choice.best)
-    missing = [image for image in first["image"].unique() if image not in kept]
-    if missing:
-        named = ",".join(map(str, sorted(missing[:HINTED]))) + "," * (len(missing) == 1)
+    """Say which images would be shown if all had been kept, and what keeps them beside those that are."""
+    seeds = {(one.problem, one.solver): one.seed for one in source.pictures}
+    shown = {(one.problem, one.solver, one.image) for one in source.pictures}
+    missing: list[int] = []
+    rows = source.rows[~source.rows["status"].isin(UNSOLVED)]
+    for (*_, solver), of_solver in rows.groupby([*COLUMNS, "solver"], sort=False):
+        problem = problem_of(of_solver.iloc[0])
+        seed = seeds.get((problem, str(solver)), of_solver["seed"].iloc[0])
+        ranked = of_solver[of_solver["seed"] == seed].sort_values("mse", ascending=bool(choice.best), kind="stable")
+        first = map(int, ranked["image"].head(choice.worst or choice.best))
+        missing += [image for image in first if (problem, solver, image) not in shown]
+    if missing := list(dict.fromkeys(missing)):
+        kept = set(map(int, read_pictures(source.folder)["image"]))  # a list of --keep takes the place of the last one
+        named = sorted(kept | set(missing[:HINTED]))
         which = "worse" if choice.worst else "better"
         console.print(
-            f"{len(missing)} {which} images have no picture: --keep {named} in the command of the run stores them",
+            f"{len(missing)} {which} {'image has' if len(missing) == 1 else 'images have'} no picture: "
+            f"--keep {','.join(map(str, named))}{',' * (len(named) == 1)} in the command of the run stores "
+            f"{'them' if len(missing) <= HINTED else f'{HINTED} of them'}, too",
             style="dim",
             highlight=False,
             markup=False,

@@ -36,7 +36,8 @@ def read_curves(folder: Path) -> pd.DataFrame:
     missing = [column for column in (*_ABOUT, *_POINT) if column not in table]
     if missing:
         raise RequestError(f"'{folder / CURVES}' is damaged: it has no column '{missing[0]}'")
-    return with_canonical_labels(table, [*_ABOUT, "iterations"])  # runs that were merged may have timed the same curve
+    points = [name for name in _POINT if name != "seconds"]  # runs that were merged may both have timed a curve
+    return with_canonical_labels(table, [*_ABOUT, *points])
 
 
 def known_curves(folder: Path, keys: Keys, watched: Sequence[Shard]) -> pd.DataFrame:

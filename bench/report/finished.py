@@ -48,6 +48,10 @@ def read_table(folder: Path, file: str, without: str = "") -> pd.DataFrame:
     if without and file not in checksums(folder):
         raise NothingStoredError(f"'{folder}' has {without}")
     if not path.is_file():
+        if (folder / MANIFEST).is_file() and file in checksums(folder):
+            raise RequestError(
+                f"'{path}' is gone, but {MANIFEST} names it: the same run into the same folder writes it again"
+            )
         raise RequestError(f"'{folder}' holds no finished run: there is no file {path}")
     try:
         content = path.read_bytes()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import matplotlib as mpl
@@ -67,52 +67,67 @@ def gallery(source: Source, look: Look, choice: Choice = FIRST) -> Figure:
         RequestError: nothing was kept, or not these images; or it does not fit into the size that is asked for; or the
             best or worst are asked for where there is no error.
     """
-    of_problems: dict[Problem, list[Picture]] = {}
+    objects: dict[tuple[Problem, int], list[Picture]] = {}  # other seeds have other objects
     for picture in source.pictures:
-        of_problems.setdefault(picture.problem, []).append(picture)
+        objects.setdefault((picture.problem, picture.seed), []).append(picture)
     labels = list(dict.fromkeys(picture.solver for picture in source.pictures))
-    shown = {
-        problem: _bands(pictures, labels, look, choice, max(1, COLUMNS // len(of_problems)), source)
-        for problem, pictures in of_problems.items()
-    }
-    titles = briefly(of_problems)
-    phases = any(np.iscomplexobj(_scale(picture)) for picture in source.pictures)
-    return _drawn([(titles[problem], bands) for problem, bands in shown.items()], look, phases)
+    kept = {picture.image for picture in source.pictures}
+    for image in choice.images:
+        if image not in kept:
+            choices = ", ".join(map(str, sorted(kept)))
+            raise RequestError(f"'{source.folder}' keeps no picture of image {image}: choose from {choices}")
+    if (choice.worst or choice.best) and any(picture.truth is None for picture in source.pictures):
+        raise RequestError(
+            f"'{source.folder}' has no errors, by which images are the best or the worst: nobody knows the objects"
+        )
+    titles = briefly(problem for problem, _ in objects)
+    seeds = len({seed for _, seed in objects}) > 1
+    blocks = [
+        (
+            titles[problem] + f", seed {seed}" * seeds,
+            _bands(pictures, labels, look, choice, max(1, COLUMNS // len(objects))),
+        )
+        for (problem, seed), pictures in objects.items()
+    ]
+    return _drawn(blocks, look, any(np.iscomplexobj(_scale(picture)) for picture in source.pictures))
 
 
-def _bands(
-    pictures: Sequence[Picture], labels: Sequence[str], look: Look, choice: Choice, count: int, source: Source
-) -> list[Band]:
-    """The rows of one problem."""
+def _bands(pictures: Sequence[Picture], labels: Sequence[str], look: Look, choice: Choice, count: int) -> list[Band]:
+    """The rows of one problem and seed; what a solver has not is left blank."""
+    phases = any(np.iscomplexobj(_scale(one)) for one in pictures)
+    known = any(one.truth is not None for one in pictures)
     by_solver = {label: {one.image: one for one in pictures if one.solver == label} for label in labels}
     by_image = {one.image: one for one in pictures}
     if choice.worst or choice.best:
-        if any(one.truth is None for one in pictures):
-            raise RequestError(
-                f"'{source.folder}' has no errors, by which images are the best or the worst: nobody knows the objects"
-            )
         bands = []
         for label, found in by_solver.items():
             ranked = sorted(found.values(), key=lambda one: one.error, reverse=bool(choice.worst))
             chosen = ranked[: choice.worst or choice.best]
-            bands += _truth([one.image for one in chosen], by_image) + _of_solver(look.name(label), list(chosen))
+            bands += _truth([one.image for one in chosen], by_image, phases)
+            bands += _of_solver(look.name(label), list(chosen) or [None], phases, known)
         return bands
-    for image in choice.images:
-        if image not in by_image:
-            kept = ", ".join(map(str, sorted(by_image)))
-            raise RequestError(f"'{source.folder}' keeps no picture of image {image}: choose from {kept}")
-    images = choice.images or tuple(islice(sorted(by_image), count))
-    bands = _truth(images, by_image)
+    images = choice.images or _first(by_solver, count)
+    bands = _truth(images, by_image, phases)
     for label, found in by_solver.items():
-        bands += _of_solver(look.name(label), [found.get(image) for image in images])
+        bands += _of_solver(look.name(label), [found.get(image) for image in images], phases, known)
     return bands
 
 
-def _truth(images: Sequence[int], by_image: dict[int, Picture]) -> list[Band]:
-    truths = [truth for image in images if (truth := by_image[image].truth) is not None]
-    if not truths:
+def _first(by_solver: Mapping[str, Mapping[int, Picture]], count: int) -> tuple[int, ...]:
+    """So many images, first those that most solvers have; and one more of each solver that has none of them."""
+    solvers = Counter(image for found in by_solver.values() for image in found)
+    chosen = sorted(solvers, key=lambda image: (-solvers[image], image))[:count]
+    for found in by_solver.values():
+        if found and not found.keys() & set(chosen):
+            chosen.append(min(found))
+    return tuple(sorted(chosen))
+
+
+def _truth(images: Sequence[int], by_image: Mapping[int, Picture], phases: bool) -> list[Band]:
+    truths = [by_image[image].truth if image in by_image else None for image in images]
+    if all(truth is None for truth in truths):
         return []
-    parts = _parts([(truth, truth) for truth in truths])
+    parts = _parts([None if truth is None else (truth, truth) for truth in truths], phases)
     captions = [f"image {image}" for image in images]
     last = len(parts) - 1
     return [
@@ -121,12 +136,13 @@ def _truth(images: Sequence[int], by_image: dict[int, Picture]) -> list[Band]:
     ]
 
 
-def _of_solver(name: str, found: Sequence[Picture | None]) -> list[Band]:
-    parts = _parts([None if one is None else (one.reconstruction, _scale(one)) for one in found])
+def _of_solver(name: str, found: Sequence[Picture | None], phases: bool, known: bool) -> list[Band]:
+    """The rows of a solver; without errors where the objects are not known."""
+    parts = _parts([None if one is None else (one.reconstruction, _scale(one)) for one in found], phases)
     bands = [
         Band(name if i == 0 else part, tiles, [], i == 0) for i, (part, tiles) in enumerate(parts.items())
     ]  # fmt: skip
-    if not any(one is not None and one.truth is not None for one in found):
+    if not known:
         captions = ["no image" if one is None else f"image {one.image}" for one in found]
         return [*bands[:-1], replace(bands[-1], captions=captions)]
     errors = [None if one is None else _error(one.reconstruction, _scale(one)) for one in found]
@@ -139,9 +155,9 @@ def _scale(picture: Picture) -> NDArray:
     return picture.reconstruction if picture.truth is None else picture.truth
 
 
-def _parts(images: Sequence[tuple[NDArray, NDArray] | None]) -> dict[str, list[NDArray | None]]:
-    """What is shown of images, each on the scale of its truth: of complex ones two parts."""
-    if not any(one is not None and np.iscomplexobj(one[1]) for one in images):
+def _parts(images: Sequence[tuple[NDArray, NDArray] | None], phases: bool) -> dict[str, list[NDArray | None]]:
+    """What is shown of images, each on the scale of its truth: of complex ones, which have phases, two parts."""
+    if not phases:
         return {"": [None if one is None else _luminance(*one) for one in images]}
     return {
         "magnitude": [None if one is None else _luminance(np.abs(one[0]), np.abs(one[1])) for one in images],
@@ -177,6 +193,8 @@ def _colours(name: str, values: NDArray) -> NDArray:
 def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Figure:
     """Problems side by side, in as many lines as they need. All places are in inches from the upper left corner.
 
+    The rows of a line have their names at its left end: problems whose rows differ are in lines of their own.
+
     Args:
         phases: there are some, of which the scale of colours is shown.
     """
@@ -190,10 +208,12 @@ def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Fi
     if phases:
         scales[PHASE_SCALE] = _colours(PHASES, np.linspace(-0.5, 0.5, 64) % 1)
     left = _width(ax, list(names.values())) + 2 * GAP
-    across = _across(blocks)
-    lines = [blocks[i : i + across] for i in range(0, len(blocks), across)]
-    columns = [max(len(band.tiles) for band in bands) for _, bands in lines[0]]
-    tallest = [max(line, key=lambda block: len(block[1]))[1] for line in lines]
+    lines = _lines(blocks)
+    columns = [
+        max(len(band.tiles) for _, bands in column for band in bands)
+        for column in ([line[k] for line in lines if k < len(line)] for k in range(max(map(len, lines))))
+    ]
+    tallest = [max(line, key=lambda block: sum(map(_beside, block[1])))[1] for line in lines]
     rows = sum(map(len, tallest))
     shape = next(tile.shape for _, bands in blocks for band in bands for tile in band.tiles if tile is not None)
     ratio = shape[0] / shape[1]
@@ -267,10 +287,14 @@ def _beside(band: Band) -> float:
     return _before(band) + GAP + LINE * bool(band.captions)
 
 
-def _across(blocks: list[tuple[str, list[Band]]]) -> int:
-    """How many problems stand side by side."""
+def _lines(blocks: list[tuple[str, list[Band]]]) -> list[list[tuple[str, list[Band]]]]:
+    """The problems of each line: as many as there is room for, all with the same rows."""
     widest = max(len(band.tiles) for _, bands in blocks for band in bands)
-    return max(1, min(len(blocks), COLUMNS // widest))
+    across = max(1, COLUMNS // widest)
+    alike: dict[tuple[str, ...], list[tuple[str, list[Band]]]] = {}
+    for block in blocks:
+        alike.setdefault(tuple(band.name for band in block[1]), []).append(block)
+    return [group[i : i + across] for group in alike.values() for i in range(0, len(group), across)]
 
 
 def _width(ax: Axes, texts: Sequence[str]) -> float:

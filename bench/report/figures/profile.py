@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bench.report.figures.look import LEGEND, Look, folded, label_powers, line_styles
@@ -32,10 +33,13 @@ def profile(source: Source, look: Look) -> Figure:
     axes = figure.subplots(len(parts), 2, sharex="col", squeeze=False)
     ratios = {problem: error_ratios(part) for problem, (_, part) in zip(problems, parts, strict=True)}
     seconds = {problem: times(part, source.timing) for problem, (_, part) in zip(problems, parts, strict=True)}
-    largest = max(table.replace(np.inf, 1.0).max(axis=None) for table in ratios.values())
+    largest = max((table.replace(np.inf, 1.0).max(axis=None) for table in ratios.values() if len(table)), default=1.0)
     for row, problem in zip(axes, problems, strict=True):
         for label, values in ratios[problem].items():
-            _steps(row[0], values.to_numpy(), len(values), 1.0, 1.1 * largest, styles[str(label)])
+            if len(values):
+                _steps(row[0], values.to_numpy(), len(values), 1.0, 1.1 * largest, styles[str(label)])
+        if ratios[problem].empty:
+            row[0].text(0.5, 0.5, "no measurement that all solvers have", ha="center", transform=row[0].transAxes)
         budget = [value for of in seconds.values() for _, all_, _ in of.values() for value in all_ if value > 0]
         low, high = (min(budget) / 1.5, 1.5 * max(budget)) if budget else (1.0, 10.0)
         for label, (recovered, _, count) in seconds[problem].items():
@@ -44,8 +48,9 @@ def profile(source: Source, look: Look) -> Figure:
         row[1].set_ylabel(f"share with an error below {SUCCESS:g}")
     axes[-1, 0].set_xlabel(f"error over the smallest of any solver ({STRICT_SUCCESS:g} if below)")
     axes[-1, 1].set_xlabel("seconds for one image")
+    handles = [Line2D([], [], **{**styles[label], "markersize": 4}) for label in labels]
     look.add_legend(
-        figure, axes[0, 0].get_lines(), [folded(look.name(label), LEGEND) for label in labels],
+        figure, handles, [folded(look.name(label), LEGEND) for label in labels],
         title=words[problems[0]] if len(problems) == 1 else "",
     )  # fmt: skip
     return figure
@@ -55,15 +60,18 @@ def error_ratios(rows: pd.DataFrame) -> pd.DataFrame:
     """r(image, solver) = error over the smallest error of any solver on that image (Dolan and Moré, Math. Program. 91,
     201, 2002), whose distribution over images is the performance profile.
 
-    Images that all solvers were given; the errors of an image's seeds are averaged first. Errors below 1e-4 count as
-    1e-4: which of two exact solutions has the more digits is a matter of when it stopped. A failure is infinite.
+    Of the measurements that all solvers were given; the errors of an image's measurements are averaged first. Errors
+    below 1e-4 count as 1e-4: which of two exact solutions has the more digits is a matter of when it stopped. A failure
+    is infinite.
     """
-    failed = rows.assign(mse=rows["mse"].where(~rows["status"].isin(UNSOLVED), np.inf))
+    solvers = rows.groupby(["image", "measurement"])["solver"].transform("nunique")
     labels = list(rows["solver"].unique())
+    rows = rows[solvers == len(labels)]
+    failed = rows.assign(mse=rows["mse"].where(~rows["status"].isin(UNSOLVED), np.inf))
     errors = image_means(failed.assign(mse=failed["mse"].replace(np.inf, np.nan)), ["mse"], ["image", "solver"])["mse"]
     lost = failed[np.isinf(failed["mse"])].set_index(["image", "solver"]).index
     errors[errors.index.isin(lost)] = np.inf
-    table = errors.unstack("solver")[labels].dropna().clip(lower=STRICT_SUCCESS)
+    table = errors.unstack("solver").reindex(columns=labels).dropna().clip(lower=STRICT_SUCCESS)
     return table.div(table.min(axis=1).replace(np.inf, 1.0), axis=0)
 
 

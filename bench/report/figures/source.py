@@ -15,7 +15,7 @@ from bench.report.pictures import Picture, kept_pictures
 from bench.report.timing import TIMING
 from bench.score.references import USES
 from bench.sweep.rows import GROUP
-from datasets.problem import COLUMNS
+from datasets.problem import COLUMNS, Problem
 
 SUMMARY = "summary.csv"
 
@@ -76,13 +76,14 @@ class Source:
 
     @cached_property
     def pictures(self) -> list[Picture]:
-        """The pictures of the first seed."""
+        """The pictures of the first seed of each problem and solver."""
         found = [picture for picture in kept_pictures(self.folder) if self._is_chosen(picture)]
         if not found:
             raise NothingStoredError(f"'{self.folder}' has no pictures of what is asked for")
         if self._solvers:
             found.sort(key=lambda picture: self._solvers.index(picture.solver))
-        return [picture for picture in found if picture.seed == found[0].seed]
+        first: dict[tuple[Problem, str], int] = {}
+        return [one for one in found if one.seed == first.setdefault((one.problem, one.solver), one.seed)]
 
     @cached_property
     def labels(self) -> list[str]:

@@ -15,7 +15,7 @@ from bench.report.page import words
 from bench.report.page.content import Content
 from bench.score.by_image import image_means
 from bench.score.statistics import holm, percentile_interval, resampled_means, signed_rank
-from bench.sweep.rows import GROUP, score_of, scored
+from bench.sweep.rows import score_of, scored
 
 SIGNIFICANT = 0.05
 

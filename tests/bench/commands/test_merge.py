@@ -12,6 +12,7 @@ import pytest
 from doubles import Blank, Broken, reconstruction_of, register_solvers, tree
 
 from bench.commands.status import State, inventory
+from bench.report.curves import read_curves
 from bench.report.finished import read_rows
 from bench.report.manifest import MANIFEST
 from bench.report.timing import TIMING
@@ -63,6 +64,15 @@ def test_the_parts_of_a_sweep_are_together_what_one_run_of_all_would_be(
     summaries = [pd.read_csv(tmp_path / name / "summary.csv") for name in ("both", "whole")]
     by = ["solver", "variant", "photons"]
     pd.testing.assert_frame_equal(*(one.sort_values(by, ignore_index=True) for one in summaries))
+
+
+def test_a_curve_that_both_runs_have_timed_is_one_curve(run, merge, tmp_path):
+    for name, more in (("one", ""), ("other", f",{HIO}")):
+        run(name, solvers=f"er[iterations=40]{more}", variants="none", images=2, figures=True)
+    assert merge("one", "other").status == 0
+    for _, curve in read_curves(tmp_path / "both").groupby("solver"):
+        assert curve["iterations"].is_monotonic_increasing
+        assert curve["iterations"].is_unique
 
 
 def test_runs_that_are_no_product_are_all_done(run, merge, tmp_path):

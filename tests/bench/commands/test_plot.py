@@ -96,8 +96,20 @@ def test_a_figure_has_its_size(bench, finished, tmp_path, kind):
 def test_the_worst_images_that_have_no_picture_are_named(bench, finished, tmp_path):
     options = ["--kind", "gallery", "--where", "photons=none", "--solvers", ER, "--output", tmp_path / "worst.png"]
     done = bench("plot", finished, "--worst", 5, *options)
-    assert done.err == "2 worse images have no picture: --keep 3,4 in the command of the run stores them\n"
+    hint = "2 worse images have no picture: --keep 0,1,2,3,4 in the command of the run stores them, too\n"
+    assert done.err == hint
     assert bench("plot", finished, "--images", "2,0", *options).err == ""
+
+
+def test_obeyed_the_hint_of_the_worst_keeps_what_was_kept(bench, run, tmp_path):
+    options = {"solvers": "er[iterations=1]", "variants": "none", "images": 4}
+    run(keep="1,", **options)
+    plot = ("plot", tmp_path / "out", "--kind", "gallery", "--output", tmp_path / "worst.png")
+    named = re.search(r"^3 worse images have no picture: --keep (\S+) ", bench(*plot, "--worst", 4).err)
+    assert named
+    assert run(keep=named[1], **options).status == 0
+    assert bench(*plot, "--worst", 4).err == ""
+    assert bench(*plot, "--images", "1").status == 0
 
 
 def test_what_a_run_has_nothing_for_is_left_out_and_said(bench, run, tmp_path):
@@ -135,6 +147,12 @@ def test_a_solver_has_the_name_that_it_is_given(finished):
     assert "costs &amp; errors" in drawn
     assert CANONICAL not in drawn
     assert ER in drawn
+
+
+def test_two_solvers_may_change_names(bench, finished, tmp_path):
+    path = tmp_path / "figure.svg"
+    names = ["--rename", f"{RRR}={ER}", "--rename", f"{ER}={CANONICAL}"]
+    assert bench("plot", finished, "--kind", "profile", *names, "--output", path).status == 0
 
 
 def test_chosen_solvers_come_in_their_order_and_others_not_at_all(finished):
@@ -191,6 +209,8 @@ def test_a_label_with_dollar_signs_is_no_mathematics(finished):
         (["--where", "variant"], ["--where", "column=value"]),
         (["--rename", "RRR"], ["--rename 'RRR'", "label=name"]),
         (["--rename", "er=ER"], ["--rename 'er=ER'", ER]),
+        (["--rename", f"{RRR}={ER}"], ["--rename", f"'{CANONICAL}' and '{ER}'", f"both be called '{ER}'"]),
+        (["--rename", f"{RRR}=R", "--rename", f"{ER}=R"], ["--rename", "both be called 'R'"]),
         (["--rename", f"{ER}=$\\frac$"], ["--rename", "cannot be set"]),
         (["--title", "$\\frac$"], ["--title", "cannot be set"]),
         (["--style", "pretty"], ["style 'pretty'", "ggplot"]),

@@ -168,7 +168,7 @@ def test_what_is_no_finished_run_is_refused_in_one_line_and_the_old_page_stays(b
     path = folder / "per_image.parquet"
     for damage, reason in (
         (lambda: path.write_bytes(path.read_bytes() + b" "), "its checksum is not that of manifest.json"),
-        (path.unlink, "holds no finished run"),
+        (path.unlink, "per_image.parquet' is gone"),
         (lambda: shutil.rmtree(folder), "holds no finished run"),
     ):
         damage()

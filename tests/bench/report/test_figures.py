@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -350,6 +351,86 @@ def test_chosen_images_are_shown_in_their_order_and_others_refused():
         gallery(pictured(["er"], images=2), Look(), Choice(images=(7,)))
 
 
+def joined(*sources: Known) -> Known:
+    return Known(pictures=[picture for source in sources for picture in source.pictures])
+
+
+def of(source: Known, **settings: Any) -> Known:
+    """The pictures, of another problem."""
+    return Known(
+        pictures=[replace(one, problem=one.problem.model_copy(update=settings)) for one in source.pictures]
+    )  # fmt: skip
+
+
+def rows_of(figure: Figure) -> list[tuple[str, int]]:
+    """What is written at the left of every row, from above, and how many images stand in it."""
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    tiles = [image.get_window_extent() for image in ax.images if len(image.get_array()) > 1]  # no scale of colours
+    names = [text for text in ax.texts if text.get_ha() == "right"]
+    middles = {text: (box := text.get_window_extent()).y0 + box.height / 2 for text in names}
+    return [
+        (text.get_text(), sum(bool(tile.y0 < middle < tile.y1) for tile in tiles))
+        for text, middle in sorted(middles.items(), key=lambda item: -item[1])
+    ]
+
+
+def test_complex_and_real_objects_have_rows_and_names_of_their_own():
+    phased = of(pictured(["er"], images=2, kind=np.complex64), object="complex[phase=1]")
+    flipped = of(phased, variant="flip")
+    real = pictured(["er"], images=3)
+    figure = gallery(joined(phased, real, flipped), Look())
+    assert rows_of(figure) == [
+        ("truth magnitude", 4), ("truth phase", 4), ("er", 4), ("phase", 4), ("error", 4),
+        ("truth", 3), ("er", 3), ("error", 3),
+    ]  # fmt: skip
+    boxes = [part.get_window_extent() for part in (*figure.axes[0].texts, *figure.axes[0].images)]
+    within(figure, boxes)
+    apart(boxes)
+
+
+def test_a_solver_without_a_picture_of_a_complex_object_has_all_its_rows():
+    source = of(pictured(["er", "rrr"], variants=("none", "flip"), kind=np.complex64), object="complex[phase=1]")
+    vars(source)["pictures"] = [one for one in source.pictures if (one.solver, one.problem.variant) != ("rrr", "flip")]
+    assert [count for _, count in rows_of(gallery(source, Look()))] == [6, 6, 6, 6, 6, 3, 3, 3]
+
+
+def test_images_that_one_of_several_problems_has_are_shown_and_blank_where_it_has_none():
+    source = pictured(["er"], variants=("none", "flip"), images=4)
+    vars(source)["pictures"] = [one for one in source.pictures if one.problem.variant == "none" or one.image < 12]
+    figure = gallery(source, Look(), Choice(images=(13, 10)))
+    assert rows_of(figure) == [("truth", 3), ("er", 3), ("error", 3)]
+    assert texts(figure).count("no image") == 1
+    assert texts(figure).count("image 13") == 2
+    with pytest.raises(RequestError, match="no picture of image 14: choose from 10, 11, 12, 13"):
+        gallery(source, Look(), Choice(images=(14,)))
+
+
+def test_every_solver_with_pictures_is_seen_whichever_images_it_has():
+    source = pictured(["er", "hio", "rrr"], variants=("none", "flip", "shift", "shift_flip"), images=9)
+    own = {"er": range(10, 14), "hio": range(10, 14), "rrr": range(17, 19)}
+    vars(source)["pictures"] = [one for one in source.pictures if one.image in own[one.solver]]
+    shown = texts(gallery(source, Look()))
+    for image in (10, 11, 12, 17):
+        assert shown.count(f"image {image}") == 4
+    assert not {"image 13", "image 18"} & set(shown)
+    assert "rrr" in shown
+
+
+def test_pictures_of_other_seeds_are_shown_where_a_solver_or_a_problem_has_no_others():
+    two = [replace(one, seed=7) for one in pictured(["rrr"], variants=("none", "flip"), images=1).pictures]
+    figure = gallery(joined(pictured(["er"], variants=("none",), images=1), Known(pictures=two)), Look())
+    assert {"none, seed 0", "none, seed 7", "flip, seed 7"} <= set(texts(figure))
+    assert texts(figure).count("no image") == 3
+
+
+@pytest.mark.parametrize("choice", [Choice(worst=2), Choice(best=2)])
+def test_a_solver_without_a_picture_says_so_among_the_worst_and_the_best(choice):
+    source = pictured(["er", "rrr"], variants=("none", "flip"))
+    vars(source)["pictures"] = [one for one in source.pictures if (one.solver, one.problem.variant) != ("rrr", "flip")]
+    assert texts(gallery(source, Look(), choice)).count("no image") == 1
+
+
 # ---- what an error costs
 
 
@@ -407,6 +488,45 @@ def test_a_failure_is_never_within_a_factor_of_the_best():
     rows = [result_rows("er", np.array([0.5, 0.5])), result_rows("rrr", np.ones(2), status="failed")]
     assert np.isinf(error_ratios(pd.concat(rows))["rrr"]).all()
     assert (error_ratios(pd.concat(rows))["er"] == 1).all()
+
+
+def test_only_measurements_that_all_solvers_have_are_in_a_profile():
+    """Of image 0 they have one noise in common, of image 1 none: one solver's seed 0 is another measurement there."""
+    common, other = np.array([0.1, 0.9]), np.array([0.8, 0.2])
+    both = [
+        *(
+            result_rows("er", errors, noise=noise, seed=seed)
+            for errors, noise, seed in ((common, "a", 0), (other, "b", 1))
+        ),
+        result_rows("rrr", 2 * common, noise="a").query("image == 0"),
+        result_rows("rrr", other, noise="c").query("image == 1"),
+    ]
+    ratios = error_ratios(pd.concat(both, ignore_index=True))
+    assert ratios.index.tolist() == [0]
+    assert ratios.loc[0].to_dict() == pytest.approx({"er": 1, "rrr": 2})
+
+
+def test_a_profile_of_solvers_without_a_common_measurement_says_so():
+    source = made(["er", "rrr"])
+    source.rows.loc[source.rows["solver"] == "rrr", "measurement"] = "another"
+    assert error_ratios(source.rows).empty
+    assert "no measurement that all solvers have" in texts(profile(source, Look()))
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_legend_of_a_profile_has_the_solvers_of_every_panel():
+    one, other = (Problem(dataset="sample", variant=variant) for variant in ("none", "flip"))
+    parts = [made(["er"], problems=(one,)), made(["rrr", "er"], problems=(other,)), made(["hio"], problems=(one,))]
+    joined = Known(**{
+        name: pd.concat([getattr(part, name) for part in parts], ignore_index=True)
+        for name in ("rows", "summary", "timing")
+    })  # fmt: skip
+    figure = profile(joined, Look())
+    assert legend(figure) == ["er", "rrr", "hio"]
+    colours = dict(zip(legend(figure), [line.get_color() for line in figure.legends[0].get_lines()], strict=True))
+    drawn = [{line.get_color() for line in ax.lines} for ax in figure.axes]
+    assert drawn[0] == {colours["er"], colours["hio"]}
+    assert drawn[2] == {colours["er"], colours["rrr"]}
 
 
 def test_images_share_the_time_of_a_shard_by_their_transforms():

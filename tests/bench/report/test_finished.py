@@ -36,6 +36,20 @@ def test_every_bit_of_the_rows_counts(folder):
             read_rows(folder)
 
 
+def test_a_table_that_is_gone_is_named_with_what_writes_it_again(bench, run, tmp_path):
+    options = {"solvers": "er[iterations=20]", "variants": "none", "images": 1}
+    run(figures=True, **options)
+    out = tmp_path / "out"
+    for file, kind in (("curves.parquet", "convergence"), ("pictures.parquet", "gallery")):
+        (out / file).unlink()
+        done = bench("plot", out, "--kind", kind)
+        assert (done.status, done.err.count("\n")) == (2, 1)
+        assert f"'{out / file}' is gone" in done.err
+        assert "the same run into the same folder writes it again" in done.err
+        assert run(figures=True, **options).status == 0
+        assert (out / file).is_file()
+
+
 def test_an_edited_column_is_refused(bench, folder):
     edited = pd.read_parquet(folder / FILE).assign(mse=0.0)
     edited.to_parquet(folder / FILE)
