@@ -91,7 +91,9 @@ def check(
     console.print(f"{about}; all intervals hold together with {FAMILY:.1%}", markup=False, highlight=False)
     _print(findings, console)
     if power and compared is not None:
-        _print_needs(needs(*compared, metrics), console)
+        old, new = compared
+        other_seeds = not set(new["seed"]) <= set(old["seed"])
+        _print_needs(needs(old, new, metrics), other_seeds=other_seeds, console=console)
     _write(findings, about, junit, markdown)
     return status_of(findings)
 
@@ -266,7 +268,7 @@ def _print(findings: list[Finding], console: Console) -> None:
     console.print(f"\n{counted(findings)}{hint}", highlight=False)
 
 
-def _print_needs(needed: list[Need], console: Console) -> None:
+def _print_needs(needed: list[Need], *, other_seeds: bool, console: Console) -> None:
     """What the tolerances take, and what the images that there are find."""
     words = briefly(need.problem for need in needed)
     lines: list[list[str | Text]] = []
@@ -283,7 +285,9 @@ def _print_needs(needed: list[Need], console: Console) -> None:
     if any(need.between_seeds and not math.isnan(need.spread) for need in needed):
         console.print("* between the seeds of the baseline, since nothing has changed", style="dim", highlight=False)
     if any(math.isnan(need.spread) for need in needed):
-        console.print("without a spread: --seed gives other starts to compare with", style="dim", highlight=False)
+        known = "no image differs, or there is only one"
+        hint = known if other_seeds else "--seed gives other starts to compare with"
+        console.print(f"without a spread: {hint}", style="dim", highlight=False)
 
 
 def _needed(need: Need) -> tuple[str, str, str]:

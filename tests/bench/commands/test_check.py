@@ -253,6 +253,9 @@ def test_it_is_said_how_many_images_the_tolerances_need(gate, run):
     folder = run()
     done = gate("--current", folder, "--power")
     assert "without a spread: --seed gives other starts" in words(done.out)
+    others = gate("--seed", "7,8", "--power")
+    assert "without a spread: no image differs, or there is only one" in words(others.out)
+    assert "--seed gives" not in others.out
     rows = pd.read_parquet(folder / FILE)
     luck = 0.05 * np.random.default_rng(0).standard_normal(len(rows))
     write_run(folder, rows.assign(mse=(rows["mse"] + luck).clip(0, 1)))
