@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.commands.baseline import measure_baseline
-from bench.errors import Exit, NothingComparableError, RequestError
+from bench.errors import Exit, RequestError, reason, say
 from bench.executors.plugins import canonical
 from bench.gate.baseline import Baseline, Cost, Spread, read_baseline
 from bench.gate.outputs import counted
@@ -66,11 +66,10 @@ def check(
         current: a finished run to take the rows of; the baseline's sweep runs again if absent.
         seeds: to run with instead of the baseline's own, comma-separated.
         power: say how many images the tolerances need.
-        junit, markdown: files for the verdicts, which are written however the check ends that found some, or nothing to
-            compare.
+        junit, markdown: files for the verdicts. Where an error ends the check, they hold its reason instead.
 
     Raises:
-        RequestError: a bad baseline, run or tolerance.
+        RequestError: a bad baseline, run or tolerance, or a file that cannot be written.
         NothingComparableError: not one measurement in common.
     """
     console = console or output_console()
@@ -78,15 +77,18 @@ def check(
     if current is not None and seeds is not None:
         raise RequestError("--seed is for running again: leave it out with --current")
     _refuse_folders(junit, markdown)
-    before = read_baseline(path)
     source = "a run with other seeds" if seeds else "its sweep, run again"
     if current is not None:
         source = f"the run in '{current}'"
-    about = f"baseline '{path}' of phasebench {before.version} against {source}"
+    about = f"baseline '{path}' against {source}"
     try:
+        before = read_baseline(path)
+        about = f"baseline '{path}' of phasebench {before.version} against {source}"
         findings, compared = _findings(before, path, current, seeds, metrics, time)
-    except NothingComparableError as error:
-        _write([Finding("all solvers", None, "", Verdict.UNCOMPARED, str(error))], about, junit, markdown)
+    except Exception as error:
+        told = Finding("all solvers", None, "", Verdict.UNCOMPARED, reason(error))
+        for fault in _write([told], about, junit, markdown):
+            say(fault)
         raise
     console.print(f"{about}; all intervals hold together with {FAMILY:.1%}", markup=False, highlight=False)
     _print(findings, console)
@@ -94,7 +96,9 @@ def check(
         old, new = compared
         other_seeds = not set(new["seed"]) <= set(old["seed"])
         _print_needs(needs(old, new, metrics), other_seeds=other_seeds, console=console)
-    _write(findings, about, junit, markdown)
+    unwritten = _write(findings, about, junit, markdown)
+    if unwritten:
+        raise RequestError("; ".join(unwritten))
     return status_of(findings)
 
 
@@ -122,7 +126,9 @@ def _refuse_folders(*files: Path | None) -> None:
             raise RequestError(f"output '{file}' is a folder: name a file")
 
 
-def _write(findings: list[Finding], about: str, xml: Path | None, summary: Path | None) -> None:
+def _write(findings: list[Finding], about: str, xml: Path | None, summary: Path | None) -> list[str]:
+    """Write the files that are asked for; returns what there is to say of those that cannot be written."""
+    unwritten = []
     for file, text in ((xml, junit_xml), (summary, markdown_summary)):
         if file is None:
             continue
@@ -130,7 +136,8 @@ def _write(findings: list[Finding], about: str, xml: Path | None, summary: Path 
             file.parent.mkdir(parents=True, exist_ok=True)
             write_text(file, text(findings, about))
         except OSError as error:
-            raise RequestError(f"output '{file}' cannot be written: {error.strerror}") from error
+            unwritten.append(f"output '{file}' cannot be written: {error.strerror}")
+    return unwritten
 
 
 def status_of(findings: list[Finding]) -> Exit:
