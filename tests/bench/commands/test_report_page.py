@@ -138,6 +138,7 @@ def test_what_a_run_has_stored_is_drawn_on_its_page(bench, tmp_path):
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert {"gallery", "convergence"} <= set(re.findall(r'<section id="(\w+)"', page))
     assert "data:image/png;base64," in page
+    assert "the adjusted error of that image; <code>bench plot RUN --kind gallery --worst 6</code>" in page
     assert "mathdefault" not in page, "mathematics is not for this page"
     assert "style=" not in page
 
