@@ -75,14 +75,19 @@ def tell(error: BaseException) -> Exit:
         return Exit.STOPPED
     if debugging():
         traceback.print_exception(error)
+    say(reason(error))
     if _is_users(error):
-        say(str(error))
         return getattr(error, "status", Exit.USAGE)
+    return Exit.USAGE if _is_installations(error) else Exit.BUG
+
+
+def reason(error: BaseException) -> str:
+    """What is said of an error that ends the program."""
+    if _is_users(error):
+        return str(error)
     if _is_installations(error):
-        say(f"cannot start, for want of a package or of memory: {one_line(error)}")
-        return Exit.USAGE
-    say(f"internal error, {one_line(error)} (--debug shows where; please report it)")
-    return Exit.BUG
+        return f"cannot start, for want of a package or of memory: {one_line(error)}"
+    return f"internal error, {one_line(error)} (--debug shows where; please report it)"
 
 
 def debugging() -> bool:

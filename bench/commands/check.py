@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.commands.baseline import measure_baseline
-from bench.errors import Exit, NothingComparableError, RequestError
+from bench.errors import Exit, RequestError, reason, say
 from bench.executors.plugins import canonical
 from bench.gate.baseline import Baseline, Cost, Spread, read_baseline
 from bench.gate.outputs import counted
@@ -66,11 +66,10 @@ def check(
         current: a finished run to take the rows of; the baseline's sweep runs again if absent.
         seeds: to run with instead of the baseline's own, comma-separated.
         power: say how many images the tolerances need.
-        junit, markdown: files for the verdicts, which are written however the check ends that found some, or nothing to
-            compare.
+        junit, markdown: files for the verdicts. Where an error ends the check, they hold its reason instead.
 
     Raises:
-        RequestError: a bad baseline, run or tolerance.
+        RequestError: a bad baseline, run or tolerance, or a file that cannot be written.
         NothingComparableError: not one measurement in common.
     """
     console = console or output_console()
@@ -78,21 +77,28 @@ def check(
     if current is not None and seeds is not None:
         raise RequestError("--seed is for running again: leave it out with --current")
     _refuse_folders(junit, markdown)
-    before = read_baseline(path)
     source = "a run with other seeds" if seeds else "its sweep, run again"
     if current is not None:
         source = f"the run in '{current}'"
-    about = f"baseline '{path}' of phasebench {before.version} against {source}"
+    about = f"baseline '{path}' against {source}"
     try:
+        before = read_baseline(path)
+        about = f"baseline '{path}' of phasebench {before.version} against {source}"
         findings, compared = _findings(before, path, current, seeds, metrics, time)
-    except NothingComparableError as error:
-        _write([Finding("all solvers", None, "", Verdict.UNCOMPARED, str(error))], about, junit, markdown)
+    except Exception as error:
+        told = Finding("all solvers", None, "", Verdict.UNCOMPARED, reason(error))
+        for fault in _write([told], about, junit, markdown):
+            say(fault)
         raise
     console.print(f"{about}; all intervals hold together with {FAMILY:.1%}", markup=False, highlight=False)
     _print(findings, console)
     if power and compared is not None:
-        _print_needs(needs(*compared, metrics), console)
-    _write(findings, about, junit, markdown)
+        old, new = compared
+        other_seeds = not set(new["seed"]) <= set(old["seed"])
+        _print_needs(needs(old, new, metrics), other_seeds=other_seeds, console=console)
+    unwritten = _write(findings, about, junit, markdown)
+    if unwritten:
+        raise RequestError("; ".join(unwritten))
     return status_of(findings)
 
 
@@ -120,7 +126,9 @@ def _refuse_folders(*files: Path | None) -> None:
             raise RequestError(f"output '{file}' is a folder: name a file")
 
 
-def _write(findings: list[Finding], about: str, xml: Path | None, summary: Path | None) -> None:
+def _write(findings: list[Finding], about: str, xml: Path | None, summary: Path | None) -> list[str]:
+    """Write the files that are asked for; returns what there is to say of those that cannot be written."""
+    unwritten = []
     for file, text in ((xml, junit_xml), (summary, markdown_summary)):
         if file is None:
             continue
@@ -128,7 +136,8 @@ def _write(findings: list[Finding], about: str, xml: Path | None, summary: Path 
             file.parent.mkdir(parents=True, exist_ok=True)
             write_text(file, text(findings, about))
         except OSError as error:
-            raise RequestError(f"output '{file}' cannot be written: {error.strerror}") from error
+            unwritten.append(f"output '{file}' cannot be written: {error.strerror}")
+    return unwritten
 
 
 def status_of(findings: list[Finding]) -> Exit:
@@ -266,7 +275,7 @@ def _print(findings: list[Finding], console: Console) -> None:
     console.print(f"\n{counted(findings)}{hint}", highlight=False)
 
 
-def _print_needs(needed: list[Need], console: Console) -> None:
+def _print_needs(needed: list[Need], *, other_seeds: bool, console: Console) -> None:
     """What the tolerances take, and what the images that there are find."""
     words = briefly(need.problem for need in needed)
     lines: list[list[str | Text]] = []
@@ -283,7 +292,9 @@ def _print_needs(needed: list[Need], console: Console) -> None:
     if any(need.between_seeds and not math.isnan(need.spread) for need in needed):
         console.print("* between the seeds of the baseline, since nothing has changed", style="dim", highlight=False)
     if any(math.isnan(need.spread) for need in needed):
-        console.print("without a spread: --seed gives other starts to compare with", style="dim", highlight=False)
+        known = "no image differs, or there is only one"
+        hint = known if other_seeds else "--seed gives other starts to compare with"
+        console.print(f"without a spread: {hint}", style="dim", highlight=False)
 
 
 def _needed(need: Need) -> tuple[str, str, str]:

@@ -33,8 +33,12 @@ TABLES: dict[str, tuple[str, ...] | None] = {
     ),
 }
 UNKNOWN = ("information", "images", "residual", "agreement", "transforms")  # of a summary without errors
-SHARES = ("success_rate", "strict_success_rate", "agreement")
-BOUNDS = {"mse": ("mse_low", "mse_high"), "success_rate": ("success_low", "success_high")}
+SHARES = ("success_rate", "strict_success_rate", "near_limit_rate", "agreement")
+BOUNDS = {
+    "mse": ("mse_low", "mse_high"),
+    "success_rate": ("success_low", "success_high"),
+    "near_limit_rate": ("near_limit_low", "near_limit_high"),
+}
 BOUNDS |= {
     f"{name}_median": (f"{name}_low", f"{name}_high")
     for name in ("solve_ms_per_image", "solve_cpu_ms_per_image", "score_ms_per_image", "setup_ms", "latency_ms")
@@ -42,6 +46,7 @@ BOUNDS |= {
 HEADS = {
     "success_rate": "below 0.01",
     "strict_success_rate": "below 0.0001",
+    "near_limit_rate": "near the limit",
     "information": "uses",
     "agreement": "seeds that agree",
     "paper_mse": "paper",
@@ -99,8 +104,9 @@ def export(table: pd.DataFrame, name: str, form: str, columns: Sequence[str] = (
 
 def _usual(table: pd.DataFrame, name: str) -> list[str]:
     known = TABLES[name]
-    if known is None:
-        return list(table.columns)
+    if known is None:  # a bound stands in the cell of its mean
+        bounds = {bound for column in table.columns for bound in BOUNDS.get(column, ())}
+        return [column for column in table.columns if column not in bounds]
     if name == "summary" and table["mse"].isna().all():  # of measured patterns
         known = UNKNOWN
     return [column for column in ("solver", *varying(table), *known) if column in table.columns]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -11,7 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.report.page import words
 from bench.report.page.svg import INK, PALETTE, RULE
@@ -20,6 +21,7 @@ SMALLEST = 1e-12  # an error of zero has a place on the axis
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<")  # as many as colours
 LABEL = 7.5  # size of a label, in points
 CLEAR = 4.0  # points between a marker and its label
+MARKS = 8  # on an axis, at most
 
 
 @dataclass(frozen=True)
@@ -101,48 +103,69 @@ def _draw(ax: Axes, points: list[Point], groups: Sequence[str], facet: int) -> N
 
 
 def _scale(axis: object, values: list[float], written: object) -> None:
-    """A logarithmic axis around these values, with marks of one digit."""
+    """A logarithmic axis around these values."""
     shown = np.array([_seen(value) for value in values if np.isfinite(value)])
     low, high = shown.min(), shown.max()
     pad = max(1.15 * (high / low) ** 0.06, (2.6 * low / high) ** 0.5)  # a mark at least, and a margin
     axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low / pad, high * pad)})  # type: ignore[attr-defined]
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 30 else (1.0,), numticks=12))  # type: ignore[attr-defined]
+    axis.set_major_locator(FixedLocator(marks(low / pad, high * pad)))  # type: ignore[attr-defined]
     axis.set_major_formatter(FuncFormatter(written))  # type: ignore[attr-defined, arg-type]
     axis.set_minor_locator(NullLocator())  # type: ignore[attr-defined]
     axis.grid(visible=True, color=RULE, linewidth=0.5)  # type: ignore[attr-defined]
 
 
+def marks(low: float, high: float) -> list[float]:
+    """Round numbers from low to high, as far apart on a logarithmic axis as their labels need."""
+    steps = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 7 else (1.0, 2.0, 5.0) if high / low < 70 else (1.0,)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found = [mark for decade in decades for step in steps if low <= (mark := step * 10.0**decade) <= high]
+    return found[:: -(-len(found) // MARKS) or 1]
+
+
 def _label(ax: Axes, points: list[Point]) -> None:
-    """Write the labels that find a free place beside their point."""
+    """Write the labels that find a free place beside their point, and beside all intervals if there is one."""
     pixel = ax.figure.dpi / 72
     places = ax.transData.transform([[p.cost[0], _seen(p.error[0])] for p in points])
     taken = [(x - CLEAR * pixel, y - CLEAR * pixel, x + CLEAR * pixel, y + CLEAR * pixel) for x, y in places]
+    bars = [bar for point in points for bar in _bars(ax, point)]
     first = frontier(points)
     for i in sorted(range(len(points)), key=lambda i: points[i] not in first):
         text = ax.annotate(
             points[i].label, places[i], xycoords="figure pixels", fontsize=LABEL, annotation_clip=False, in_layout=False
         )
         size = text.get_window_extent()
-        for box, corner in _around(places[i], size.width, size.height, 1.5 * CLEAR * pixel):
+        text.remove()
+        around = list(_around(places[i], size.width, size.height, 1.5 * CLEAR * pixel))
+        for avoided, (box, corner) in product(([*taken, *bars], taken), around):
             inside = ax.bbox.x0 <= box[0] and box[2] <= ax.bbox.x1 and ax.bbox.y0 <= box[1] and box[3] <= ax.bbox.y1
-            if inside and not any(_overlap(box, other) for other in taken):
+            if inside and not any(_overlap(box, other) for other in avoided):
                 taken.append(box)
-                text.remove()
                 x, y = ax.transAxes.inverted().transform(corner)
                 ax.text(x, y, points[i].label, transform=ax.transAxes, fontsize=LABEL, va="bottom", in_layout=False)
                 break
-        else:
-            text.remove()
 
 
 Box = tuple[float, float, float, float]
+
+
+def _bars(ax: Axes, point: Point) -> Iterator[Box]:
+    """The lines of the intervals of a point."""
+    x, y = point.cost[0], _seen(point.error[0])
+    low, high = map(_seen, point.error[1:])
+    for ends in ([(point.cost[1], y), (point.cost[2], y)], [(x, low), (x, high)]):
+        if np.isfinite(ends).all():
+            (x0, y0), (x1, y1) = ax.transData.transform(ends)
+            yield x0 - 1, y0 - 1, x1 + 1, y1 + 1
 
 
 def _around(place: np.ndarray, width: float, height: float, clear: float) -> Iterator[tuple[Box, tuple[float, float]]]:
     """Boxes for a text beside a place: right, left, then above and below, on either side and in the middle."""
     x, y = place
     sides = [(clear, -height / 2), (-clear - width, -height / 2)]
-    sides += [(dx, dy) for dy, dx in product((clear, -clear - height), (-width / 2, 0.0, -width))]
+    sides += [
+        (dx, dy)
+        for dy, dx in product((clear, -clear - height), (-width / 2, clear / 2, -clear / 2 - width, 0.0, -width))
+    ]
     for dx, dy in sides:
         yield (x + dx, y + dy, x + dx + width, y + dy + height), (x + dx, y + dy)
 

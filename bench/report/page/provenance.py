@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
-from bench.errors import visible
+from bench.errors import one_line, visible
 from bench.report.page.content import Content
 from bench.report.page.runs import Run
 
@@ -29,13 +30,40 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _command(manifest: dict[str, Any]) -> str:
-    """The commands that repeat a run; empty where the manifest does not have them."""
-    given, commit = manifest.get("argv"), manifest.get("commit")
-    if not isinstance(given, list) or not given:
+    """The commands that repeat a run; of a merged one, at first those of the runs that it is of.
+
+    Empty where the manifest does not have them.
+    """
+    if not _argv(manifest):
         return ""
-    lines = [f"git checkout {shlex.quote(str(commit).removesuffix('-dirty'))}"] if commit else []
-    lines += ["make install", f".venv/bin/python -m bench {shlex.join(map(str, given))}"]
+    lines: list[str] = []
+    here = ""
+    for commit, command in _steps(manifest):
+        there = commit or here
+        if there != here:
+            lines.append(f"git checkout {shlex.quote(there)}")
+        if there != here or not lines:
+            lines.append("make install")
+        lines.append(command)
+        here = there
     return visible("\n".join(lines))
+
+
+def _steps(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The commands, in their order, each with the commit that it ran with; empty where that is not known."""
+    merged = manifest.get("merged")
+    for source in merged if isinstance(merged, list) else []:
+        yield from _steps(_mapping(source))
+    commit, given = str(manifest.get("commit") or "").removesuffix("-dirty"), _argv(manifest)
+    if given:
+        yield commit, f".venv/bin/python -m bench {shlex.join(given)}"
+    else:
+        yield commit, f"# the command that made {one_line(str(manifest.get('folder')))} is not known"
+
+
+def _argv(manifest: dict[str, Any]) -> list[str]:
+    given = manifest.get("argv")
+    return [*map(str, given)] if isinstance(given, list) else []
 
 
 def _toml(sweep: Any) -> str:

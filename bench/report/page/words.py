@@ -140,7 +140,7 @@ def _noise(problems: Sequence[Problem]) -> str:
     if not finite:
         return "The measurement has no noise"
     clean = "without noise, and with" if math.isinf(counts[0]) else "with"
-    return f"It is measured {clean} the Poisson noise of {listed(finite)} photons in a pattern"
+    return f"The intensities are measured {clean} the Poisson noise of {listed(finite)} photons in a pattern"
 
 
 def _missing(problems: Sequence[Problem]) -> str:

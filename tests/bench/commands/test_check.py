@@ -249,10 +249,46 @@ def test_the_verdicts_are_written_for_others_however_the_check_ends(gate, run, t
     assert "nothing to compare" in (tmp_path / "check.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "why"), [([], "is no baseline"), (["--current", "nowhere"], "holds no finished run")]
+)
+def test_an_error_that_ends_the_check_is_written_with_its_reason(gate, baseline, tmp_path, arguments, why):
+    xml, summary = tmp_path / "check.xml", tmp_path / "check.md"
+    for file in (xml, summary):
+        file.write_text("of the check before")
+    if not arguments:
+        baseline.write_text("nothing")
+    done = gate("--junit", xml, "--markdown", summary, *arguments)
+    assert done.status == 2
+    assert cases(xml) == ["error"]
+    assert why in xml.read_text()
+    assert "**not compared**" in summary.read_text()
+    assert done.err.count("\n") == 1
+
+
+def test_an_output_that_cannot_be_written_is_said_and_the_other_one_is_written(gate, baseline, tmp_path):
+    (tmp_path / "file").write_text("")
+    unwritable, summary = tmp_path / "file" / "check.xml", tmp_path / "check.md"
+    done = gate("--junit", unwritable, "--markdown", summary)
+    assert done.status == 2
+    assert f"output '{unwritable}' cannot be written" in done.err
+    assert "passed" in summary.read_text()
+    baseline.write_text("nothing")
+    done = gate("--junit", unwritable, "--markdown", summary)
+    assert done.status == 2
+    said = done.err.splitlines()
+    assert f"output '{unwritable}' cannot be written" in said[0]
+    assert "is no baseline" in said[1]
+    assert "**not compared**" in summary.read_text()
+
+
 def test_it_is_said_how_many_images_the_tolerances_need(gate, run):
     folder = run()
     done = gate("--current", folder, "--power")
     assert "without a spread: --seed gives other starts" in words(done.out)
+    others = gate("--seed", "7,8", "--power")
+    assert "without a spread: no image differs, or there is only one" in words(others.out)
+    assert "--seed gives" not in others.out
     rows = pd.read_parquet(folder / FILE)
     luck = 0.05 * np.random.default_rng(0).standard_normal(len(rows))
     write_run(folder, rows.assign(mse=(rows["mse"] + luck).clip(0, 1)))

@@ -119,6 +119,16 @@ def test_runs_on_one_page_are_told_apart(bench, folder, tmp_path):
     assert "copies/first: er" in text
 
 
+def test_runs_on_other_measurements_are_ranked_in_columns_of_their_own(bench, folder, tmp_path):
+    other = finished(tmp_path / "second", solved("er", [0.1, 0.2], BOX, seed=1, noise="other"))
+    assert bench("report", folder, other, "--output", tmp_path / "two.html").status == 0
+    text = (tmp_path / "two.html").read_text(encoding="utf-8")
+    for title in ("none, 12 images of first, seed 0", "none, 2 images of second, seed 1"):
+        assert f'<th scope="col">{title}</th>' in text
+    assert "within one column: other columns have other measurements" in text
+    assert "A shaded cell has the lowest error of its column." in text
+
+
 def test_what_a_run_has_not_got_has_no_section(bench, folder, tmp_path):
     def sections(*runs):
         assert bench("report", *runs, "--output", tmp_path / "page.html").status == 0
@@ -138,6 +148,7 @@ def test_what_a_run_has_stored_is_drawn_on_its_page(bench, tmp_path):
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert {"gallery", "convergence"} <= set(re.findall(r'<section id="(\w+)"', page))
     assert "data:image/png;base64," in page
+    assert "the adjusted error of that image; <code>bench plot RUN --kind gallery --worst 6</code>" in page
     assert "mathdefault" not in page, "mathematics is not for this page"
     assert "style=" not in page
 

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from bench.errors import one_line
 from bench.report.export import FORMATS, Latex, Markdown, export
-from bench.report.tables import summarise
+from bench.report.tables import summarise, table2
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=20)
 NASTY = "a|b `c` *d* _e_ <script>&amp; [x](y) \\ # ~f~ $g$ %h {i} ^j \"k\" 'l'"
@@ -118,6 +118,19 @@ def test_a_mean_stands_with_its_interval_rounded_to_what_it_tells(summary):
     )
     assert re.fullmatch(r"0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", shown)
     assert re.fullmatch(r"\d+\.\d% \[\d+\.\d, \d+\.\d\]", er[head.index("below 0.01")])
+
+
+def test_the_bounds_of_an_interval_stand_in_its_cell_and_nowhere_else(summary):
+    table = table2(summary.assign(variant="shift_flip").head(1))
+    head, _, line = export(table, "table2", "markdown").splitlines()
+    assert head == "| solver | mse | images | paper | below 0.01 | uses |"
+    assert re.search(r"\| 0\.\d+ \[0\.\d+, 0\.\d+\] \| 50 \|", line)
+    assert "mse_low" in export(table, "table2", "csv")
+
+
+def test_the_share_near_the_limit_has_its_interval():
+    table = pd.DataFrame({"near_limit_rate": [0.5], "near_limit_low": [0.25], "near_limit_high": [0.75]})
+    assert export(table, "summary", "markdown", ["near_limit_rate"]).splitlines()[-1] == "| 50% [25, 75] |"
 
 
 def test_only_settings_that_vary_are_shown_but_the_variant(summary):

@@ -42,6 +42,34 @@ def test_the_commands_are_quoted_for_a_shell_and_the_code_is_named(tmp_path):
     assert dict(found["facts"])["code"] == "abc and changes since that were not committed"
 
 
+def test_a_merged_run_is_repeated_by_the_commands_of_its_runs_and_then_its_own(tmp_path):
+    sources = [
+        {"folder": "a", "argv": ["run", "--output", "a"], "commit": "one"},
+        {"folder": "b", "argv": ["run", "--output", "b"], "commit": "one"},
+        {"folder": "c", "commit": "one"},
+        {"folder": "d", "argv": ["run", "--output", "d"], "commit": "two-dirty"},
+    ]
+    argv = ["merge", "a", "b", "c", "d", "--output", "all"]
+    found = told(finished(tmp_path / "run", solved("er", [0.1]), argv=argv, commit=None, merged=sources))
+    assert found["command"].splitlines() == [
+        "git checkout one",
+        "make install",
+        ".venv/bin/python -m bench run --output a",
+        ".venv/bin/python -m bench run --output b",
+        "# the command that made c is not known",
+        "git checkout two",
+        "make install",
+        ".venv/bin/python -m bench run --output d",
+        ".venv/bin/python -m bench merge a b c d --output all",
+    ]
+
+
+def test_runs_that_were_merged_twice_are_unfolded(tmp_path):
+    inner = {"folder": "b", "argv": ["merge", "x"], "merged": [{"folder": "x", "argv": ["run"]}]}
+    found = told(finished(tmp_path / "run", solved("er", [0.1]), argv=["merge", "b"], merged=[inner]))
+    assert [line.split()[-1] for line in found["command"].splitlines()] == ["install", "run", "x", "b"]
+
+
 def test_the_hashes_are_those_of_the_files_in_the_folder(tmp_path):
     folder = finished(tmp_path / "run", solved("er", [0.1]), ms={"er": 1.0}, data={"name": "sample", "sha256": "1234"})
     hashes = dict(told(folder)["hashes"])

@@ -20,7 +20,7 @@ from datasets.problem import Problem
             "(shift_flip). The measurement has no noise.",
         ),
         ([Problem(variant="none"), Problem(variant="shift")], "in its centre (none); anywhere in it (shift)."),
-        ([Problem(photons=1e6)], "It is measured with the Poisson noise of 1e6 photons in a pattern."),
+        ([Problem(photons=1e6)], "The intensities are measured with the Poisson noise of 1e6 photons in a pattern."),
         (
             [Problem(), Problem(photons=1e4), Problem(photons=2500)],
             "without noise, and with the Poisson noise of 1e4 and",
