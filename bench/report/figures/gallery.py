@@ -81,6 +81,8 @@ def gallery(source: Source, look: Look, choice: Choice = FIRST) -> Figure:
             f"'{source.folder}' has no errors, by which images are the best or the worst: nobody knows the objects"
         )
     titles = briefly(problem for problem, _ in objects)
+    if len(titles) == 1:
+        titles = {problem: problem.briefly() for problem in titles}
     seeds = len({seed for _, seed in objects}) > 1
     blocks = [
         (
@@ -218,7 +220,12 @@ def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Fi
     shape = next(tile.shape for _, bands in blocks for band in bands for tile in band.tiles if tile is not None)
     ratio = shape[0] / shape[1]
     # What does not grow with the tiles.
-    beside = left + BETWEEN * (len(columns) - 1) + GAP * sum(columns)
+    titles = [[line[k][0] for line in lines if k < len(line)] for k in range(len(columns))]
+    wide = [
+        max(0.0, _width(ax, texts, LARGE) - count * (TILE + GAP) + GAP)
+        for texts, count in zip(titles, columns, strict=True)
+    ]  # by how much titles are wider than the tiles below them
+    beside = left + BETWEEN * (len(columns) - 1) + GAP * sum(columns) + sum(wide)
     head = GAP + (2 * LINE + GAP) * bool(look.title)
     foot = LINE * len(scales) + GAP
     above = head + foot + sum(LINE + GAP + sum(map(_beside, bands)) for bands in tallest)
@@ -240,7 +247,7 @@ def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Fi
     for line, bands in zip(lines, tallest, strict=True):
         x = left
         for number, (title, own) in enumerate(line):
-            over = columns[number] * (tile + GAP) - GAP
+            over = columns[number] * (tile + GAP) - GAP + wide[number]
             ax.text(x + over / 2, y, title, ha="center", va="top", fontsize=LARGE)
             _place(ax, own, names if number == 0 else {}, (x, y + LINE + GAP), tile, ratio)
             x += over + GAP + BETWEEN
@@ -297,13 +304,13 @@ def _lines(blocks: list[tuple[str, list[Band]]]) -> list[list[tuple[str, list[Ba
     return [group[i : i + across] for group in alike.values() for i in range(0, len(group), across)]
 
 
-def _width(ax: Axes, texts: Sequence[str]) -> float:
+def _width(ax: Axes, texts: Sequence[str], size: int = SMALL) -> float:
     """Of the widest text, in inches."""
     figure = ax.get_figure(root=True)
     assert isinstance(figure, Figure)
     widest = 0.0
     for text in texts:
-        written = ax.text(0, 0, text, fontsize=SMALL, fontweight="bold")
+        written = ax.text(0, 0, text, fontsize=size, fontweight="bold")
         widest = max(widest, written.get_window_extent().width / figure.dpi)
         written.remove()
     return widest

@@ -424,6 +424,16 @@ def test_pictures_of_other_seeds_are_shown_where_a_solver_or_a_problem_has_no_ot
     assert texts(figure).count("no image") == 3
 
 
+def test_the_title_of_one_problem_alone_says_its_setting_beside_one_narrow_image():
+    source = of(pictured(["er"], images=1), photons=1e4, mask="beamstop[width=3]", split="train")
+    figure = gallery(source, Look())
+    figure.draw_without_rendering()
+    assert "shift_flip, train, 1e4 photons, beamstop[width=3]" in texts(figure)
+    boxes = [part.get_window_extent() for part in (*figure.axes[0].texts, *figure.axes[0].images)]
+    within(figure, boxes)
+    apart(boxes)
+
+
 @pytest.mark.parametrize("choice", [Choice(worst=2), Choice(best=2)])
 def test_a_solver_without_a_picture_says_so_among_the_worst_and_the_best(choice):
     source = pictured(["er", "rrr"], variants=("none", "flip"))
