@@ -16,6 +16,7 @@ from conftest import ROOT
 from networks import few_images
 
 from bench.score.metrics import adjusted_mse
+from bench.score.references import USES
 from datasets import measure
 from datasets.problem import Problem
 from solvers import Backend, Streams
@@ -103,6 +104,8 @@ def labels_in_print() -> list[str]:
         found |= set(tomllib.loads(path.read_text(encoding="utf-8")).get("solvers", []))
     for path in (ROOT / "results").glob("*.csv"):
         table = pd.read_csv(path, comment="#")
+        if "information" in table:
+            table = table[table["information"] != USES]  # references, which are no solvers
         found |= set(table["solver"]) if "solver" in table else set(table.columns) - {"variant"}
     for options in re.findall(r"--solvers '([^']*)'", PRINTED):
         found |= set(split_labels(options))

@@ -42,7 +42,7 @@ def pairs(parts: Sequence[pd.DataFrame]) -> dict[tuple[int, int], Pair]:
 
     The seeds of an image are averaged first. What the same images have in common is resampled together.
     """
-    score = score_of(parts[0])
+    score = score_of(next(filter(len, parts), parts[0]))  # one without rows does not tell
     means = [
         image_means(scored(rows), [score], ["image", "measurement"])[score].rename(i) for i, rows in enumerate(parts)
     ]
