@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +13,14 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import RequestError, one_line
-from bench.report.finished import checksum, checksums, known_label, read_manifest, read_rows
+from bench.report.finished import checksums, known_label, read_manifest, read_rows, read_table
 from bench.report.manifest import MANIFEST
 from bench.report.pictures import PICTURES, read_pictures
 from bench.report.tables import summarise
-from bench.report.timing import LARGEST, TIMING
+from bench.report.timing import TIMING
 from bench.score.measures import MEASURES
 from bench.sweep.rows import FILE, GROUP, check_rows
 from datasets.problem import COLUMNS
-from solvers.files import read_regular, sha256
 
 COSTS = ["solve_ms_per_image_median", "solve_ms_per_image_low", "solve_ms_per_image_high", "threads", "workers"]
 NEEDED = ["reason", "information", "residual", "iterations", "starts", *MEASURES]  # of the rows, besides what all have
@@ -104,19 +102,11 @@ def _costs(folder: Path) -> pd.DataFrame:
         RequestError: the file is not the one of the manifest, or makes no sense.
     """
     path = folder / TIMING
-    if TIMING not in read_manifest(folder).get("files", {}):
+    if TIMING not in checksums(folder):
         return pd.DataFrame({name: pd.Series(dtype=object) for name in GROUP} | dict.fromkeys(COSTS, np.nan))
+    read = read_table(folder, TIMING)
     try:
-        content = read_regular(path, LARGEST)
-    except OSError as error:
-        raise RequestError(f"'{path}' cannot be read: {error.strerror or error}") from error
-    if sha256(content) != checksum(folder, TIMING):
-        raise RequestError(
-            f"'{path}' is damaged, was edited, or is from a run that was stopped: its checksum is not that of "
-            f"{MANIFEST}; the same run into the same folder writes both again"
-        )
-    try:
-        table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])[[*GROUP, *COSTS]]
+        table = read[[*GROUP, *COSTS]]
         table = table.astype({"photons": float, **dict.fromkeys(COSTS, float)})
     except (ValueError, KeyError) as error:
         raise RequestError(f"'{path}' is damaged, or of another version: {one_line(error)}") from error
