@@ -35,6 +35,7 @@ def block(language: str, containing: str) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_the_example_of_a_solver_runs_as_it_is_printed(bench, rows, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(block("python", "class Mine"), encoding="utf-8")
@@ -47,6 +48,7 @@ def test_the_example_of_a_solver_runs_as_it_is_printed(bench, rows, tmp_path, mo
     assert verified.status == 0, verified.out
 
 
+@pytest.mark.slow
 def test_the_example_of_a_method_for_one_image_keeps_the_contract(bench, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "zero.py").write_text(block("python", "class ZeroPhases"), encoding="utf-8")
@@ -54,6 +56,7 @@ def test_the_example_of_a_method_for_one_image_keeps_the_contract(bench, tmp_pat
     assert verified.status == 0, verified.out
 
 
+@pytest.mark.slow
 def test_the_example_of_a_published_solver_installs_and_runs_as_it_is_printed(bench, run, rows, tmp_path, monkeypatch):
     pytest.importorskip("setuptools", minversion="61")
     folder, site = tmp_path / "mine", tmp_path / "site"

@@ -108,6 +108,7 @@ def test_every_broken_link_is_a_warning_that_ends_the_build(tmp_path):
         build_site(tmp_path, with_tables=lambda markdown, root, files: f"{markdown}\n\n{broken}")
 
 
+@pytest.mark.slow
 def test_a_page_read_from_the_disk_asks_for_nothing_and_reports_no_error(site, browser):
     page = browser.new_page(viewport={"width": 390, "height": 800})
     troubles = []

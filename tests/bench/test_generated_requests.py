@@ -178,6 +178,7 @@ def bad_trainings(draw: st.DrawFn) -> list[object]:
     return ["train", *(f"{name}={value}" for name, value in options.items())]
 
 
+@pytest.mark.slow
 @given(bad_runs())
 @many
 def test_a_bad_option_of_a_run_is_refused_and_nothing_is_written(tmp_path_factory, arguments):
@@ -412,6 +413,7 @@ def odd_plugins(draw: st.DrawFn) -> Point:
     return Point(lambda: type("Odd", (Blank,), {"__module__": "odd", "name": "odd", "summary": "odd", **fields}))
 
 
+@pytest.mark.slow
 @given(odd_plugins())
 @settings(many, max_examples=max(10, CASES // 5))  # each is a whole run
 def test_a_plug_in_that_does_anything_is_a_failed_solver_or_refused(tmp_path_factory, point):

@@ -57,6 +57,7 @@ def stand_in(monkeypatch):
 GPU, NUMPY = emulator.GpuBackend(), Backend("numpy", precision="float64")
 
 
+@pytest.mark.slow
 def test_it_compares_times_and_writes_a_table_with_the_name_of_the_device(stand_in, tmp_path, capsys):
     status = gpu_check.main(["--output", str(tmp_path), "--images", "2"])
     captured = capsys.readouterr()

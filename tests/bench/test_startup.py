@@ -26,6 +26,7 @@ def shell(command: str, cwd: Path = ROOT, **environment: str) -> subprocess.Comp
 # ---- streams
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["list solvers", "--help", "run --help", "compare {run}"])
 def test_a_reader_that_goes_away_ends_a_command_quietly_as_it_ends_other_tools(tmp_path, command):
     make_run(tmp_path / "run")
@@ -60,6 +61,7 @@ def heard(tmp_path_factory) -> bytes:
     return (output / "summary.csv").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("executor", "closed"),
     [("processes", ">&- 2>&- <&-"), ("inline", "2> >(true) | true"), ("inline", ">/dev/full 2>/dev/full")],
@@ -80,6 +82,7 @@ def test_a_worker_whose_solver_prints_does_not_need_a_reader():
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["list solvers", "--help", "list nothing", "status --output /nowhere/é"])
 @pytest.mark.parametrize(
     "locale", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]

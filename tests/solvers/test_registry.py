@@ -285,6 +285,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, what):
     assert str(path) in str(error.value)
 
 
+@pytest.mark.slow
 def test_an_installed_plug_in_runs_from_the_command_line(tmp_path):
     site = install(tmp_path / "site", "toy_solver", TOY, "toy = toy_solver:Toy")
     environment = os.environ | {"PYTHONPATH": str(site), "PHASEBENCH_OFFLINE": "1"}

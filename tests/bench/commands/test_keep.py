@@ -89,6 +89,7 @@ def test_a_config_file_gives_a_count_or_a_list(bench, tmp_path, asked):
 # ---- curves
 
 
+@pytest.mark.slow
 def test_curves_are_taken_once_and_again_only_with_other_code_or_another_problem(run, tmp_path, monkeypatch):
     register_solvers(monkeypatch, Still)
     options = {"solvers": "still,er[iterations=20]", "images": 2, "figures": True, "keep": "0"}
@@ -111,6 +112,7 @@ def test_curves_of_another_request_do_not_stay(run, tmp_path):
     assert not (tmp_path / "out" / CURVES).exists()
 
 
+@pytest.mark.slow
 def test_a_solver_that_does_not_iterate_is_said_to_have_no_curve(run, monkeypatch, tmp_path):
     register_solvers(monkeypatch, Blank)
     done = run(solvers="blank,er[iterations=20]", variants="none", images=1, figures=True)

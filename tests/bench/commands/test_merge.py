@@ -66,6 +66,7 @@ def test_the_parts_of_a_sweep_are_together_what_one_run_of_all_would_be(
     pd.testing.assert_frame_equal(*(one.sort_values(by, ignore_index=True) for one in summaries))
 
 
+@pytest.mark.slow
 def test_a_curve_that_both_runs_have_timed_is_one_curve(run, merge, tmp_path):
     for name, more in (("one", ""), ("other", f",{HIO}")):
         run(name, solvers=f"er[iterations=40]{more}", variants="none", images=2, figures=True)

@@ -64,6 +64,7 @@ def here(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_a_solver_of_a_file_runs_on_images_of_a_file_in_processes_alone(here, run, rows):
     asked = {"dataset": "./noise.py[size=6]", "variants": "none", "executor": "processes", "images": 2}
     labels = './mine.py,mine.py:Mine[power=0.5,title="a:b,c]="]'
@@ -95,6 +96,7 @@ def test_the_code_of_an_image_set_decides_its_pixels(here):
     assert data_digest("sample", sample) == sample.digest
 
 
+@pytest.mark.slow
 def test_a_solver_of_a_file_is_verified(here, bench):
     done = bench("verify", "--solvers", "./mine.py")
     assert done.status == 3

@@ -63,6 +63,7 @@ def test_no_solver_is_asked(bench, run, tmp_path, monkeypatch):
     assert Blank.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DRAWN)
 @pytest.mark.parametrize(("ending", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_every_kind_comes_in_every_format(bench, finished, tmp_path, kind, ending, begins):

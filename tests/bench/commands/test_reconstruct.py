@@ -329,6 +329,7 @@ def test_a_network_says_that_it_was_trained_on_something_else(bench, counts, tmp
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_plug_in_runs_in_a_process_of_its_own(bench, counts, tmp_path, monkeypatch):
     (tmp_path / "plugged.py").write_text(
         "import os\n"

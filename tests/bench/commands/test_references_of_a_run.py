@@ -110,6 +110,7 @@ def test_an_error_near_that_of_the_limit_is_counted_image_by_image():
     assert "near_limit_rate" not in summarise(lines("er", [0.1]), lines(ORACLE, [0.1]))
 
 
+@pytest.mark.slow
 def test_any_numeric_setting_has_a_figure(run, tmp_path):
     run(**ASKED, beamstop="0,3", figures=True)
     figures = {path.stem for path in (tmp_path / "out" / "figures").glob("*.png")}

@@ -141,6 +141,7 @@ def test_what_a_run_has_not_got_has_no_section(bench, folder, tmp_path):
     assert sections(folder, noisy) == ["answer", "results", "noise", "pairs", "endings", "provenance"]
 
 
+@pytest.mark.slow
 def test_what_a_run_has_stored_is_drawn_on_its_page(bench, tmp_path):
     asked = ("--dataset", "sample", "--images", 2, "--solvers", "er[iterations=20]", "--variants", "flip", "--keep", 1)
     assert bench("run", *asked, "--output", tmp_path / "run").status == 0

@@ -190,6 +190,7 @@ def test_a_run_that_is_given_again_says_that_nothing_is_solved_again(run):
     assert "2 of 4 shards are finished already: the others are solved" in run(**options, seed="0,1").err
 
 
+@pytest.mark.slow
 def test_that_no_kernel_relaxes_is_said_once(run):
     done = run(solvers="er[iterations=1,relax=1]", executor="processes", workers=2, shard=1)
     assert done.err.count("runs the portable code") == 1

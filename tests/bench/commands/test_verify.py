@@ -249,6 +249,7 @@ def test_every_check_says_what_it_checks():
 # ---- the command
 
 
+@pytest.mark.slow
 def test_the_contract_is_shown_as_a_table(bench):
     done = bench("verify", "--solvers", "er[iterations=5],rrr[iterations=5]")
     assert done.status == 0
@@ -272,6 +273,7 @@ def test_a_breach_has_the_exit_status_of_a_failed_solver(bench, monkeypatch, her
     assert "ZeroDivisionError: the [/dial] was at [bold]eleven" in " ".join(done.out.split())
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_there_are_named_with_the_command_that_makes_them(bench, tmp_path):
     done = bench("verify", "--solvers", f"unet_a[weights={tmp_path / 'none'}]")
     assert done.status == 3

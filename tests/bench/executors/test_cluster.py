@@ -88,6 +88,7 @@ def test_a_worker_is_not_taken_for_a_scheduler(cluster):
         reach(cluster.workers[0].address, 5.0)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_lost_in_the_middle_is_told_in_one_line(cluster, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(install(tmp_path / "site")))
     label = f"troubled[trouble=hang,at=0,folder={tmp_path}]"

@@ -273,6 +273,7 @@ def ask(shard, images, place):
     return os.getpid(), (found["found"] or {}).get("iterations"), found["reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "processes", "dask"])
 def test_a_solver_is_asked_where_shards_are_solved(executor, notes):
     label = f"troubled[folder={notes}]"
@@ -304,6 +305,7 @@ def test_a_call_that_brings_its_process_down_or_takes_too_long_is_an_error(what,
         assert list(crew.call(ask, FINE)[1]) == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_solver_that_brings_its_process_down_after_the_sweep_leaves_the_run_whole(tmp_path, notes, monkeypatch):
     monkeypatch.setattr("bench.commands.run.single_images", single_images)
     label = f"troubled[trouble=die_alone,folder={notes}]"

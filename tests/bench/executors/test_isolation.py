@@ -109,12 +109,14 @@ def test_solvers_that_end_their_process_fail_and_the_others_go_on(run_it, notes,
     assert not any(alive(int(pid)) for pid in noted(notes))
 
 
+@pytest.mark.slow
 def test_a_daemon_ends_with_the_run(run_it, notes):
     assert run_it(f"hostile[act=leave_a_daemon,folder={notes}]").status == Exit.FINE
     (pid,) = noted(notes)
     assert not alive(int(pid))
 
 
+@pytest.mark.slow
 def test_a_call_that_holds_the_interpreter_does_not_outlive_a_killed_owner(tmp_path, notes):
     path = os.pathsep.join([str(tmp_path / "site"), str(ROOT / "tests"), str(ROOT)])
     label = f"hostile[act=hold_the_interpreter,folder={notes}]"
@@ -166,6 +168,7 @@ def test_a_malformed_result_fails_with_its_reason_and_the_others_go_on(run_it, e
         assert rows.loc[label, "reason"] == reason
 
 
+@pytest.mark.slow
 def test_what_a_solver_leaves_to_be_understood_is_taken_as_it_is_meant(run_it):
     acts = ("nan_images", "no_residual", "half_images", "long_images", "list_of_counts", "digest", "talk_out_of_turn")
     labels = {act: f"hostile[act={act}]" for act in acts}
@@ -182,6 +185,7 @@ def test_what_a_solver_leaves_to_be_understood_is_taken_as_it_is_meant(run_it):
     assert rows.loc[ER, "status"] == "stopped"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_a_solver_that_cannot_say_what_it_uses_has_failed(run_it, executor):
     acts = {
@@ -198,6 +202,7 @@ def test_a_solver_that_cannot_say_what_it_uses_has_failed(run_it, executor):
         assert rows.loc[label, "reason"] == f"solver 'hostile' cannot say what it uses: {reason}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_text_that_no_file_takes_and_no_terminal_should_see_is_escaped_wherever_a_solver_puts_it(run_it, executor):
     result = run_it("hostile[act=odd_text]", ER, executor=executor)
@@ -263,6 +268,7 @@ def test_a_plug_in_that_raises_is_a_failed_solver_and_no_bad_usage(sudden, bench
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [AT_IMPORT, IN_FILES], ids=["import", "files"])
 def test_a_plug_in_that_ends_its_process_has_failed_whatever_status_it_chose(sudden, bench, tmp_path, source):
     sudden(source)
@@ -294,6 +300,7 @@ def test_the_gate_does_not_pass_a_plug_in_that_ends_its_process(sudden, bench, t
     assert "missing" in done.out
 
 
+@pytest.mark.slow
 def test_verify_says_which_promise_was_asked_for_when_the_process_ended(sudden, bench):
     sudden(SOURCE)
     done = bench("verify", "--solvers", "sudden")
@@ -301,12 +308,14 @@ def test_verify_says_which_promise_was_asked_for_when_the_process_ended(sudden, 
     assert "prepares and solves the worker process died: exit status 0" in " ".join(done.out.split())
 
 
+@pytest.mark.slow
 def test_a_solver_that_ends_the_warden_of_all_workers_ends_the_run_and_says_so(run_it):
     with pytest.raises(WardenError, match="ended the warden of the workers: killed by SIGKILL") as failure:
         run_it("hostile[act=kill_the_warden]")
     assert failure.value.status == Exit.SOLVER
 
 
+@pytest.mark.slow
 def test_an_owner_that_only_measures_and_scores_needs_no_torch(tmp_path):
     options = "--dataset sample --solvers er[iterations=1] --images 2 --variants none --threads 1 --no-figures"
     arguments = ["bench", "run", *options.split(), "--output", str(tmp_path / "out")]

@@ -91,6 +91,7 @@ def test_luck_alone_raises_one_alarm_in_a_thousand_checks_at_most():
     assert alarms == 0
 
 
+@pytest.mark.slow
 def test_the_interval_widens_with_the_number_of_comparisons():
     rng = np.random.default_rng(2)
     before, after = spread(40), spread(40) + 0.03 + 0.04 * rng.standard_normal(40)

@@ -133,6 +133,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 @pytest.mark.parametrize("draw", [convergence, pareto, profile])
 def test_a_legend_is_whole_and_beside_the_axes(labels, draw):
@@ -147,6 +148,7 @@ def test_a_legend_is_whole_and_beside_the_axes(labels, draw):
         assert ax.get_window_extent().height > 150, "the legend grows at no cost to the curves"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 @pytest.mark.parametrize("draw", [convergence, pareto, profile])
 def test_a_figure_has_the_size_that_is_asked_for_and_its_legend_still_fits(labels, draw):
@@ -164,6 +166,7 @@ def test_a_curve_of_one_point_is_seen():
         assert len(line.get_xdata()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [[0.0025, 0.004, 0.016], [0.9, 1.0, 1.1], [1e-3, 1, 1e3], [0.01, 0.03, 0.4]])
 def test_the_labels_of_an_axis_do_not_run_into_each_other(seconds):
     figure = convergence(curves(["er"], points=3, seconds=seconds), Look())

@@ -36,6 +36,7 @@ def test_every_bit_of_the_rows_counts(folder):
             read_rows(folder)
 
 
+@pytest.mark.slow
 def test_a_table_that_is_gone_is_named_with_what_writes_it_again(bench, run, tmp_path):
     options = {"solvers": "er[iterations=20]", "variants": "none", "images": 1}
     run(figures=True, **options)

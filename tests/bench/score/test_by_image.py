@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from doubles import result_rows
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ def test_the_mean_of_equal_numbers_is_that_number(errors, seeds):
     np.testing.assert_array_equal(image_means(repeated, ["mse"])["mse"], errors)
 
 
+@pytest.mark.slow
 @given(ERRORS, ERRORS, st.integers(2, 13))
 def test_rows_repeated_under_other_seeds_change_no_comparison(a, b, seeds):
     a, b = (result_rows("er", errors[: min(len(a), len(b))]) for errors in (a, b))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
 from kill_sweep import differing, finish, finished_shards, start
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_three_times_ends_as_one_that_never_was(tmp_path):
     reference, folder = tmp_path / "reference", tmp_path / "killed"
     finish(reference, "inline")

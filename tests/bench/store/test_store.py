@@ -83,6 +83,7 @@ def test_a_folder_that_is_deleted_between_two_shards_is_an_error_and_can_be_used
     assert list(rows()["image"]) == list(range(6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", [deed for deed in DEEDS if deed is not delete_shards])
 @pytest.mark.parametrize("figures", [False, True])
 def test_so_it_is_while_the_tables_are_written(run, rows, tmp_path, monkeypatch, deed, figures):

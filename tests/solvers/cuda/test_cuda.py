@@ -168,6 +168,7 @@ def test_an_image_of_nothing_is_projected_onto_finite_numbers():
         assert np.isfinite(found).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("grid", "box"), [((96, 96), (42, 42)), ((77, 26), (31, 9)), ((300, 162), (140, 80))])
 @pytest.mark.parametrize("nonnegative", [False, True])
 @pytest.mark.parametrize("name", MAPS)

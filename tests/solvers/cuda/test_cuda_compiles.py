@@ -21,6 +21,7 @@ def build_fused(grid, box, name, nonnegative, architecture):
     return nvrtc.build(source("projection"), options(split.macros() | map_macros(name, nonnegative)), architecture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", SHARED)
 @pytest.mark.parametrize("name", MAPS)
 def test_the_shared_memory_kernel_keeps_all_in_registers(name, architecture):
@@ -30,6 +31,7 @@ def test_the_shared_memory_kernel_keeps_all_in_registers(name, architecture):
     assert 2 * plan((96, 96), (42, 42)).threads * found.registers <= 65536, "two blocks to a multiprocessor"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", SHARED)
 @pytest.mark.parametrize(("grid", "box"), [((64, 64), (28, 28)), ((90, 96), (42, 42)), ((128, 128), (64, 64))])
 def test_so_does_it_nearly_for_other_sizes(grid, box, architecture):

@@ -43,6 +43,7 @@ def stop_at(step):
     return report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "solver", [TinyA(), TinyB(), TinyA(preset="noise"), TheirSolver(), TinyPrior()], ids=lambda s: s.label
 )
