@@ -27,7 +27,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	touch $@
 
 run: install  ## the main job: four solvers, four variants, on the embedded sample, and a page of the results
-	$(BIN)/python -m bench run --dataset sample --images 32 --output $(RUN)
+	$(BIN)/python -m bench run --dataset sample --images 16 --output $(RUN)
 	$(BIN)/python -m bench report $(RUN) --output $(RUN)/report.html
 
 tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (about an hour on two cores)
