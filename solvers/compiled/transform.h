@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
@@ -59,16 +60,16 @@ public:
 
 constexpr int MAX_STAGES = 32;
 
-/* The radices whose product is n, into `radix`; how many, or -1 where there are none. */
+/* The radices whose product is n, into `radix`; how many, or -1 where there are none. They are few, for each costs a pass
+ * over the memory (of 16, 4 x 4 is better than 2 x 8), and the largest is the last, after which no number is turned. */
 static int factorise(int n, int *radix) {
     if (n < 2) return -1;
-    static const int known[] = {4, 3, 5, 2, 7, 11, 13};
     int stages = 0;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        while (n % known[i] == 0) {
-            radix[stages++] = known[i];
-            n /= known[i];
-        }
+    const auto take = [&](int r) { radix[stages++] = r, n /= r; };
+    while (n % 8 == 0 && (n % 16 != 0 || n % 32 == 0)) take(8);
+    for (const int r : {4, 3, 5, 2, 7, 11, 13})
+        while (n % r == 0) take(r);
+    std::sort(radix, radix + stages);
     return n == 1 ? stages : -1;
 }
 
@@ -136,6 +137,21 @@ INLINE void butterfly4(vec *re, vec *im) {
     im[3] = bi + dr;
 }
 
+INLINE void butterfly8(vec *re, vec *im) {
+    const float h = 0.70710678118654752440f; /* cos 45 degrees */
+    vec er[4] = {re[0], re[2], re[4], re[6]}, ei[4] = {im[0], im[2], im[4], im[6]};
+    vec fr[4] = {re[1], re[3], re[5], re[7]}, fi[4] = {im[1], im[3], im[5], im[7]};
+    butterfly4(er, ei);
+    butterfly4(fr, fi);
+    const vec r1 = h * (fr[1] + fi[1]), i1 = h * (fi[1] - fr[1]); /* turned by 45, 90 and 135 degrees */
+    const vec r2 = fi[2], i2 = -fr[2];
+    const vec r3 = h * (fi[3] - fr[3]), i3 = -h * (fr[3] + fi[3]);
+    re[0] = er[0] + fr[0], im[0] = ei[0] + fi[0], re[4] = er[0] - fr[0], im[4] = ei[0] - fi[0];
+    re[1] = er[1] + r1, im[1] = ei[1] + i1, re[5] = er[1] - r1, im[5] = ei[1] - i1;
+    re[2] = er[2] + r2, im[2] = ei[2] + i2, re[6] = er[2] - r2, im[6] = ei[2] - i2;
+    re[3] = er[3] + r3, im[3] = ei[3] + i3, re[7] = er[3] - r3, im[7] = ei[3] - i3;
+}
+
 INLINE void butterfly5(vec *re, vec *im) {
     const float c1 = 0.30901699437494742410f, s1 = 0.95105651629515357212f; /* 72 degrees */
     const float c2 = -0.80901699437494742410f, s2 = 0.58778525229247312917f; /* 144 degrees */
@@ -197,10 +213,11 @@ INLINE void butterfly_odd(vec *re, vec *im) {
     re[0] = sum_re, im[0] = sum_im;
 }
 
-/* One Stockham stage of a transform of `length`, `stride` interleaved ones at a time: from x to y. */
-template <int r>
+/* One Stockham stage of a transform of `length`, `stride` interleaved ones at a time: from x to y. In the last one, where
+ * the length is the radix, no number is turned any more. */
+template <int r, bool last>
 INLINE void stage(int length, int stride, const float *w, const vec *xr, const vec *xi, vec *yr, vec *yi) {
-    const int parts = length / r;
+    const int parts = last ? 1 : length / r;
     for (int p = 0; p < parts; p++, w += 2 * (r - 1))
         for (int q = 0; q < stride; q++) {
             vec re[r], im[r];
@@ -212,16 +229,25 @@ INLINE void stage(int length, int stride, const float *w, const vec *xr, const v
             if constexpr (r == 3) butterfly3(re, im);
             if constexpr (r == 4) butterfly4(re, im);
             if constexpr (r == 5) butterfly5(re, im);
-            if constexpr (r > 5) butterfly_odd<r>(re, im);
+            if constexpr (r == 8) butterfly8(re, im);
+            if constexpr (r > 5 && r % 2) butterfly_odd<r>(re, im);
             vec *o_re = yr + q + (size_t)stride * r * p, *o_im = yi + q + (size_t)stride * r * p;
             o_re[0] = re[0];
             o_im[0] = im[0];
             for (int i = 1; i < r; i++) {
-                const float c = w[2 * i - 2], s = w[2 * i - 1];
+                const float c = last ? 1.0f : w[2 * i - 2], s = last ? 0.0f : w[2 * i - 1];
                 o_re[stride * i] = re[i] * c - im[i] * s;
                 o_im[stride * i] = im[i] * c + re[i] * s;
             }
         }
+}
+
+template <int r>
+INLINE void stage(int length, int stride, const float *w, const vec *xr, const vec *xi, vec *yr, vec *yi) {
+    if (length == r)
+        stage<r, true>(length, stride, w, xr, xi, yr, yi);
+    else
+        stage<r, false>(length, stride, w, xr, xi, yr, yi);
 }
 
 /* Those of a large radix, in a function of their own: their registers are no concern of the others. */
@@ -246,7 +272,8 @@ DISPATCH static Halves transform(const Plan *plan, vec *re, vec *im, vec *other_
         if (r == 3) stage<3>(length, stride, w, re, im, other_re, other_im);
         if (r == 4) stage<4>(length, stride, w, re, im, other_re, other_im);
         if (r == 5) stage<5>(length, stride, w, re, im, other_re, other_im);
-        if (r > 5) rare_stage(r, length, stride, w, re, im, other_re, other_im);
+        if (r == 8) stage<8>(length, stride, w, re, im, other_re, other_im);
+        if (r > 5 && r % 2) rare_stage(r, length, stride, w, re, im, other_re, other_im);
         w += 2 * (size_t)(length / r) * (r - 1);
         length /= r;
         stride *= r;
