@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from bench.errors import RequestError
 from bench.report.figures.convergence import convergence
-from bench.report.figures.gallery import Choice, gallery
+from bench.report.figures.gallery import Choice, gallery, left_out
 from bench.report.figures.look import Look, folded, line_styles
 from bench.report.figures.over import AXES, error_over
 from bench.report.figures.pareto import costs, pareto
@@ -442,6 +442,18 @@ def test_a_solver_without_a_picture_says_so_among_the_worst_and_the_best(choice)
     source = pictured(["er", "rrr"], variants=("none", "flip"))
     vars(source)["pictures"] = [one for one in source.pictures if (one.solver, one.problem.variant) != ("rrr", "flip")]
     assert texts(gallery(source, Look(), choice)).count("no image") == 1
+
+
+def test_solvers_without_any_picture_are_named_with_the_reason():
+    labels = ["er", "hio", "rrr", "raar", "alm"]
+    source = pictured(labels, images=2)
+    assert left_out(Known(pictures=source.pictures, labels=labels)) == ""
+    parts = [result_rows(label, [0.1] * 14, status="failed" if label == "hio" else "stopped") for label in labels]
+    partly = parts[3]  # failed on an image that was kept, but not on all of them
+    partly.loc[partly["image"] == 10, "status"] = "failed"
+    kept = [one for one in source.pictures if one.solver in ("er", "alm")]
+    known = Known(pictures=kept, labels=labels, rows=pd.concat(parts, ignore_index=True))
+    assert left_out(known) == "rrr, raar (no picture was kept); hio (failed on every image that was kept)"
 
 
 # ---- what an error costs
