@@ -78,7 +78,7 @@ def run_sweep(
     backend = sweep.select_backend()
     images = read_images(sweep)
     problems = sweep.problems(images)
-    for warning in [*_refuse(sweep, problems), *_doubts(images)]:
+    for warning in [*_refuse(sweep, problems), *sweep.doubts(problems), *_doubts(images)]:
         console.print(warning, style="yellow", highlight=False, markup=False)
     with (
         terminated_as_interrupted(),
