@@ -250,13 +250,27 @@ class Sweep(BaseModel):
     def _among_the_images(cls, value: int | tuple[int, ...], info: ValidationInfo) -> int | tuple[int, ...]:
         images = info.data.get("images")
         if isinstance(value, tuple) and images is not None and value[-1] >= images:
-            raise ValueError(f"there is no image {value[-1]} in this sweep: choose from 0 to {images - 1}")
+            raise ValueError(_no_image(value[-1], images))
         return value
 
     @property
     def kept(self) -> tuple[int, ...]:
         """The numbers of the images whose reconstructions are stored as pictures."""
         return self.keep if isinstance(self.keep, tuple) else tuple(range(min(self.keep, self.images)))
+
+    def on(self, images: ImageSet | PatternSet) -> Sweep:
+        """This sweep of these images: where there are fewer than the default asks for, it is of all of them.
+
+        Raises:
+            RequestError: there are fewer than the user asked for, or not one whose picture is to be kept.
+        """
+        if self.images <= len(images):
+            return self
+        if "images" in self.model_fields_set:
+            raise RequestError(f"{flag('images')} {self.images}: there are {len(images)} ({images.source})")
+        if isinstance(self.keep, tuple) and self.keep[-1] >= len(images):
+            raise RequestError(f"{flag('keep')}: {_no_image(self.keep[-1], len(images))}")
+        return self.model_copy(update={"images": len(images)})
 
     def problems(self, images: ImageSet | PatternSet) -> tuple[Problem, ...]:
         """The problems of this sweep on these images, variants last to change but one.
@@ -347,6 +361,10 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
     except SolverError as error:
         raise RequestError(str(error)) from error
     return sweep
+
+
+def _no_image(number: int, images: int) -> str:
+    return f"there is no image {number} in this sweep: choose from 0 to {images - 1}"
 
 
 def _counts_pixels(label: str) -> bool:

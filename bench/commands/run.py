@@ -48,8 +48,9 @@ OPTIONAL = (REFERENCES_FILE, PICTURES, CURVES)  # tables that are not written wh
 
 @dataclass(frozen=True)
 class Result:
-    """A finished sweep."""
+    """A finished sweep, of as many images as there were."""
 
+    sweep: Sweep
     rows: pd.DataFrame
     summary: pd.DataFrame
     status: Exit
@@ -77,6 +78,7 @@ def run_sweep(
     console = console or error_console()
     backend = sweep.select_backend()
     images = read_images(sweep)
+    sweep = sweep.on(images)
     problems = sweep.problems(images)
     for warning in [*_refuse(sweep, problems), *sweep.doubts(problems), *_doubts(images)]:
         console.print(warning, style="yellow", highlight=False, markup=False)
@@ -119,7 +121,7 @@ def run_sweep(
     lost = failed(rows)
     print_failures(lost, output, console)
     console.print(f"results in {output}", highlight=False, markup=False)
-    return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
+    return Result(sweep, rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
 
 
 def _write_or_remove(path: Path, table: pd.DataFrame | None) -> None:
@@ -138,14 +140,11 @@ def _write_manifest(output: Path, described: dict[str, Any]) -> None:
 
 
 def read_images(sweep: Sweep) -> ImageSet | PatternSet:
-    """The images of a sweep, or its measured patterns, of which there must be enough."""
+    """The images of a sweep, or its measured patterns."""
     try:
-        images = load_data(sweep.dataset, sweep.split, sweep.data_dir)
+        return load_data(sweep.dataset, sweep.split, sweep.data_dir)
     except DatasetError as error:
         raise RequestError(str(error)) from error
-    if sweep.images > len(images):
-        raise RequestError(f"--images {sweep.images}: there are {len(images)} ({images.source})")
-    return images
 
 
 def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> list[str]:
