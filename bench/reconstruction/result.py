@@ -13,7 +13,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from bench.reconstruction.starts import FailedError, Known, Start
-from bench.reconstruction.transfer import FEWEST, by_ring, half_period, rings, transfer
+from bench.score.transfer import FEWEST, by_ring, half_period, rings, transfer
 from bench.score.agreement import AGREES
 from solvers.composed.registration import centred, register
 
