@@ -94,7 +94,7 @@ def run_sweep(
             outcomes, worked = _run_shards(list(shards(sweep, problems)), executor, store, console)
             rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
             pictures = gather_pictures(outcomes, problems, sweep.seeds, sweep.kept, images)
-            summary = summarise(rows, references, pictures)
+            summary = summarise(rows, references, pictures, images if isinstance(images, PatternSet) else None)
             write_parquet(output / FILE, rows)
             _write_or_remove(output / REFERENCES_FILE, references)
             write_csv(output / "summary.csv", summary)

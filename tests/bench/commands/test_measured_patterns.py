@@ -165,6 +165,20 @@ def test_the_seeds_of_a_solver_agree_or_do_not(swept, bench, tmp_path):
     assert "seeds that agree" in bench("export", tmp_path / "out", "--format", "markdown").out
 
 
+def test_seeds_that_agree_have_a_resolution_in_the_table_and_on_the_page(swept, bench, tmp_path):
+    solvers = "rrr[nonneg=true,iterations=500],er[iterations=1]"
+    assert swept(solvers=solvers, seed=",".join(map(str, range(12)))).status == 0
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index("solver")["half_period_pixels"]
+    assert summary["rrr[nonneg=true,iterations=500]"] == pytest.approx(1, rel=0.05), (
+        "the phases are the same throughout"
+    )
+    assert np.isnan(summary["er[iterations=1]"])
+    assert bench("report", tmp_path / "out", "--output", tmp_path / "page.html").status == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "half period in pixels" in page
+    assert "nan" not in page.replace("provenance", "")
+
+
 @pytest.mark.parametrize("options", [{"seed": 0}, {"keep": 0}])
 def test_one_seed_and_no_pictures_tell_nothing_of_agreement(swept, tmp_path, options):
     swept(**options)
