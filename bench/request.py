@@ -6,6 +6,7 @@ import importlib.util
 import math
 import os
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -31,11 +32,14 @@ from bench.options import AXES, OPTIONS, field, flag
 from bench.score.references import REFERENCES
 from datasets import SPLITS, VARIANTS, DatasetError, ImageSet, PatternSet, PatternSource
 from datasets import images as image_sets
+from datasets.forward import determined
 from datasets.problem import Problem, Size, mask_label, object_label, read_photons, read_size, show_size
-from solvers import Backend, SolverError, select_backend
+from solvers import Backend, IterativeSolver, SolverError, create, select_backend
 from solvers.compiled import kernels
 from solvers.files import read_regular
-from solvers.labels import split_labels
+from solvers.iterative.support import Largest
+from solvers.labels import read_label, split_labels
+from solvers.registry import BUILT_IN
 
 EXECUTORS = {
     "inline": "one shard after the other in this process",
@@ -246,13 +250,27 @@ class Sweep(BaseModel):
     def _among_the_images(cls, value: int | tuple[int, ...], info: ValidationInfo) -> int | tuple[int, ...]:
         images = info.data.get("images")
         if isinstance(value, tuple) and images is not None and value[-1] >= images:
-            raise ValueError(f"there is no image {value[-1]} in this sweep: choose from 0 to {images - 1}")
+            raise ValueError(_no_image(value[-1], images))
         return value
 
     @property
     def kept(self) -> tuple[int, ...]:
         """The numbers of the images whose reconstructions are stored as pictures."""
         return self.keep if isinstance(self.keep, tuple) else tuple(range(min(self.keep, self.images)))
+
+    def on(self, images: ImageSet | PatternSet) -> Sweep:
+        """This sweep of these images: where there are fewer than the default asks for, it is of all of them.
+
+        Raises:
+            RequestError: there are fewer than the user asked for, or not one whose picture is to be kept.
+        """
+        if self.images <= len(images):
+            return self
+        if "images" in self.model_fields_set:
+            raise RequestError(f"{flag('images')} {self.images}: there are {len(images)} ({images.source})")
+        if isinstance(self.keep, tuple) and self.keep[-1] >= len(images):
+            raise RequestError(f"{flag('keep')}: {_no_image(self.keep[-1], len(images))}")
+        return self.model_copy(update={"images": len(images)})
 
     def problems(self, images: ImageSet | PatternSet) -> tuple[Problem, ...]:
         """The problems of this sweep on these images, variants last to change but one.
@@ -297,6 +315,21 @@ class Sweep(BaseModel):
             raise RequestError(str(error)) from error
         return problem
 
+    def doubts(self, problems: Sequence[Problem]) -> list[str]:
+        """A sentence for each size of objects that the intensities on their grid do not determine.
+
+        Without any where all solvers know the number of pixels of an object, which may then lie anywhere on the grid.
+        """
+        if all(map(_counts_pixels, self.solvers)):
+            return []
+        found = [
+            f"an object of {show_size(problem.frame)} is larger than half of the grid of {show_size(problem.grid)}: "
+            "the intensities do not determine it"
+            for problem in problems
+            if not determined(problem.frame, problem.grid)
+        ]
+        return list(dict.fromkeys(found))
+
     def select_backend(self) -> Backend:
         """Where a shard is computed. Without `threads`, the shards that are solved side by side share the processors.
 
@@ -328,6 +361,20 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
     except SolverError as error:
         raise RequestError(str(error)) from error
     return sweep
+
+
+def _no_image(number: int, images: int) -> str:
+    return f"there is no image {number} in this sweep: choose from 0 to {images - 1}"
+
+
+def _counts_pixels(label: str) -> bool:
+    """Whether a built-in solver, or one that it is made of, is told how many pixels of the object are not zero."""
+    if read_label(label)[0] not in BUILT_IN:
+        return False
+    solver = create(label)
+    return any(
+        isinstance(one, IterativeSolver) and isinstance(one.support, Largest) for one in (solver, *solver.parts())
+    )
 
 
 def _whole(value: Any) -> int:

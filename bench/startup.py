@@ -10,6 +10,7 @@ import importlib.util
 import io
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from bench.errors import PACKAGES, Exit, OutputClosed, RequestError, tell
@@ -17,6 +18,8 @@ from bench.errors import PACKAGES, Exit, OutputClosed, RequestError, tell
 MARK = "phasebench"  # in the first line of each: a foreign package may have been installed over it
 # Bytes; below, the libraries end the process when they are imported, with statuses of their own.
 LEAST_ADDRESSES = 2**30
+
+TOO_SMALL = r"grid .* is below 2n - 1"
 
 _REMEDY = "install phasebench in a virtual environment of its own, and leave other folders out of PYTHONPATH"
 
@@ -46,9 +49,13 @@ def start(command_line: str) -> None:
 def open_streams(reader_matters: bool = True) -> None:
     """Make the standard streams ready for any text, whether or not they were open, and whoever stops reading them.
 
+    The warning of `datasets.forward` that a grid is too small for an object stays off them: commands say that once, in
+    words of their own, instead of every process for every batch.
+
     Args:
         reader_matters: whether to end, with `OutputClosed`, where nobody reads standard output any more.
     """
+    warnings.filterwarnings("ignore", TOO_SMALL, UserWarning)
     for descriptor in range(3):  # a file that is opened must not be given the number of a stream that was closed
         try:
             os.fstat(descriptor)

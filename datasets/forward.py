@@ -14,11 +14,17 @@ from datasets.blocks import map_blocks
 _BLOCK = 16  # objects transformed at once: their planes stay in the cache
 
 
-def check_shapes(object_shape: tuple[int, int], grid: tuple[int, int], extent: tuple[int, int] | None = None) -> None:
-    """Refuse a grid smaller than the object; warn where the intensities do not determine it.
+def determined(extent: tuple[int, int], grid: tuple[int, int]) -> bool:
+    """Whether intensities on this grid determine an object of so many rows and columns.
 
     Below 2n − 1 samples along an axis the autocorrelation aliases, and the forward map is no longer
     generically injective up to its symmetries (section 1 of the paper).
+    """
+    return all(m >= 2 * n - 1 for n, m in zip(extent, grid, strict=True))
+
+
+def check_shapes(object_shape: tuple[int, int], grid: tuple[int, int], extent: tuple[int, int] | None = None) -> None:
+    """Refuse a grid smaller than the object; warn where the intensities do not determine it.
 
     Args:
         extent: the rows and columns that the object really takes, where that is known to be less.
@@ -27,7 +33,7 @@ def check_shapes(object_shape: tuple[int, int], grid: tuple[int, int], extent: t
         if m < n:
             raise ValueError(f"cannot measure {n} samples on a grid of {m}: at least as many are needed")
     extent = extent or object_shape
-    if any(m < 2 * n - 1 for n, m in zip(extent, grid, strict=True)):
+    if not determined(extent, grid):
         warnings.warn(
             f"grid {grid} is below 2n - 1 = {tuple(2 * n - 1 for n in extent)}: "
             "the intensities do not determine the object",

@@ -64,7 +64,7 @@ def read_label(label: str, noun: str) -> tuple[str, dict[str, str]]:
         quoted = ", and quotation marks around a path with spaces or , = [ ]" if "/" in label or ".py" in label else ""
         raise LabelError(
             f"cannot read '{label}': write a {noun} as name or name[parameter=value,…], with file.py or "
-            f"module:Class for the name of your own{quoted}"
+            f"module:Class for the name of your own{quoted}{_twice(label)}"
         )
     values: dict[str, str] = {}
     for part in split_labels(match["parameters"] or ""):
@@ -72,7 +72,7 @@ def read_label(label: str, noun: str) -> tuple[str, dict[str, str]]:
         if parameter is None:
             raise LabelError(
                 f"cannot read '{part}' in '{label}': write parameter=value, "
-                "and quotation marks around a value with spaces or , = [ ]"
+                f"and quotation marks around a value with spaces or , = [ ]{_twice(part)}"
             )
         key, value = parameter.groups()
         if key in values:
@@ -106,6 +106,11 @@ def spelled(value: object) -> str:
     if isinstance(value, float):
         return repr(value + 0.0).removesuffix(".0")  # -0.0 is zero
     return "none" if value is None else str(value)
+
+
+def _twice(text: str) -> str:
+    """How a quotation mark is written where some are nested, for a text that cannot be read."""
+    return '; within quotation marks write "" for one' * (text.count('"') > 2)
 
 
 def _unquoted(text: str) -> str:

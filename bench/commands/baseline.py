@@ -34,14 +34,14 @@ def measure_baseline(sweep: Sweep) -> Baseline:
     backend = sweep.select_backend()
     console = error_console()
     with scratch() as folder:
-        with console.status(f"running {len(sweep.solvers)} solvers on {sweep.images} images"):
+        with console.status(f"running {len(sweep.solvers)} solvers"):
             before = calibrate(backend)
             result = run_sweep(sweep, folder, figures=False, latency=False, console=Console(quiet=True))
             after = calibrate(backend)
         timing = pd.read_csv(folder / "timing.csv", keep_default_na=False, na_values=[""])
     seconds = steady(before, after)
     costs = [] if seconds is None else [_cost(line, seconds) for line in timing.to_dict("records")]
-    recorded = {key: value for key, value in sweep.model_dump(mode="json").items() if key in RECORDED}
+    recorded = {key: value for key, value in result.sweep.model_dump(mode="json").items() if key in RECORDED}
     return Baseline(recorded, fingerprint(backend), versions().get("phasebench", ""), tuple(costs), result.rows)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.errors import RequestError, one_line
 from bench.report.figures.draw import FORMATS, KINDS, check_style, draw, draw_all
-from bench.report.figures.gallery import FIRST, Choice
+from bench.report.figures.gallery import FIRST, Choice, left_out
 from bench.report.figures.look import Look
 from bench.report.figures.source import Source
 from bench.report.finished import known_label
@@ -77,8 +77,11 @@ def plot(
     said = error_console()
     for kind, reason in without.items():
         said.print(f"no {kind}: {reason}", style="dim", highlight=False, markup=False, soft_wrap=True)
-    if (choice.worst or choice.best) and (not kinds or "gallery" in kinds):
-        _hint(source, choice, said)
+    if (not kinds or "gallery" in kinds) and "gallery" not in without:
+        if missing := left_out(source):
+            said.print(f"not in the gallery: {missing}", style="dim", highlight=False, markup=False, soft_wrap=True)
+        if choice.worst or choice.best:
+            _hint(source, choice, said)
     console = console or output_console()
     for file in written:
         console.print(str(file), highlight=False, markup=False, soft_wrap=True)

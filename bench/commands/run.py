@@ -48,8 +48,9 @@ OPTIONAL = (REFERENCES_FILE, PICTURES, CURVES)  # tables that are not written wh
 
 @dataclass(frozen=True)
 class Result:
-    """A finished sweep."""
+    """A finished sweep, of as many images as there were."""
 
+    sweep: Sweep
     rows: pd.DataFrame
     summary: pd.DataFrame
     status: Exit
@@ -77,8 +78,9 @@ def run_sweep(
     console = console or error_console()
     backend = sweep.select_backend()
     images = read_images(sweep)
+    sweep = sweep.on(images)
     problems = sweep.problems(images)
-    for warning in [*_refuse(sweep, problems), *_doubts(images)]:
+    for warning in [*_refuse(sweep, problems), *sweep.doubts(problems), *_doubts(images)]:
         console.print(warning, style="yellow", highlight=False, markup=False)
     with (
         terminated_as_interrupted(),
@@ -92,7 +94,7 @@ def run_sweep(
             outcomes, worked = _run_shards(list(shards(sweep, problems)), executor, store, console)
             rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
             pictures = gather_pictures(outcomes, problems, sweep.seeds, sweep.kept, images)
-            summary = summarise(rows, references, pictures)
+            summary = summarise(rows, references, pictures, images if isinstance(images, PatternSet) else None)
             write_parquet(output / FILE, rows)
             _write_or_remove(output / REFERENCES_FILE, references)
             write_csv(output / "summary.csv", summary)
@@ -119,7 +121,7 @@ def run_sweep(
     lost = failed(rows)
     print_failures(lost, output, console)
     console.print(f"results in {output}", highlight=False, markup=False)
-    return Result(rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
+    return Result(sweep, rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
 
 
 def _write_or_remove(path: Path, table: pd.DataFrame | None) -> None:
@@ -138,14 +140,11 @@ def _write_manifest(output: Path, described: dict[str, Any]) -> None:
 
 
 def read_images(sweep: Sweep) -> ImageSet | PatternSet:
-    """The images of a sweep, or its measured patterns, of which there must be enough."""
+    """The images of a sweep, or its measured patterns."""
     try:
-        images = load_data(sweep.dataset, sweep.split, sweep.data_dir)
+        return load_data(sweep.dataset, sweep.split, sweep.data_dir)
     except DatasetError as error:
         raise RequestError(str(error)) from error
-    if sweep.images > len(images):
-        raise RequestError(f"--images {sweep.images}: there are {len(images)} ({images.source})")
-    return images
 
 
 def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> list[str]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bench.reconstruction.result import Reconstructed
-from bench.reconstruction.transfer import THRESHOLD
+from bench.score.transfer import THRESHOLD
 from solvers.files import replace_atomically
 
 EDGE = 0.15  # of the object's size, around it

@@ -17,6 +17,7 @@ from bench.reconstruction.extent import estimated_shape
 from bench.reconstruction.pattern import Pattern
 from bench.reconstruction.result import Reconstructed, combine
 from bench.reconstruction.starts import Known, Start, place_of, solve
+from datasets.forward import determined
 from solvers import Backend, IterativeSolver, create
 from solvers.iterative.support import Largest, Shrinkwrap
 from solvers.labels import read_label, write_label
@@ -138,7 +139,7 @@ def plan(
     if any(n > m for n, m in zip(object_shape, pattern.grid, strict=True)):
         raise RequestError(f"an object of {_by(object_shape)} does not fit on a grid of {_by(pattern.grid)}")
     extent = object_shape if support is None else taken
-    if not isinstance(rule, Largest) and any(2 * n > m + 1 for n, m in zip(extent, pattern.grid, strict=True)):
+    if not isinstance(rule, Largest) and not determined((extent[0], extent[1]), pattern.grid):
         warnings.append(
             f"an object of {_by(extent)} is larger than half of the grid of {_by(pattern.grid)}: "
             "the pattern does not determine it; a smaller --object does"

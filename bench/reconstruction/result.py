@@ -13,8 +13,8 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from bench.reconstruction.starts import FailedError, Known, Start
-from bench.reconstruction.transfer import FEWEST, by_ring, half_period, rings, transfer
 from bench.score.agreement import AGREES
+from bench.score.transfer import FEWEST, by_ring, half_period, rings, transfer
 from solvers.composed.registration import centred, register
 
 SUPPORT = 0.1  # of the largest magnitude: pixels of the mean above it are its support

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.report.agreements import agreements
+from bench.report.agreements import agreements, resolutions
 from bench.report.paper import paper_mse
 from bench.report.settings import varying
 from bench.score.by_image import image_means
@@ -15,16 +15,21 @@ from bench.score.metrics import STRICT_SUCCESS, SUCCESS
 from bench.score.references import LIMIT, NEAR, label_of
 from bench.score.statistics import bootstrap_mean, success_interval
 from bench.sweep.rows import GROUP, failed, knows_truth, scored
-from datasets import VARIANTS
+from datasets import VARIANTS, PatternSet
 from datasets.problem import COLUMNS, Problem
 
 _MEANS = ["mse", "success", "strict_success", "near_limit", *MEASURES, "residual", "iterations", "starts", "transforms"]
+
+RESOLUTION = "half_period_pixels"  # a column of summaries over measured patterns
 
 _NO_INTERVAL = (np.nan, np.nan)
 
 
 def summarise(
-    rows: pd.DataFrame, references: pd.DataFrame | None = None, pictures: pd.DataFrame | None = None
+    rows: pd.DataFrame,
+    references: pd.DataFrame | None = None,
+    pictures: pd.DataFrame | None = None,
+    patterns: PatternSet | None = None,
 ) -> pd.DataFrame:
     """One line for each problem and solver, in the order in which the rows bring them.
 
@@ -37,9 +42,12 @@ def summarise(
         references: rows of references, whose lines come last. With the likelihood limit among them, `near_limit_rate`
             is the share of images whose error is near that of the limit (`bench.score.references`).
         pictures: kept reconstructions. Those of measured patterns under several seeds tell their `agreement`.
+        patterns: what was measured, where the pictures are of measured patterns: with many seeds that agree, they have
+            a `half_period_pixels`.
     """
     limited = references is not None and label_of(LIMIT) in set(references["solver"])
     agreeing = {} if pictures is None else agreements(rows, pictures)
+    resolved = {} if pictures is None or patterns is None else resolutions(rows, pictures, patterns)
     if references is not None:
         rows = pd.concat([rows, references], ignore_index=True)
     rows = rows.assign(
@@ -72,6 +80,7 @@ def summarise(
                 **(_near_limit_rate(images["near_limit"]) if limited else {}),
                 "residual": images["residual"].median(),
                 **({"agreement": agreeing.get((*setting, solver), np.nan)} if agreeing else {}),
+                **({RESOLUTION: resolved.get((*setting, solver), np.nan)} if resolved else {}),
                 "iterations": images["iterations"].mean(),
                 "starts": images["starts"].mean(),
                 "transforms": images["transforms"].mean(),

@@ -141,6 +141,7 @@ def _reported(part: pd.DataFrame) -> str:
     if known.empty:
         return ""
     figures = ", ".join(f"{line['paper_mse']:.3f} on {line['variant']}" for line in known.to_dict("records"))
-    images = int(known["images"].max())
-    subset = f" (over {PAPER_IMAGES} images, of which this is a subset of {images})" * (images < PAPER_IMAGES)
+    low, high = int(known["images"].min()), int(known["images"].max())
+    images = str(high) if low == high else f"{low} to {high}"
+    subset = f" (over {PAPER_IMAGES} images, of which this is a subset of {images})" * (low < PAPER_IMAGES)
     return f"; the paper reports {figures}{subset}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,13 @@ from bench.executors.base import Executor
 from bench.executors.glimpses import alone
 from bench.executors.probes import BUDGET
 from bench.executors.task import CallError
-from bench.report.finished import checksum
+from bench.report.finished import read_table
 from bench.sweep.rows import GROUP
 from bench.sweep.shard import Outcome, timing_row
 from datasets.problem import COLUMNS
 from solvers import Backend
-from solvers.files import read_regular, sha256
 
 TIMING = "timing.csv"
-LARGEST = 2**26  # bytes of it
 
 
 def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -104,11 +101,8 @@ def read_alone(folder: Path, without: set[str]) -> pd.DataFrame | None:
     """
     columns = ["solver", *_spread("setup_ms", []), *_spread("latency_ms", [])]
     try:
-        content = read_regular(folder / TIMING, LARGEST)
-        if sha256(content) != checksum(folder, TIMING):
-            return None
-        table = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])[columns]
-    except (OSError, RequestError, ValueError, KeyError):  # none yet, of another version, or without a manifest
+        table = read_table(folder, TIMING)[columns]
+    except (RequestError, KeyError):  # none yet, of another version, or without a manifest
         return None
     return table[~table["solver"].isin(without)].drop_duplicates("solver")
 

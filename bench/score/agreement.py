@@ -23,10 +23,18 @@ def agreement(images: NDArray, residual: NDArray[np.float64]) -> float:
     """
     if len(images) < 2:
         return np.nan
+    return max(len(agreeing(images, residual)) - 1, 0) / (len(images) - 1)
+
+
+def agreeing(images: NDArray, residual: NDArray[np.float64]) -> NDArray:
+    """(A, m1, m2) the best of these reconstructions, and those that agree with it, brought onto it.
+
+    Args:
+        images, residual: as for `agreement`; of none that is finite, A is 0.
+    """
     usable = np.isfinite(residual) & np.isfinite(images).all(axis=(1, 2))
     if not usable.any():
-        return 0.0
+        return images[:0]
     best = int(np.where(usable, residual, np.inf).argmin())
-    others = [i for i in np.flatnonzero(usable) if i != best]
-    agreeing = sum(register(images[best], images[i]).error <= AGREES for i in others)
-    return agreeing / (len(images) - 1)
+    registered = [register(images[best], images[i]) for i in np.flatnonzero(usable) if i != best]
+    return np.stack([images[best], *(one.image for one in registered if one.error <= AGREES)])

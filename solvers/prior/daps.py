@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datasets import Measurement
-from datasets.photons import one_photon
 from solvers.backend import Backend
 from solvers.base import Streams
-from solvers.iterative.block import Block, box_block
+from solvers.iterative.block import Block
 from solvers.prior.pnp import PlugAndPlay, schedule
 
 if TYPE_CHECKING:
@@ -51,22 +50,14 @@ class DecoupledAnnealing(PlugAndPlay):
     def _annealed(
         self, images: NDArray, measurement: Measurement, rng: Streams
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        import torch
+        from solvers.prior.denoiser import SIGMAS
 
-        from solvers.prior.denoiser import NORM, SIGMAS
-
-        backend = Backend("torch", self.backend.device, "float32", self.backend.threads)
-        mask = None if measurement.whole().all() else measurement.measured
-        block = box_block(measurement, backend, real=True, nonnegative=True, mask=mask)
-        scale = NORM / np.linalg.norm(images.astype(np.float64), axis=(1, 2))
-        variance = one_photon(measurement.intensities) / (8 * np.prod(measurement.grid)) * scale**2
+        backend, block, x, unit, variance = self._begun(images, measurement)
         levels, _ = schedule(variance, self.steps, self.first, self.last)
         noise = _Noise(measurement, rng, backend)
         box = measurement.object_shape
-        unit = backend.asarray(scale.astype(np.float32))[:, None, None]
         spread = backend.asarray(np.maximum(variance, SIGMAS[0] ** 2).astype(np.float32))[:, None, None]
-        x = torch.zeros(block.support.shape, device=backend.device)
-        x[:, : box[0], : box[1]] = backend.asarray(images) * unit
+        x = x * unit
         for sigma in backend.asarray(levels):
             level = sigma[:, None, None]
             centre = self._flow(x + level * noise.in_box(block), sigma, box)

@@ -28,7 +28,7 @@ from solvers.composed.stages import (
     write_stages,
 )
 from solvers.errors import ParameterError
-from solvers.iterative.block import box_block
+from solvers.iterative.block import Block, box_block
 from solvers.iterative.guess import fitted
 from solvers.iterative.units import in_units, normalised
 from solvers.learned.base import CHUNK, torch_threads
@@ -283,6 +283,24 @@ class PlugAndPlay(Trainable, Refiner):
         self, images: NDArray, measurement: Measurement, rng: Streams
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Images (B, m1, m2) and their residuals (B,), from images in the box (B, n1, n2), all in normalised units."""
+        backend, block, x, unit, variance = self._begun(images, measurement)
+        levels, w = map(backend.asarray, schedule(variance, self.steps, self.first, self.last))
+        box = measurement.object_shape
+        for sigma, weight in zip(levels, w, strict=True):
+            z = self._denoise(x * unit, sigma, box) / unit
+            x = weight[:, None, None] * block.project_magnitude(z) + (1 - weight[:, None, None]) * z
+        z = block.project_object(self._denoise(x * unit, levels[-1], box)) / unit
+        return backend.to_numpy(z), backend.to_numpy(block.residual(z)).astype(np.float64)
+
+    def _begun(
+        self, images: NDArray, measurement: Measurement
+    ) -> tuple[Backend, Block, Tensor, Tensor, NDArray[np.float64]]:
+        """What an annealing begins with, from images in the box (B, n1, n2).
+
+        Returns:
+            Where it is computed; the measurement there; the images on the grid (B, m1, m2); the factors (B, 1, 1) that
+            bring them to the unit of the denoiser; and in this unit the variance (B,) of the noise in a pixel of P_M.
+        """
         import torch
 
         from solvers.prior.denoiser import NORM
@@ -292,16 +310,10 @@ class PlugAndPlay(Trainable, Refiner):
         block = box_block(measurement, backend, real=True, nonnegative=True, mask=mask)
         scale = NORM / np.linalg.norm(images.astype(np.float64), axis=(1, 2))
         variance = one_photon(measurement.intensities) / (8 * np.prod(measurement.grid)) * scale**2
-        levels, w = schedule(variance, self.steps, self.first, self.last)
         n1, n2 = measurement.object_shape
         x = torch.zeros(block.support.shape, device=backend.device)
         x[:, :n1, :n2] = backend.asarray(images)
-        unit = backend.asarray(scale.astype(np.float32))[:, None, None]
-        for sigma, weight in zip(backend.asarray(levels), backend.asarray(w), strict=True):
-            z = self._denoise(x * unit, sigma, (n1, n2)) / unit
-            x = weight[:, None, None] * block.project_magnitude(z) + (1 - weight[:, None, None]) * z
-        z = block.project_object(self._denoise(x * unit, backend.asarray(levels[-1]), (n1, n2))) / unit
-        return backend.to_numpy(z), backend.to_numpy(block.residual(z)).astype(np.float64)
+        return backend, block, x, backend.asarray(scale.astype(np.float32))[:, None, None], variance
 
     def _denoise(self, x: Tensor, sigma: Tensor, box: tuple[int, int]) -> Tensor:
         """D of the box of images (B, m1, m2); zero outside."""

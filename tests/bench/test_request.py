@@ -7,6 +7,8 @@ import json
 import pytest
 
 from bench.request import Sweep, request
+from datasets import VARIANTS
+from datasets.problem import Problem
 
 
 @pytest.fixture
@@ -56,3 +58,15 @@ def test_paths_on_the_command_line_may_begin_with_a_tilde(bench, monkeypatch, tm
     assert (tmp_path / "out" / "summary.csv").is_file()
     assert f"'{tmp_path / 'nothing'}'" in bench("compare", "~/nothing").err
     assert "'~nobody-of-this-name/x'" in bench("compare", "~nobody-of-this-name/x").err
+
+
+def test_objects_that_their_grid_does_not_determine_are_said_unless_their_pixels_are_counted():
+    problems = [
+        Problem(frame=(9, 8), grid=grid, variant=variant) for grid in ((17, 15), (16, 15)) for variant in VARIANTS
+    ]
+    (said,) = request(solvers="er").doubts(problems)
+    assert said == "an object of 9x8 is larger than half of the grid of 16x15: the intensities do not determine it"
+    assert request(solvers="er").doubts(problems[: len(VARIANTS)]) == []
+    counted = 'rrr[support="largest[pixels=30]"]'
+    assert request(solvers=counted).doubts(problems) == []
+    assert request(solvers=f"{counted},er").doubts(problems) == [said]

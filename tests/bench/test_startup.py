@@ -53,6 +53,19 @@ def test_a_full_disk_below_standard_output_is_an_error_of_one_line():
     assert done.stderr == "bench: standard output cannot be written: No space left on device\n"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_an_object_larger_than_half_of_the_grid_is_warned_of_in_one_line(tmp_path, executor):
+    large = "--frame 28,30 --grid 32,64 --variants none,flip --seed 0,1"
+    done = shell(f"$bench {GOOD} {large} --executor {executor} --output {tmp_path / 'out'} 2>&1", COLUMNS="200")
+    assert done.returncode == 0
+    assert "Warning" not in done.stdout
+    for size in ("28x28", "30x30"):
+        line = f"an object of {size} is larger than half of the grid of 32x32: the intensities do not determine it\n"
+        assert done.stdout.count(line) == 1
+    assert "grid of 64x64" not in done.stdout
+
+
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory) -> bytes:
     """The summary of a run whose messages are read."""

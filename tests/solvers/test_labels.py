@@ -85,6 +85,32 @@ def test_any_text_can_be_the_value_of_a_parameter(text):
     assert split_labels(f"er, {label} ,rrr") == ["er", label, "rrr"]
 
 
+def test_labels_within_labels_are_read_with_their_quotation_marks_doubled():
+    counted = 'rrr[support="largest[pixels=30]",beta=0.5]'
+    inner = write_label("chain", {"stages": f"{counted} + er"})
+    outer = write_label("chain", {"stages": f"{inner} + er[nonneg=true]"})
+    assert inner == 'chain[stages="rrr[support=""largest[pixels=30]"",beta=0.5] + er"]'
+    for label in (inner, outer):
+        assert canonical(label) == label
+        assert create(label).label == label
+        assert split_labels(f"{label},er") == [label, "er"]
+    assert [part.label for part in create(outer).parts()] == [inner, counted, "er", "er[nonneg=true]"]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        'chain[stages="rrr[support="largest[pixels=30]"] + er"]',
+        'chain[stages="rrr[support=\\"largest[pixels=30]\\"] + er"]',
+        'chain[stages="rrr + "er""]',
+    ],
+)
+def test_quotation_marks_that_are_not_doubled_are_refused_with_what_to_write(label):
+    with pytest.raises(ParameterError, match=r'; within quotation marks write "" for one$') as error:
+        canonical(label)
+    assert str(error.value).isprintable()
+
+
 def test_text_is_quoted_only_where_it_must_be():
     assert write_label("mine", {"schedule": "hio:400"}) == "mine[schedule=hio:400]"
     assert write_label("mine", {"schedule": "hio:400,er:100"}) == 'mine[schedule="hio:400,er:100"]'

@@ -18,6 +18,7 @@ from bench.report.figures.look import Look, folded
 from bench.report.figures.source import Source
 from bench.report.pictures import Picture
 from bench.report.settings import briefly
+from bench.sweep.rows import UNSOLVED
 from datasets.problem import Problem
 
 COLUMNS = 12  # images side by side, about
@@ -92,6 +93,25 @@ def gallery(source: Source, look: Look, choice: Choice = FIRST) -> Figure:
         for (problem, seed), pictures in objects.items()
     ]
     return _drawn(blocks, look, any(np.iscomplexobj(_scale(picture)) for picture in source.pictures))
+
+
+def left_out(source: Source) -> str:
+    """Which solvers have no row in a gallery of this, each with the reason; empty where all have one.
+
+    Raises:
+        RequestError: as `source.pictures` and `source.rows`.
+    """
+    images = {picture.image for picture in source.pictures}
+    with_picture = {picture.solver for picture in source.pictures}
+    missing = [label for label in source.labels if label not in with_picture]
+    if not missing:
+        return ""
+    rows = source.rows[source.rows["image"].isin(images)]
+    solved = set(rows.loc[~rows["status"].isin(UNSOLVED), "solver"])
+    failed = [label for label in missing if label in set(rows["solver"]) - solved]
+    unkept = [label for label in missing if label not in failed]
+    reasons = {"no picture was kept": unkept, "failed on every image that was kept": failed}
+    return "; ".join(f"{', '.join(labels)} ({reason})" for reason, labels in reasons.items() if labels)
 
 
 def _bands(pictures: Sequence[Picture], labels: Sequence[str], look: Look, choice: Choice, count: int) -> list[Band]:

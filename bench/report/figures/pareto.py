@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from bench.errors import NothingStoredError
 from bench.report.figures.look import BELOW, LEGEND, MARKERS, Look, folded, label_powers, line_styles
@@ -61,6 +62,18 @@ def pareto(source: Source, look: Look) -> Figure:
     return figure
 
 
+def frontier(costs: ArrayLike, errors: ArrayLike) -> list[int]:
+    """Which of these solvers no other one beats in cost and error at once, the cheapest first.
+
+    Args:
+        costs, errors: (S,) of each; of several with the same ones, the first is taken.
+    """
+    cost, error = np.asarray(costs, dtype=float), np.asarray(errors, dtype=float)
+    order = np.lexsort((error, cost))
+    lowest = np.minimum.accumulate(error[order])
+    return [int(i) for k, i in enumerate(order) if k == 0 or error[i] < lowest[k - 1]]
+
+
 def costs(source: Source) -> pd.DataFrame:
     """A line for each problem and solver: `mse`, `seconds` and `transforms`, each with `_low` and `_high`."""
     used = source.summary["information"]
@@ -84,9 +97,7 @@ def _draw(ax: Axes, points: pd.DataFrame, cost: str, colours: dict[str, str], ma
     points = points.assign(mse=points["mse"].clip(lower=LEAST))[points[cost] > 0]  # where no image could be solved
     if points.empty:
         return
-    front = points.sort_values([cost, "mse"])
-    best = front["mse"].cummin()
-    front = front[(front["mse"] == best) & ~best.duplicated()]
+    front = points.iloc[frontier(points[cost], points["mse"])]
     ax.step(front[cost], front["mse"], where="post", color="0.8", linewidth=1, zorder=0)
     for line in points.to_dict("records"):
         colour = colours[line["solver"]]

@@ -57,8 +57,7 @@ def build(runs: Sequence[Run], title: str | None = None) -> str:
     return environment.get_template("page.html").render(
         title=one_line(title or ", ".join(run.name for run in runs)),
         measured=words.measured(
-            list(content.problems),
-            int(content.table["images"].max()),
+            {problem: [int(line["images"]) for line in content.of(problem)] for problem in content.problems},
             content.table["solver"].nunique(),
             content.unknown,
         ),

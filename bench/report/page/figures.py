@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogFormatter, NullFormatter
 
 from bench.errors import NothingStoredError
 from bench.report.figures.draw import KINDS, WITHOUT_TRUTH
+from bench.report.figures.gallery import left_out
 from bench.report.figures.look import PLAIN
 from bench.report.figures.source import Source
 from bench.report.page import words
@@ -45,7 +46,8 @@ def _section(content: Content, kind: str, heading: str, said: str) -> dict[str, 
             drawn = inline(f"{kind}{k}", said, partial(_drawn, kind, run), themed=False)
         except NothingStoredError:
             continue
-        figures.append({"run": run.name, "picture": drawn})
+        missing = left_out(Source(run.folder)) if kind == "gallery" else ""
+        figures.append({"run": run.name, "picture": drawn, "without": missing})
     return {"heading": heading, "figures": figures} if figures else None
 
 

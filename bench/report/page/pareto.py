@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from bench.report.figures.pareto import frontier
 from bench.report.page import words
 from bench.report.page.svg import INK, PALETTE, RULE
 
@@ -34,13 +35,9 @@ class Point:
     error: tuple[float, float, float]
 
 
-def frontier(points: Sequence[Point]) -> list[Point]:
+def best(points: Sequence[Point]) -> list[Point]:
     """The points that no other one beats in cost and error at once, the cheapest first."""
-    kept: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.cost[0], point.error[0])):
-        if not kept or point.error[0] < kept[-1].error[0]:
-            kept.append(point)
-    return kept
+    return [points[i] for i in frontier([p.cost[0] for p in points], [p.error[0] for p in points])]
 
 
 def pareto(facets: dict[str, list[Point]], groups: Sequence[str]) -> Figure:
@@ -88,9 +85,9 @@ def _explain(figure: Figure, shown: dict[str, Artist], most: int) -> None:
 def _draw(ax: Axes, points: list[Point], groups: Sequence[str], facet: int) -> None:
     for name, colour, marker in zip(groups, _cycle(PALETTE), _cycle(MARKERS), strict=False):
         ax.plot([], [], marker, color=colour, label=name)
-    best = frontier(points)
-    front = [p.cost[0] for p in best], [_seen(p.error[0]) for p in best]
-    ax.plot(*front, color=INK, linewidth=0.8, alpha=0.5, zorder=1, drawstyle="steps-post")
+    front = best(points)
+    line = [p.cost[0] for p in front], [_seen(p.error[0]) for p in front]
+    ax.plot(*line, color=INK, linewidth=0.8, alpha=0.5, zorder=1, drawstyle="steps-post")
     for i, point in enumerate(points):
         at = groups.index(point.group)
         colour, marker = PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)]
@@ -128,7 +125,7 @@ def _label(ax: Axes, points: list[Point]) -> None:
     places = ax.transData.transform([[p.cost[0], _seen(p.error[0])] for p in points])
     taken = [(x - CLEAR * pixel, y - CLEAR * pixel, x + CLEAR * pixel, y + CLEAR * pixel) for x, y in places]
     bars = [bar for point in points for bar in _bars(ax, point)]
-    first = frontier(points)
+    first = best(points)
     for i in sorted(range(len(points)), key=lambda i: points[i] not in first):
         text = ax.annotate(
             points[i].label, places[i], xycoords="figure pixels", fontsize=LABEL, annotation_clip=False, in_layout=False

@@ -10,6 +10,7 @@ from typing import Any
 from bench.errors import visible
 from bench.report.page import words
 from bench.report.page.content import Content, uses
+from bench.report.tables import RESOLUTION
 
 Line = dict[str, Any]
 
@@ -65,7 +66,10 @@ def columns(content: Content) -> list[Column]:
         return words.share(value, digits)
 
     runs = [Column(("run",), "run", "text", lambda line: line["run"], choice=True)] if len(content.runs) > 1 else []
-    agreement = [number("agreement", "seeds that agree", percent)] if "agreement" in content.table else []
+    of_seeds = [
+        number("agreement", "seeds that agree", percent),
+        number(RESOLUTION, "half period in pixels", words.number),
+    ]
     return [
         Column(("solver",), "solver", "label", lambda line: visible(str(line["solver"]))),
         *runs,
@@ -81,7 +85,7 @@ def columns(content: Content) -> list[Column]:
         number("iterations", "iterations", words.number, False),
         number("starts", "starts", words.number, False),
         number("residual", "median residual", words.error, bool(content.unknown)),
-        *agreement,
+        *(column for column in of_seeds if column.keys[0] in content.table),
         number("pixel_mse", "error per pixel", words.error, False),
         number("images", "images", words.number, False),
         number("seeds", "seeds", words.number, False),

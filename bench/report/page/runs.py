@@ -13,10 +13,18 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import RequestError, one_line
-from bench.report.finished import checksums, known_label, read_manifest, read_rows, read_table
+from bench.report.figures.source import SUMMARY
+from bench.report.finished import (
+    checksums,
+    known_label,
+    read_manifest,
+    read_rows,
+    read_table,
+    with_canonical_labels,
+)
 from bench.report.manifest import MANIFEST
 from bench.report.pictures import PICTURES, read_pictures
-from bench.report.tables import summarise
+from bench.report.tables import RESOLUTION, summarise
 from bench.report.timing import TIMING
 from bench.score.measures import MEASURES
 from bench.sweep.rows import FILE, GROUP, check_rows
@@ -84,6 +92,8 @@ def _read(folder: Path, name: str) -> Run:
     agreeing = rows["mse"].isna().any() and PICTURES in checksums(folder)
     pictures = read_pictures(folder) if agreeing else None
     lines = summarise(rows, pictures=pictures).merge(_costs(folder), on=GROUP, how="left").astype({"paper_mse": float})
+    if agreeing:
+        lines = lines.merge(_resolutions(folder), on=GROUP, how="left")
     manifest = folder / MANIFEST
     return Run(
         name,
@@ -93,6 +103,16 @@ def _read(folder: Path, name: str) -> Run:
         read_manifest(folder),
         hashlib.sha256(manifest.read_bytes()).hexdigest(),
     )
+
+
+def _resolutions(folder: Path) -> pd.DataFrame:
+    """What a run over measured patterns said of their resolution: it takes the patterns, which are not stored with it.
+
+    Raises:
+        RequestError: the summary is not the one of the manifest.
+    """
+    table = with_canonical_labels(read_table(folder, SUMMARY), GROUP)
+    return table[[*GROUP, *table.columns.intersection([RESOLUTION])]]
 
 
 def _costs(folder: Path) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from datasets.problem import Problem, show_size
 
@@ -17,26 +17,29 @@ _PLACES = {
 }
 
 
-def measured(problems: Sequence[Problem], images: int, solvers: int, unknown: Collection[Problem] = ()) -> list[str]:
+def measured(images: Mapping[Problem, Collection[int]], solvers: int, unknown: Collection[Problem] = ()) -> list[str]:
     """What these problems are, in sentences.
 
     Args:
+        images: of how many images there are results, by problem.
         unknown: those that are measured patterns, whose objects nobody knows.
     """
     who = f"{counted(solvers, 'solver')} {'recovers' if solvers == 1 else 'recover'}"
-    simulated = [problem for problem in problems if problem not in unknown]
-    patterns = [problem for problem in problems if problem in unknown]
+    simulated = [problem for problem in images if problem not in unknown]
+    patterns = [problem for problem in images if problem in unknown]
     said = []
     if simulated:
+        count = _range(images, simulated)
         said += [
-            f"{who} {_objects(simulated, images)} from the Fourier intensities on {_sizes('grid', simulated)} alone.",
+            f"{who} {_objects(simulated, count)} from the Fourier intensities on {_sizes('grid', simulated)} alone.",
             f"The images lie in {_sizes('frame', simulated)}, {_placed(simulated)}.",
             f"{_noise(simulated)}{_missing(simulated)}.",
         ]
     if patterns:
         sets = listed(problem.dataset for problem in patterns)
+        many = _several(_range(images, patterns), "measured pattern")
         said += [
-            f"{who} the objects of {counted(images, 'measured pattern')} of {sets} on {_sizes('grid', patterns)}.",
+            f"{who} the objects of {many} of {sets} on {_sizes('grid', patterns)}.",
             f"Each object lies in {_sizes('frame', patterns)}; nobody knows more of it.",
         ]
     return said
@@ -114,15 +117,27 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _objects(problems: Sequence[Problem], images: int) -> str:
+def _range(images: Mapping[Problem, Collection[int]], problems: Sequence[Problem]) -> tuple[int, int]:
+    """The smallest and the largest number of images of these problems."""
+    counts = [count for problem in problems for count in images[problem]]
+    return min(counts), max(counts)
+
+
+def _several(count: tuple[int, int], noun: str) -> str:
+    """1 image, 64 to 256 images."""
+    low, high = count
+    return counted(high, noun) if low == high else f"{grouped(low)} to {counted(high, noun)}"
+
+
+def _objects(problems: Sequence[Problem], count: tuple[int, int]) -> str:
     sets = listed(f"{problem.dataset} ({problem.split} split)" for problem in problems)
     phases = [problem for problem in problems if problem.phase is not None]
     if not phases:
-        return f"{counted(images, 'image')} of {sets}"
-    complex_ = f"objects whose magnitude is one image of {sets} and whose phase is another one"
+        return f"{_several(count, 'image')} of {sets}"
+    complex_ = f"whose magnitude is one image of {sets} and whose phase is another one"
     if len(phases) == len(problems):
-        return f"{grouped(images)} complex {complex_}"
-    return f"{counted(images, 'image')} of {sets}, and as many complex {complex_},"
+        return f"{_several(count, 'complex object')} {complex_}"
+    return f"{_several(count, 'image')} of {sets}, and as many complex objects {complex_},"
 
 
 def _sizes(name: str, problems: Sequence[Problem]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,6 +69,27 @@ def test_errors_are_empty_in_the_tables_and_a_dash_on_the_terminal(swept, tmp_pa
     assert "nan" not in done.err
     table = pd.read_csv(tmp_path / "out" / "table1.csv")
     assert list(table.columns) == ["variant", *LABELS]
+
+
+@pytest.mark.parametrize("kind", ["patterns", "images"])
+def test_without_a_number_all_are_taken_where_there_are_few(bench, scan, truth, rows, tmp_path, kind):
+    np.save(tmp_path / "truth.npy", truth)
+    dataset = scan if kind == "patterns" else f"images[path={tmp_path / 'truth.npy'}]"
+    asked = ["--dataset", dataset, "--solvers", "er[iterations=1]", "--variants", "none", "--threads", 1]
+    into = ["--no-figures", "--output", tmp_path / "out"]
+    assert bench("run", *asked, *into).status == 0
+    assert rows()["image"].tolist() == [0, 1, 2]
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["sweep"]["images"] == 3
+    assert "nothing is solved again" in bench("run", *asked, *into).err
+    refused = bench("run", *asked, *into, "--images", 256)
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "--images 256: there are 3" in refused.err
+    assert (
+        "--keep: there is no image 3 in this sweep: choose from 0 to 2"
+        in bench("run", *asked, *into, "--keep", "1,3").err
+    )
+    assert bench("baseline", *asked, "--output", tmp_path / "baseline.csv").status == 0
+    assert bench("check", "--baseline", tmp_path / "baseline.csv").status == 0
 
 
 def test_solvers_are_compared_by_residual(swept, rows, bench, tmp_path):
@@ -140,6 +163,20 @@ def test_the_seeds_of_a_solver_agree_or_do_not(swept, bench, tmp_path):
     assert summary["er[iterations=5]"] < 0.4
     assert "share of seeds that agree with the best" in done.err
     assert "seeds that agree" in bench("export", tmp_path / "out", "--format", "markdown").out
+
+
+def test_seeds_that_agree_have_a_resolution_in_the_table_and_on_the_page(swept, bench, tmp_path):
+    solvers = "rrr[nonneg=true,iterations=500],er[iterations=1]"
+    assert swept(solvers=solvers, seed=",".join(map(str, range(12)))).status == 0
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index("solver")["half_period_pixels"]
+    assert summary["rrr[nonneg=true,iterations=500]"] == pytest.approx(1, rel=0.05), (
+        "the phases are the same throughout"
+    )
+    assert np.isnan(summary["er[iterations=1]"])
+    assert bench("report", tmp_path / "out", "--output", tmp_path / "page.html").status == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "half period in pixels" in page
+    assert "nan" not in page.replace("provenance", "")
 
 
 @pytest.mark.parametrize("options", [{"seed": 0}, {"keep": 0}])

@@ -102,6 +102,19 @@ def test_the_worst_images_that_have_no_picture_are_named(bench, finished, tmp_pa
     assert bench("plot", finished, "--images", "2,0", *options).err == ""
 
 
+def test_a_solver_that_a_gallery_lacks_is_named_with_the_reason(bench, run, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Blank, Broken)
+    run("kept", solvers="blank,broken", variants="none", images=2)
+    run("unkept", solvers="er[iterations=1]", variants="none", images=2, keep=0)
+    assert bench("merge", tmp_path / "kept", tmp_path / "unkept", "--output", tmp_path / "both").status == 0
+    reasons = "er[iterations=1] (no picture was kept); broken (failed on every image that was kept)"
+    done = bench("plot", tmp_path / "both", "--kind", "gallery", "--output", tmp_path / "gallery.png")
+    assert done.err == f"not in the gallery: {reasons}\n"
+    assert bench("plot", tmp_path / "both", "--kind", "gallery", "--solvers", "blank").err == ""
+    assert bench("report", tmp_path / "both", "--output", tmp_path / "page.html").status == 0
+    assert f"Not in the gallery: {reasons}." in (tmp_path / "page.html").read_text()
+
+
 def test_obeyed_the_hint_of_the_worst_keeps_what_was_kept(bench, run, tmp_path):
     options = {"solvers": "er[iterations=1]", "variants": "none", "images": 4}
     run(keep="1,", **options)

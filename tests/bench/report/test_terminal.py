@@ -82,3 +82,16 @@ def test_what_failed_and_what_diverged_is_counted_alike():
         "er diverged 32 times",
         "rrr failed 32 times: RuntimeError: out of light",
     ]
+
+
+def test_different_numbers_of_images_are_named_as_a_range():
+    def said(**counts: int) -> str:
+        screen = io.StringIO()
+        parts = [solved("unet_a", np.zeros(count), variant=variant) for variant, count in counts.items()]
+        print_summary(summarise(pd.concat(parts, ignore_index=True)), Terminal(file=screen, width=200))
+        return " ".join(screen.getvalue().split())
+
+    assert "of which this is a subset of 3 to 64)" in said(none=64, flip=3, shift=8)
+    assert "of which this is a subset of 64 to 10000)" in said(none=10_000, flip=64)
+    assert "of which this is a subset of 5)" in said(none=5, flip=5)
+    assert "subset" not in said(none=10_000)

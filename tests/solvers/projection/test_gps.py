@@ -7,7 +7,7 @@ import oracles
 import pytest
 
 from datasets import measure
-from solvers import Backend, Status, Streams, create
+from solvers import create
 from solvers.iterative.block import box_block
 
 GRID, SHAPE = (9, 8), (4, 3)
@@ -74,22 +74,3 @@ def test_the_truth_is_a_fixed_point(small, small_objects, numpy64):
     truth = oracles.embed(small_objects, (14, 15))
     state = solver.advance(solver.begin(truth, block), block, 5)
     np.testing.assert_allclose(solver.estimate(state, block), truth, atol=1e-9)
-
-
-def test_an_image_gives_the_same_beside_others_of_another_age(small, numpy64):
-    solver = prepared("gps[nonneg=true,iterations=60,tolerance=0.05,starts=2]", numpy64)
-    whole = solver.solve(small, Streams())
-    assert {Status.SOLVED} <= set(whole.status)
-    for row in (0, 20):
-        alone = solver.solve(small[row : row + 1], Streams())
-        np.testing.assert_allclose(alone.images[0], whole.images[row], atol=1e-8)
-
-
-def test_masked_and_complex_measurements_are_solved_too(small_objects):
-    mask = np.ones((14, 15), dtype=bool)
-    mask[0, 0] = False
-    seen = measure(small_objects[:3] * np.exp(1j * small_objects[3:6]), grid=(14, 15), mask=mask, photons=1e5)
-    found = prepared("gps[iterations=40]", Backend("torch")).solve(seen, Streams())
-    assert np.isfinite(found.images).all()
-    assert found.kernel == "portable"
-    np.testing.assert_array_equal(found.transforms, 4 * 40 + 2 * 2)

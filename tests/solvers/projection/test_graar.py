@@ -7,7 +7,7 @@ import oracles
 import pytest
 
 from datasets import measure
-from solvers import Backend, Status, Streams, create
+from solvers import Streams, create
 from solvers.projection.graar import smoothed
 
 GRID, SHAPE = (9, 8), (4, 3)
@@ -80,22 +80,3 @@ def test_what_narrows_to_nothing_is_raar(small, numpy64):
     )
     np.testing.assert_allclose(one.images, other.images, atol=1e-7)
     assert (one.transforms > other.transforms).all()
-
-
-def test_images_come_and_go_in_a_block_with_their_own_smoothed_magnitudes(small, numpy64):
-    """More images than a block holds, of which some are solved early, each as if it were alone."""
-    solver = prepared("graar[nonneg=true,iterations=60,tolerance=0.05,starts=2]", numpy64)
-    whole = solver.solve(small, Streams())
-    assert {Status.SOLVED} <= set(whole.status)
-    for row in (0, 20):
-        alone = solver.solve(small[row : row + 1], Streams())
-        np.testing.assert_allclose(alone.images[0], whole.images[row], atol=1e-8)
-
-
-def test_masked_and_complex_measurements_are_solved_too(small_objects):
-    mask = np.ones((14, 15), dtype=bool)
-    mask[0, 0] = False
-    seen = measure(small_objects[:3] * np.exp(1j * small_objects[3:6]), grid=(14, 15), mask=mask, photons=1e5)
-    found = prepared("graar[iterations=40]", Backend("torch")).solve(seen, Streams())
-    assert np.isfinite(found.images).all()
-    assert found.kernel == "portable"

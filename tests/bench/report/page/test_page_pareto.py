@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.report.page.pareto import MARKS, Point, frontier, marks, pareto
+from bench.report.page.pareto import MARKS, Point, best, marks, pareto
 
 NUMBERS = st.floats(0.001, 1000)
 
@@ -26,7 +26,7 @@ def test_the_frontier_is_what_no_other_solver_beats(places):
             other is not one and other.cost[0] <= one.cost[0] and other.error[0] <= one.error[0] for other in points
         )
 
-    assert sorted(p.label for p in frontier(points)) == sorted(p.label for p in points if not beaten(p))
+    assert sorted(p.label for p in best(points)) == sorted(p.label for p in points if not beaten(p))
 
 
 def test_labels_cover_neither_each_other_nor_a_point_and_the_best_solvers_have_theirs(rng):
@@ -38,7 +38,7 @@ def test_labels_cover_neither_each_other_nor_a_point_and_the_best_solvers_have_t
     (ax,) = figure.axes
     boxes = [text.get_window_extent() for text in ax.texts]
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
-    assert {p.label for p in frontier(points)} <= {text.get_text() for text in ax.texts}
+    assert {p.label for p in best(points)} <= {text.get_text() for text in ax.texts}
     places = ax.transData.transform([(p.cost[0], p.error[0]) for p in points])
     assert not any(box.contains(*place) for box in boxes for place in places)
     assert all(ax.bbox.padded(1).contains(*corner) for box in boxes for corner in box.corners())

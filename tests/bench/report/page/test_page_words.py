@@ -32,7 +32,20 @@ from datasets.problem import Problem
     ],
 )
 def test_the_setting_is_said_in_sentences(problems, said):
-    assert said in " ".join(words.measured(problems, 10_000, 2))
+    assert said in " ".join(words.measured({problem: [10_000] for problem in problems}, 2))
+
+
+def test_problems_with_different_numbers_of_images_have_a_range():
+    few, many = Problem(variant="none"), Problem()
+    patterns = Problem(dataset="patterns[path=scan.npy,object=8x8]", variant="none")
+    said = words.measured({few: [64, 64], many: [64, 10_000], patterns: [1, 3]}, 2, {patterns})
+    assert "2 solvers recover 64 to 10\u202f000 images of fashion_mnist (test split)" in said[0]
+    assert "the objects of 1 to 3 measured patterns of patterns[" in said[3]
+    assert words.measured({patterns: [1]}, 1, {patterns})[0].startswith(
+        "1 solver recovers the objects of 1 measured pattern of"
+    )
+    phased = Problem(object="complex")
+    assert "64 to 128 complex objects whose magnitude is one image" in words.measured({phased: [64, 128]}, 2)[0]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.reconstruction.transfer import THRESHOLD, half_period, rings, transfer
+from bench.score.transfer import THRESHOLD, half_period, rings, transfer
 
 
 def objects(seed, kind="complex", grid=(16, 15)):
