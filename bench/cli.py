@@ -359,12 +359,17 @@ def compare(
     "export runs/first --format markdown",
     "export runs/first --format latex --columns solver,variant,mse,success_rate --output table.tex",
     "export runs/first --table per_image --columns solver,image,mse",
+    "export runs/first --within 10ms,100ms,1s --format markdown",
 )
 def export(
     run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
     form: Annotated[str, typer.Option("--format", help="csv, markdown or latex.")] = "csv",
-    table: Annotated[str, typer.Option(help="summary, per_image, table1, table2 or timing.")] = "summary",
+    table: Annotated[str, typer.Option(help="summary if absent, per_image, table1, table2 or timing.")] = "",
     columns: Annotated[str, typer.Option(help="Names of columns, comma-separated; a choice of them if absent.")] = "",
+    within: Annotated[
+        str | None,
+        typer.Option(help="Times for an image, as 10ms,1s: the solver with the smallest error within each of them."),
+    ] = None,
     output: Annotated[Path | None, _PathOption(help="File to write, instead of standard output.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -372,7 +377,8 @@ def export(
     from bench.commands.export import export_table
     from bench.request import split_words
 
-    export_table(run, table=table, form=form, columns=split_words(columns), output=output)
+    times = None if within is None else split_words(within)
+    export_table(run, table=table, form=form, columns=split_words(columns), within=times, output=output)
 
 
 @_command(

@@ -40,6 +40,7 @@ class Information:
     nonnegative: bool = False
     training_data: str = "none"
     phases: bool = False
+    untrained: bool = False  # the architecture of a network as a prior
 
     def __str__(self) -> str:
         words = [f"support: {self.support}"] if self.support != "none" else []
@@ -47,6 +48,7 @@ class Information:
         words += ["nonnegative"] if self.nonnegative else []
         words += ["phases in a range"] if self.phases else []
         words += [f"trained on {self.training_data}"] if self.training_data != "none" else []
+        words += ["untrained network"] if self.untrained else []
         return ", ".join(words) or "nothing"
 
     def on(self, measurement: Measurement) -> Information:

@@ -35,6 +35,7 @@ BUILT_IN: Mapping[str, str] = {
     "chain": "solvers.composed.chain:Chain",
     "pnp": "solvers.prior.pnp:PlugAndPlay",
     "daps": "solvers.prior.daps:DecoupledAnnealing",
+    "deep_image_prior": "solvers.prior.deep_image_prior:DeepImagePrior",
 }
 
 

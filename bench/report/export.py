@@ -53,6 +53,8 @@ HEADS = {
     "solve_ms_per_image_median": "ms an image",
     "solve_cpu_ms_per_image_median": "processor ms an image",
     "transforms_per_image": "transforms",
+    "within_ms": "within ms",
+    "ms_per_image": "ms an image",
 }
 
 _DECIMALS = 6  # from more on, a number is written with a power of ten
