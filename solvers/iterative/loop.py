@@ -408,7 +408,15 @@ class _Run:
         xp = self.backend.xp
         updates = self.backend.asarray(np.maximum(slots.age - rule.first, 0) // rule.every)
         support = shrinkwrap(
-            xp, estimate, slots.box, updates, sigma=rule.widths, decay=rule.decay, threshold=rule.threshold
+            xp,
+            estimate,
+            slots.box,
+            updates,
+            sigma=rule.widths,
+            decay=rule.decay,
+            threshold=rule.threshold,
+            finish=rule.end,
+            progress=self.backend.asarray(slots.age / self._limit(slots)),
         )
         support = xp.where(self.backend.asarray(due)[:, None, None], support, slots.block.support)
         return replace(slots, block=replace(slots.block, support=support))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from datasets.labels import label_of, read_label, spelled
 from solvers.iterative.shrinkwrap import DECAY, SIGMA_FIRST, SIGMA_LAST, THRESHOLD
@@ -29,7 +29,8 @@ class Box(BaseModel):
 class Shrinkwrap(Box):
     """The support estimated again and again from the reconstruction, within that of the measurement.
 
-    The blur of the k-th update has σ = max(first · decayᵏ, last), k = 0, 1, …
+    The blur of the k-th update has σ = max(first · decayᵏ, last), k = 0, 1, … With `finish`, both σ and the threshold
+    go on to lower values in the second half of a start, in which the dark pixels of the object are let in.
 
     Without noise the estimate with the smallest residual is the best one of a start. A noisy pattern is fitted best
     by an early estimate, whose support is still large: keep the last one there.
@@ -43,22 +44,44 @@ class Shrinkwrap(Box):
     every: int = Field(20, ge=1, le=10**6, description="iterations between two updates")
     start: int = Field(0, ge=0, le=10**6, description="iterations before the first update")
     keep: Literal["best", "last"] = Field("best", description="the estimate of a start: of smallest residual, or last")
+    finish: str = Field(
+        "none", description="σ:threshold to which both go on from 0.4 to 0.8 of a start; none: they stay"
+    )
 
     @field_validator("sigma")
     @classmethod
     def _two_widths(cls, sigma: str) -> str:
         try:
-            first, last = _widths(sigma)
+            first, last = _pair(sigma)
         except ValueError:
             first = last = 0.0
         if not 0 < last <= first < 1e6:
             raise ValueError("write the first and the last σ in pixels, as 3:1")
         return f"{spelled(first)}:{spelled(last)}"
 
+    @field_validator("finish")
+    @classmethod
+    def _below_the_others(cls, finish: str, info: ValidationInfo) -> str:
+        if finish.strip() == "none" or not {"sigma", "threshold"} <= info.data.keys():  # what is missing was refused
+            return "none"
+        try:
+            sigma, threshold = _pair(finish)
+        except ValueError:
+            sigma = threshold = 0.0
+        _, last = _pair(info.data["sigma"])
+        if not (0 < sigma <= last and 0 < threshold <= info.data["threshold"]):
+            raise ValueError("write the σ and the threshold of the end, neither above the one before, as 0.4:0.03")
+        return f"{spelled(sigma)}:{spelled(threshold)}"
+
+    @property
+    def end(self) -> tuple[float, float] | None:
+        """σ and threshold at the end of a start, where they go on."""
+        return None if self.finish == "none" else _pair(self.finish)
+
     @property
     def widths(self) -> tuple[float, float]:
         """σ at the first update, and the smallest that it becomes."""
-        return _widths(self.sigma)
+        return _pair(self.sigma)
 
     @property
     def first(self) -> int:
@@ -112,6 +135,6 @@ def read_support(value: object) -> object:
 Support = Annotated[Box, BeforeValidator(read_support)]
 
 
-def _widths(sigma: str) -> tuple[float, float]:
-    first, last = map(float, sigma.split(":"))
+def _pair(text: str) -> tuple[float, float]:
+    first, last = map(float, text.split(":"))
     return first, last

@@ -6,8 +6,9 @@ import numpy as np
 import oracles
 import pytest
 
+from bench.score.metrics import adjusted_mse
 from datasets import measure
-from solvers import Backend, Streams, create
+from solvers import Backend, Streams, compiled, create
 from solvers.iterative.shrinkwrap import DECAY, SIGMA_FIRST, SIGMA_LAST, THRESHOLD, shrinkwrap
 
 xp = Backend("numpy", precision="float64").xp
@@ -101,3 +102,87 @@ def test_a_reconstruction_with_shrink_wrap_stays_in_the_box(rng, name, precision
 
 def test_it_tells_that_it_used_the_box_and_its_own_estimate():
     assert create("hio[support=shrinkwrap]").information().support == "shrinkwrap"
+
+
+# ---- the end of a start
+
+
+def test_at_the_end_of_a_start_the_blur_and_the_threshold_go_on(rng):
+    """From 0.4 to 0.8 of a start, by equal factors in equal times; each image at its own progress."""
+    estimates = disc(6) * (0.1 + rng.random((5, *GRID))) * np.exp(2j * np.pi * rng.random((5, *GRID)))
+    updates, progress = np.array([0, 9, 9, 30, 70]), np.array([0.1, 0.4, 0.55, 0.8, 1])
+    options = {"sigma": (4, 2), "decay": 0.9, "threshold": 0.3}
+    found = shrinkwrap(xp, estimates, everywhere(5), updates, **options, finish=(1, 0.06), progress=progress)
+    for i, done in enumerate([0, 0, 0.375, 1, 1]):
+        sigma = max(4 * 0.9 ** updates[i], 2) * 0.5**done
+        blurred = literal_blur(abs(estimates[i]), sigma)
+        threshold = 0.3 * 0.2**done
+        clear = abs(blurred / blurred.max() - threshold) > 1e-3
+        assert clear.mean() > 0.98
+        np.testing.assert_array_equal(found[i][clear], (blurred > threshold * blurred.max())[clear])
+
+
+def test_an_end_without_a_progress_is_refused():
+    with pytest.raises(ValueError, match="progress"):
+        shrinkwrap(xp, disc(4)[None], everywhere(1), np.array([0]), finish=(1, 0.1))
+
+
+FINISH = 'er[iterations=100,starts=2,tolerance=0,support="shrinkwrap[every=10{}]"]'
+
+
+def solve(label, measurement, backend, observer=None):
+    solver = create(label)
+    solver.prepare(backend)
+    return solver.solve(measurement, Streams(), observer)
+
+
+def test_a_start_is_what_it_is_without_an_end_until_that_begins(tiles):
+    seen = {}
+    for finish in ("", ",finish=0.5:0.05"):
+        looks = seen.setdefault(finish, {})
+
+        def look(snapshot, looks=looks):
+            looks[int(snapshot.starts[0]), int(snapshot.iterations[0])] = snapshot.estimate[0]
+
+        m = measure(tiles[:1], grid=(60, 56))
+        solve(FINISH.format(finish), m, Backend("numpy", precision="float64"), look)
+    usual, other = seen.values()
+    assert usual.keys() == other.keys()
+    same = {at for at in usual if np.array_equal(usual[at], other[at])}
+    # the update at 0.4 is still the usual one, and what it leads to is seen ten iterations later
+    assert same == {(0, k) for k in range(10, 51, 10)} | {(1, k) for k in range(10, 91, 10)}
+
+
+@pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
+@pytest.mark.parametrize("kind", ["real", "complex"])
+def test_the_kernels_and_the_portable_code_come_to_the_same_end(tiles, kind):
+    x = tiles[:3] * (np.exp(1j * tiles[3:6]) if kind == "complex" else 1)
+    m = measure(x, grid=(60, 56))
+    label = FINISH.format(",finish=0.5:0.05")
+    fast = solve(label, m, Backend("torch"))
+    slow = solve(label, m, Backend("numpy", precision="float64"))
+    assert (fast.kernel, slow.kernel) == ("compiled", "portable")
+    np.testing.assert_allclose(fast.residual, slow.residual, rtol=1e-3)
+    np.testing.assert_allclose(fast.images, slow.images, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "backend", [Backend("torch"), Backend("numpy", precision="float64")], ids=["kernels", "portable"]
+)
+def test_an_end_lets_in_the_dark_pixels_that_the_threshold_has_cut_off(tiles, backend):
+    """From the truth: two of these objects have dark pixels, and lose them to the support."""
+    x = tiles[:4] * np.exp(1j * np.pi * tiles[4:8])
+    m = measure(x, grid=(64, 64))
+    found = []
+    for finish in ("", ",finish=0.4:0.03"):
+        support = f"shrinkwrap[sigma=3:1,decay=0.95,keep=last{finish}]"
+        solver = create(f'er[iterations=400,tolerance=0,support="{support}"]')
+        solver.prepare(backend)
+        found.append(solver.refine(np.pad(x, ((0, 0), (0, 36), (0, 36))), m, Streams()))
+    usual, ended = found
+    (dark,) = np.nonzero(usual.residual > 2e-3)
+    assert dark.tolist() == [0, 3]
+    assert (ended.residual[dark] < 0.3 * usual.residual[dark]).all()
+    errors = [adjusted_mse(x, each.images)[dark] for each in found]
+    assert (errors[1] < 0.3 * errors[0]).all()
+    assert (np.delete(ended.residual, dark) < 2e-3).all()

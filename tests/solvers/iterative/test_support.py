@@ -134,6 +134,27 @@ def test_information_says_that_a_mask_was_given(rng):
 def test_the_defaults_of_shrink_wrap_are_the_papers(small):
     spelled_out = 'rrr[support="shrinkwrap[sigma=3:1.5,decay=0.99,threshold=0.2,every=20,start=0]"]'
     assert canonical(spelled_out) == "rrr[support=shrinkwrap]"
+    assert canonical('rrr[support="shrinkwrap[finish=none]"]') == "rrr[support=shrinkwrap]"
+
+
+def test_the_end_of_a_start_has_one_spelling():
+    found = canonical('rrr[support="shrinkwrap[finish=0.50:.050,sigma=3:1]"]')
+    assert found == 'rrr[support="shrinkwrap[sigma=3:1,finish=0.5:0.05]"]'
+    assert canonical(found) == found
+
+
+@pytest.mark.parametrize(
+    "finish", ["0.4", "2:0.1", "0.4:0.3", "0:0.1", "0.4:0", "nan:0.1", "0.4:nan", "a:b", "1:0.1:0.1"]
+)
+def test_an_end_that_is_none_is_refused(finish):
+    with pytest.raises(ParameterError, match=r"neither above the one before, as 0.4:0.03") as error:
+        create(f'rrr[support="shrinkwrap[finish={finish}]"]')
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_threshold_is_named_also_where_there_is_an_end():
+    with pytest.raises(ParameterError, match="threshold = 7"):
+        create('rrr[support="shrinkwrap[threshold=7,finish=0.4:0.03]"]')
 
 
 @pytest.mark.parametrize(("every", "start", "first"), [(20, 0, 20), (20, 20, 20), (20, 21, 40), (50, 120, 150)])
