@@ -32,6 +32,7 @@ from bench.sweep.rows import FILE
 from datasets import SPLITS, VARIANTS
 from datasets.fashion_mnist import SAMPLE_FOLDER
 from datasets.images import BUILT_IN as DATASETS
+from datasets.problem import read_photons
 from solvers import SolverError, create
 from solvers.labels import split_labels
 from solvers.registry import BUILT_IN, solver_class
@@ -80,6 +81,13 @@ def is_solver(text: str) -> bool:
     except SolverError:
         return False
     return bool(labels)
+
+
+def are_photons(values: list[int | str]) -> bool:
+    try:
+        return bool([read_photons(value) for value in values])
+    except ValueError:
+        return False
 
 
 def one_of(words: str, choices: Any) -> bool:
@@ -223,7 +231,9 @@ COUNTS = TOO_SMALL | LISTS | st.sampled_from(["", "many", 1.5, False, True])
 WRONG: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("dataset", "split", "precision", "device"), NAMES),
     **dict.fromkeys(("images", "threads", "shard"), COUNTS),
-    "photons": TOO_SMALL | LISTS | st.sampled_from(["", "many", float("nan"), float("inf"), False, True]),
+    "photons": TOO_SMALL
+    | LISTS.filter(lambda values: not are_photons(values))
+    | st.sampled_from(["", "many", float("nan"), float("inf"), False, True]),
     "seed": TOO_SMALL | st.lists(LISTS, min_size=1, max_size=2) | st.sampled_from(["", "many", 1.5, [], True, [True]]),
     "solvers": st.integers()
     | WORDS.filter(lambda text: not is_solver(text))

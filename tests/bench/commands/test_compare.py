@@ -186,7 +186,7 @@ def test_different_labels_of_two_runs_are_compared(bench, write, errors, tmp_pat
     )
     np.testing.assert_allclose(table["p_holm"], holm(table["p"]), rtol=1e-4)
     assert "− rrr[beta=0.8]" in done.out
-    assert f"'{before}' − '{after}'" in "".join(done.out.splitlines())
+    assert f"'{before}'−'{after}'" in "".join(done.out.split())  # a line is folded where it is full
 
 
 def test_chosen_pairs_of_one_run_are_compared_and_no_others(bench, run, tmp_path):
