@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 
@@ -51,18 +52,30 @@ class Lessons(Dataset[Lesson]):
                 training that needs the same processors. Threads would not do: whoever starts the many small kernels of
                 a step waits for Python's lock whenever one of them holds it.
         """
-        return iter(
-            DataLoader(
-                self,
-                batch_size=None,
-                sampler=range(first, end),
-                num_workers=processes,
-                worker_init_fn=_left_to_the_parent,
+        with _held_back():
+            return iter(
+                DataLoader(
+                    self,
+                    batch_size=None,
+                    sampler=range(first, end),
+                    num_workers=processes,
+                    worker_init_fn=_left_to_the_parent,
+                )
             )
-        )
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Signals wait meanwhile, also for the processes that are started: these would die of one before they ignore it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _left_to_the_parent(worker: int) -> None:
     """A signal for the whole group of processes is the training's to answer, which ends its helpers itself."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -62,8 +62,13 @@ def test_processes_divide_a_batch_between_them():
 def test_a_signal_for_all_processes_is_left_to_the_training(number):
     lessons = lessons_of()
     asked = lessons.between(0, 15, processes=2)
+    signal_all(number)  # while they start
     found = [next(asked)]
-    for helper in multiprocessing.active_children():
-        os.kill(helper.pid, number)
+    signal_all(number)  # while they work
     found.extend(asked)
     assert same([lessons[step] for step in range(15)], found)
+
+
+def signal_all(number: int) -> None:
+    for helper in multiprocessing.active_children():
+        os.kill(helper.pid, number)
