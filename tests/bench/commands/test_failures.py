@@ -12,6 +12,7 @@ from bench.errors import Exit
 from bench.sweep.shard import observe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [

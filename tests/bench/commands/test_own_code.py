@@ -144,6 +144,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line_before_anything_is_wr
     assert not Path("out").exists()
 
 
+@pytest.mark.slow
 def test_a_solver_of_a_file_is_checked_against_a_baseline(here, bench):
     asked = ["--dataset", "sample", "--variants", "none", "--images", 2, "--threads", 1]
     assert bench("baseline", "--solvers", "./mine.py[power=0.5]", *asked, "--output", "baseline.csv").status == 0

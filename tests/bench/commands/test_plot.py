@@ -41,6 +41,7 @@ def finished(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_draws_what_plot_draws_of_it_from_its_tables_alone(bench, finished, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     before = tree(tmp_path / "run")

@@ -81,6 +81,7 @@ def test_an_object_is_recovered_with_all_that_is_known_of_how_well(bench, counts
         assert line in done.err
 
 
+@pytest.mark.slow
 def test_a_command_that_was_stopped_goes_on_where_it_was(bench, counts, tmp_path, monkeypatch):
     solve, numbers = starts_of.solve, []
 

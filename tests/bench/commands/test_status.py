@@ -116,6 +116,7 @@ def test_shards_of_other_code_are_stale_and_run_again(folder, monkeypatch):
     assert inventory(folder).counts["blank", "none"] == {State.MISSING: 3, State.STALE: 3}
 
 
+@pytest.mark.slow
 def test_no_bit_of_a_request_changes_unseen(bench, folder):
     claim = folder / "sweep.json"
     good, told = claim.read_bytes(), bench("status", "--output", folder).out

@@ -300,6 +300,7 @@ def stop(monkeypatch):
         signal.signal(number, handler)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_training_that_was_stopped_goes_on_where_it_was(train, stop, tmp_path, number):
     stop(number)

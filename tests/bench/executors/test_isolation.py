@@ -55,6 +55,7 @@ def noted(folder: Path) -> list[str]:
     return log.read_text().splitlines() if log.is_file() else []
 
 
+@pytest.mark.slow
 def test_no_truth_lies_in_the_process_of_a_solver(run_it, notes):
     assert run_it(f"hostile[act=look_for_the_truth,folder={notes}]").status == Exit.FINE
     assert set(noted(notes)) == {"(2, 96, 96)"}, "the intensities, and its own empty images"
@@ -156,6 +157,7 @@ MALFORMED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_a_malformed_result_fails_with_its_reason_and_the_others_go_on(run_it, executor):
     labels = {f"hostile[act={act}]": reason for act, reason in MALFORMED.items()}
@@ -250,6 +252,7 @@ def sudden(tmp_path, monkeypatch):
     return install
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [AT_IMPORT.replace("os._exit", "sys.exit"), IN_FILES.replace("os._exit", "sys.exit"), "import a_module_not_here"],

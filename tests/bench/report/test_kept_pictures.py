@@ -119,6 +119,7 @@ def test_pictures_that_were_changed_are_refused(finished):
         pictures(finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "word"),
     [

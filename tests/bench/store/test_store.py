@@ -68,6 +68,7 @@ def one_line(done) -> str:
     return done.err.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", DEEDS)
 def test_a_folder_that_is_deleted_between_two_shards_is_an_error_and_can_be_used_again(
     run, rows, tmp_path, monkeypatch, deed

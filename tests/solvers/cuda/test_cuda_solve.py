@@ -48,6 +48,7 @@ def solve(label, backend, grid):
 LABELS = ["er[nonneg=true]", "hio", "rrr[nonneg=true]", "difference_map", "difference_map[beta=0.8]", "raar", "alm"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid", [FUSED, ODD])
 @pytest.mark.parametrize("label", LABELS)
 def test_a_solve_is_that_of_the_readable_code_while_rounding_allows(label, grid):

@@ -17,6 +17,7 @@ from bench.report.figures.gallery import Choice, gallery, left_out
 from bench.report.figures.look import Look
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.float32, np.complex64])
 @pytest.mark.parametrize(
     ("labels", "variants"),

@@ -21,6 +21,8 @@ from finished_runs import BOX, NONNEGATIVE, TRAINED, finished, solved
 from bench.report.page.build import build
 from bench.report.page.runs import read_runs
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = '</script><script>alert(1)</script>|"`&%$\\x{}^~#'
 
 
