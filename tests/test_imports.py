@@ -82,6 +82,7 @@ def test_an_import_inside_a_function_is_seen():
     assert imported("def f():\n    from bench.score.metrics import register\n", "solvers") == {"bench"}
 
 
+@pytest.mark.slow
 def test_no_package_imports_the_tests():
     assert not [p for p in files() if imported(p.read_text(encoding="utf-8"), "") & {"tests", "oracles", "doubles"}]
 

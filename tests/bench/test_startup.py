@@ -177,6 +177,7 @@ def test_a_package_that_was_installed_over_ours_is_named(tmp_path, name):
     assert f"another package '{name}' was installed over phasebench's own in '{tmp_path / name}'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_no_package_does_not_stand_in_the_way(tmp_path):
     for name in PACKAGES:
         (tmp_path / name).mkdir()

@@ -232,6 +232,7 @@ def cases(path: Path) -> list[str]:
     return [part.tag for part in ET.parse(path).getroot().iterfind("testsuite/testcase/*")]
 
 
+@pytest.mark.slow
 def test_the_verdicts_are_written_for_others_however_the_check_ends(gate, run, tmp_path, monkeypatch):
     files = ("--junit", tmp_path / "new" / "check.xml", "--markdown", tmp_path / "check.md")
     folder = run()
@@ -280,6 +281,7 @@ def test_an_output_that_cannot_be_written_is_said_and_the_other_one_is_written(g
     assert "**not compared**" in summary.read_text()
 
 
+@pytest.mark.slow
 def test_it_is_said_how_many_images_the_tolerances_need(gate, run):
     folder = run()
     done = gate("--current", folder, "--power")

@@ -76,6 +76,7 @@ def test_a_damaged_shard_is_made_again_with_its_pictures(run, tmp_path, asked):
     assert (tmp_path / "out" / PICTURES).read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_a_config_file_gives_a_count_or_a_list(bench, tmp_path, asked):
     for number, (written, expected) in enumerate([("2", [0, 1]), ("[2]", [2]), ('"2,"', [2]), ('"2"', [0, 1])]):
         config = tmp_path / "sweep.toml"
@@ -105,6 +106,7 @@ def test_curves_are_taken_once_and_again_only_with_other_code_or_another_problem
     assert set(read_curves(tmp_path / "out")["variant"]) == {"flip"}
 
 
+@pytest.mark.slow
 def test_curves_of_another_request_do_not_stay(run, tmp_path):
     assert run(solvers="er[iterations=20]", variants="none", figures=True, images=1).status == 0
     assert (tmp_path / "out" / CURVES).is_file()

@@ -104,6 +104,7 @@ def test_solvers_are_compared_by_residual(swept, rows, bench, tmp_path):
     assert "mse_a" not in line
 
 
+@pytest.mark.slow
 def test_the_gate_watches_the_residual(swept, bench, tmp_path):
     swept()
     baseline = tmp_path / "baseline.csv"
@@ -185,6 +186,7 @@ def test_one_seed_and_no_pictures_tell_nothing_of_agreement(swept, tmp_path, opt
     assert "agreement" not in pd.read_csv(tmp_path / "out" / "summary.csv")
 
 
+@pytest.mark.slow
 def test_runs_of_several_seeds_are_merged(swept, bench, tmp_path):
     swept("both")
     for seed in (0, 1):
@@ -194,6 +196,7 @@ def test_runs_of_several_seeds_are_merged(swept, bench, tmp_path):
     pd.testing.assert_frame_equal(merged, both)
 
 
+@pytest.mark.slow
 def test_other_commands_read_such_a_run(swept, bench, tmp_path):
     swept()
     assert bench("status", "--output", tmp_path / "out").status == 0

@@ -40,6 +40,7 @@ def sorted_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(IDENTITY, ignore_index=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("whole", "first", "second"),
     [
@@ -107,6 +108,7 @@ def test_a_run_goes_on_in_a_merged_folder(run, merge, bench, rows, tmp_path, mon
     assert sorted(rows("both")["seed"].unique()) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_every_command_reads_a_merged_folder_and_it_can_be_merged_again(run, merge, bench, tmp_path):
     run("one", solvers=ER, variants="none")
     run("other", solvers=HIO, variants="none")
@@ -187,6 +189,7 @@ def test_rows_that_contradict_each_other_are_refused(run, merge, tmp_path, monke
     assert tree(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_shard_that_failed_gives_way_to_one_that_did_not(run, merge, rows, tmp_path, monkeypatch):
     register_solvers(monkeypatch, Broken)
     run("failed", solvers="broken", variants="none")

@@ -75,6 +75,7 @@ def test_a_solver_of_a_file_runs_on_images_of_a_file_in_processes_alone(here, ru
     assert set(rows()["dataset"]) == {"noise.py:Noise[size=6]"}
 
 
+@pytest.mark.slow
 def test_a_solver_of_a_file_is_known_by_its_file_and_by_what_that_imports(here):
     before = describe("./mine.py")
     assert describe(f"{here}/mine.py[power=1]") == before
@@ -159,6 +160,7 @@ def test_a_solver_of_a_file_is_checked_against_a_baseline(here, bench):
     assert "there is no file 'mine.py'" in " ".join(done.out.split())
 
 
+@pytest.mark.slow
 def test_a_table_of_results_does_not_run_the_code_that_it_names(here, bench, run):
     assert run(solvers="./mine.py,er[iterations=1]", variants="none").status == 0
     Path("mine.py").write_text(f"open('{here}/trace', 'w')\n" + SOLVER)

@@ -56,6 +56,7 @@ def test_a_run_draws_what_plot_draws_of_it_from_its_tables_alone(bench, finished
     }
 
 
+@pytest.mark.slow
 def test_no_solver_is_asked(bench, run, tmp_path, monkeypatch):
     register_solvers(monkeypatch, Blank)
     run(solvers="blank", variants="none")
@@ -80,6 +81,7 @@ def test_the_same_figure_is_the_same_bytes(finished, format):
     assert draw("gallery", Source(finished), format=format) == draw("gallery", Source(finished), format=format)
 
 
+@pytest.mark.slow
 def test_a_folder_takes_one_format_and_several_kinds(bench, finished, tmp_path):
     assert (
         bench("plot", finished, "--kind", "pareto,profile", "--format", "svg", "--output", tmp_path / "new").status == 0
@@ -156,6 +158,7 @@ def svg(kind: str, source: Source, look: Look = PLAIN) -> str:
         return draw(kind, source, look, format="svg").decode()
 
 
+@pytest.mark.slow
 def test_a_solver_has_the_name_that_it_is_given(finished):
     drawn = svg("pareto", Source(finished), Look(names={CANONICAL: "R<b>"}, title="costs & errors"))
     assert "R&lt;b&gt;" in drawn
@@ -181,6 +184,7 @@ def test_chosen_problems_are_drawn_alone(finished):
     assert "1e5 photons" in svg("profile", Source(finished, where={"variant": "shift_flip"}))
 
 
+@pytest.mark.slow
 def test_a_style_is_a_file_or_a_name(bench, finished, tmp_path):
     thick = tmp_path / "thick.mplstyle"
     thick.write_text("lines.linewidth: 7\n")

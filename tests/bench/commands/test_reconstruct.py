@@ -371,6 +371,7 @@ def test_the_starts_on_a_measured_pattern_agree_on_a_compact_object():
     assert not found.warnings
 
 
+@pytest.mark.slow
 @measured
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_a_published_benchmark_is_solved_in_about_as_many_iterations_as_by_its_own_program():

@@ -54,6 +54,7 @@ def test_they_are_no_results(run, rows):
     pd.testing.assert_frame_equal(rows("without"), rows())
 
 
+@pytest.mark.slow
 def test_a_baseline_has_none(bench, tmp_path):
     config = tmp_path / "sweep.toml"
     config.write_text(
@@ -66,6 +67,7 @@ def test_a_baseline_has_none(bench, tmp_path):
     assert bench("check", "--baseline", tmp_path / "baseline.csv").status == 0
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_them_from_the_store_and_a_change_of_code_makes_them_again(run, monkeypatch):
     made = []
     compute = bench.commands.run.reference_outcome

@@ -93,6 +93,7 @@ def test_every_id_is_given_once_and_every_reference_to_one_finds_it(page):
     assert {one[1:] for one in asked if one.startswith("#")} <= set(ids)
 
 
+@pytest.mark.slow
 def test_the_same_runs_make_the_same_page(bench, folder, tmp_path):
     pages = []
     for name in ("one.html", "two.htm"):
@@ -129,6 +130,7 @@ def test_runs_on_other_measurements_are_ranked_in_columns_of_their_own(bench, fo
     assert "A shaded cell has the lowest error of its column." in text
 
 
+@pytest.mark.slow
 def test_what_a_run_has_not_got_has_no_section(bench, folder, tmp_path):
     def sections(*runs):
         assert bench("report", *runs, "--output", tmp_path / "page.html").status == 0

@@ -349,6 +349,7 @@ def test_the_same_training_is_refused_while_it_is_at_work(train, tmp_path, no_wo
     other.release()
 
 
+@pytest.mark.slow
 def test_other_trainings_go_on_side_by_side_in_one_folder(train, tmp_path):
     (tmp_path / "out").mkdir()
     other = Lock(tmp_path / "out", f".{NAME}.lock")

@@ -285,6 +285,7 @@ def test_a_plug_in_that_ends_its_process_has_failed_whatever_status_it_chose(sud
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_plug_in_that_ends_its_process_is_listed_with_that_reason(sudden, bench):
     sudden(IN_INFORMATION)
     done = bench("list", "solvers")
@@ -293,6 +294,7 @@ def test_a_plug_in_that_ends_its_process_is_listed_with_that_reason(sudden, benc
     assert "alm" in done.out
 
 
+@pytest.mark.slow
 def test_the_gate_does_not_pass_a_plug_in_that_ends_its_process(sudden, bench, tmp_path):
     rows = result_rows("sudden", np.array([0.5, 0.5]))
     header = {"solvers": ["sudden"], "variants": ["none"], "images": 2, "dataset": "sample"}

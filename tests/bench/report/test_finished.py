@@ -81,6 +81,7 @@ def test_rows_of_another_run_are_refused(folder, tmp_path):
         read_rows(folder)
 
 
+@pytest.mark.slow
 def test_the_manifest_of_a_run_has_the_checksums_of_its_tables(run, tmp_path):
     run(solvers="er[iterations=20]", images=1, figures=True)
     files = json.loads((tmp_path / "out" / MANIFEST).read_text())["files"]

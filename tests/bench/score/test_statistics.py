@@ -138,6 +138,7 @@ def test_it_covers_the_chance_of_success_about_19_times_in_20(kind, p, seeds):
 # ---- pairs
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=30))
 def test_exchanging_two_methods_turns_everything_round(values):
     a, b = np.array(values), np.roll(np.abs(values), 1)

@@ -336,6 +336,7 @@ def test_the_ends_of_the_range_of_intensities_do_not_mislead(brightest):
     np.testing.assert_allclose(abs(found.images[0, 0, 0]), np.sqrt(brightest), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_an_observer_takes_no_time_from_the_clock(small):
     seconds = []
 

@@ -38,6 +38,7 @@ def noisy(objects):
     return measure(objects, photons=1e5)
 
 
+@pytest.mark.slow
 def test_it_takes_away_error_that_the_measurement_alone_leaves(objects, noisy):
     begun = create(write_label("chain", {"stages": BEGIN}))
     begun.prepare(Backend("torch"))
@@ -47,6 +48,7 @@ def test_it_takes_away_error_that_the_measurement_alone_leaves(objects, noisy):
     assert (found.images >= 0).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_image_in_any_company_and_another_seed_another(objects, noisy):
     images = np.zeros((4, 96, 96), dtype=np.float32)
     images[:, :42, :42] = objects
@@ -122,6 +124,7 @@ def test_its_noise_is_white_in_the_box_and_nothing_outside(noisy):
     assert not drawn[:, :, 42:].any()
 
 
+@pytest.mark.slow
 def test_a_bad_measurement_spoils_no_other(noisy, objects):
     y = noisy.intensities.copy()
     y[1] = 0

@@ -134,6 +134,7 @@ def test_interpolation_is_linear_between_the_middles_of_pixels(coarse, fine):
     np.testing.assert_allclose(_interpolation(coarse, fine) @ points[0, 0].numpy(), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_bad_measurement_spoils_no_other(measurement):
     y = measurement.intensities.copy()
     y[1] = 0

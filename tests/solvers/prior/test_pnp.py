@@ -81,6 +81,7 @@ def test_of_several_tries_the_best_is_annealed(noisy):
     np.testing.assert_array_equal(tries.images, annealed.images)
 
 
+@pytest.mark.slow
 def test_starts_of_a_chain_share_none_of_its_random_starts(noisy):
     """Otherwise the best of the first start would be among those of the second, and be found again."""
     steps = create(pnp(tries=3, starts=2))
@@ -157,6 +158,7 @@ def test_levels_that_are_given_take_the_place_of_those_of_the_noise():
         create("pnp[first=0.1,last=0.5]")
 
 
+@pytest.mark.slow
 def test_what_a_wide_beamstop_hides_is_found_from_a_higher_level(objects):
     mask = np.ones((96, 96), dtype=bool)
     mask[np.ix_([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2])] = False

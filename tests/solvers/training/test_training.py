@@ -176,6 +176,7 @@ def test_training_reduces_the_loss(tmp_path):
     assert sum(losses[-7:-1]) < 0.7 * sum(losses[:6])
 
 
+@pytest.mark.slow
 def test_the_images_held_out_are_never_trained_on(tmp_path):
     """Other images at the end of the training set change the score, and not one bit of the weights."""
     data = few_images()
@@ -242,6 +243,7 @@ def test_a_finished_training_is_not_done_again(tmp_path):
     assert {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_weights_of_another_training_are_never_replaced_unless_that_is_asked_for(tmp_path):
     path = train(config(tmp_path))
     before = path.read_bytes(), weights.card_path(path).read_bytes()
@@ -252,6 +254,7 @@ def test_weights_of_another_training_are_never_replaced_unless_that_is_asked_for
     assert weights.read_card(path).epochs == 1
 
 
+@pytest.mark.slow
 def test_a_card_whose_weights_were_never_written_is_in_nobodys_way(tmp_path):
     """A process that is killed while it writes the two leaves the card without the weights, not the reverse."""
     path = train(config(tmp_path))
@@ -288,6 +291,7 @@ def _overflow(average):
 # History
 
 
+@pytest.mark.slow
 def test_the_history_has_every_step_once_though_the_training_was_stopped(tmp_path):
     whole, stopped = config(tmp_path / "whole"), config(tmp_path / "stopped")
     train(whole)

@@ -15,6 +15,7 @@ from bench.report.figures.profile import error_ratios, profile, times
 from datasets.problem import Problem
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_the_profile_of_a_solver_is_the_share_of_images_within_a_factor_of_the_best(seed):
     rng = np.random.default_rng(seed)

@@ -23,6 +23,7 @@ NUMBERS = ("images", "difference", "low", "high", "p")
 MEASURED = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), unique=True, max_size=14)
 
 
+@pytest.mark.slow
 @given(st.lists(MEASURED, min_size=2, max_size=3), st.integers(0, 2**32 - 1))
 @settings(max_examples=10)
 def test_pairs_are_those_of_each_two_alone(measured, seed):
