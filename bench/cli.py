@@ -368,7 +368,7 @@ def export(
     columns: Annotated[str, typer.Option(help="Names of columns, comma-separated; a choice of them if absent.")] = "",
     within: Annotated[
         str | None,
-        typer.Option(help="Times for an image, as 10ms,1s: the solver with the smallest error within each of them."),
+        typer.Option(help="Processor times for an image, as 10ms,1s: which solver has the smallest error within each."),
     ] = None,
     output: Annotated[Path | None, _PathOption(help="File to write, instead of standard output.")] = None,
     debug: Debug = False,

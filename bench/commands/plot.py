@@ -176,9 +176,10 @@ def _hint(source: Source, choice: Choice, console: Console) -> None:
     if missing := list(dict.fromkeys(missing)):
         kept = set(map(int, read_pictures(source.folder)["image"]))  # a list of --keep takes the place of the last one
         named = sorted(kept | set(missing[:HINTED]))
-        which = "worse" if choice.worst else "better"
+        which = "worst" if choice.worst else "best"
+        have, others = ("has", "another is") if len(missing) == 1 else ("have", "others are")
         console.print(
-            f"{len(missing)} {which} {'image has' if len(missing) == 1 else 'images have'} no picture: "
+            f"{len(missing)} of the {which} images {have} no picture, and {others} shown instead: "
             f"--keep {','.join(map(str, named))}{',' * (len(named) == 1)} in the command of the run stores "
             f"{'them' if len(missing) <= HINTED else f'{HINTED} of them'}, too",
             style="dim",

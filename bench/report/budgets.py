@@ -34,7 +34,9 @@ def read_times(words: Sequence[str]) -> list[float]:
         except ValueError:  # 1.2.3
             time = math.nan
         if not (math.isfinite(time) and time > 0):
-            raise RequestError(f"--within: '{word}' is no time: write a number and one of {', '.join(UNITS)}, as 10ms")
+            raise RequestError(
+                f"--within: '{word}' is no time: write a number above 0 and one of {', '.join(UNITS)}, as 10ms"
+            )
         if time in times:
             raise RequestError(f"--within: '{word}' is given twice")
         times.append(time)

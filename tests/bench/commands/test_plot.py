@@ -100,7 +100,10 @@ def test_a_figure_has_its_size(bench, finished, tmp_path, kind):
 def test_the_worst_images_that_have_no_picture_are_named(bench, finished, tmp_path):
     options = ["--kind", "gallery", "--where", "photons=none", "--solvers", ER, "--output", tmp_path / "worst.png"]
     done = bench("plot", finished, "--worst", 5, *options)
-    hint = "2 worse images have no picture: --keep 0,1,2,3,4 in the command of the run stores them, too\n"
+    hint = (
+        "2 of the worst images have no picture, and others are shown instead: "
+        "--keep 0,1,2,3,4 in the command of the run stores them, too\n"
+    )
     assert done.err == hint
     assert bench("plot", finished, "--images", "2,0", *options).err == ""
 
@@ -122,7 +125,10 @@ def test_obeyed_the_hint_of_the_worst_keeps_what_was_kept(bench, run, tmp_path):
     options = {"solvers": "er[iterations=1]", "variants": "none", "images": 4}
     run(keep="1,", **options)
     plot = ("plot", tmp_path / "out", "--kind", "gallery", "--output", tmp_path / "worst.png")
-    named = re.search(r"^3 worse images have no picture: --keep (\S+) ", bench(*plot, "--worst", 4).err)
+    named = re.search(
+        r"^3 of the worst images have no picture, and others are shown instead: --keep (\S+) ",
+        bench(*plot, "--worst", 4).err,
+    )
     assert named
     assert run(keep=named[1], **options).status == 0
     assert bench(*plot, "--worst", 4).err == ""
