@@ -57,6 +57,15 @@ def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(tmp_path
     assert [p.suffix for p in sorted((tmp_path / "interrupted").iterdir())] == [".csv", ".json", ".safetensors"]
 
 
+@pytest.fixture
+def heard():
+    """SIGHUP as a terminal's program finds it: under nohup, all tests would ignore it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_training_whose_terminal_goes_is_kept_though_nothing_can_be_reported(tmp_path):
     def hang_up(progress):
         if progress.step == 2:
