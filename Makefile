@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    ?= runs/quick
 
-.PHONY: help install run tables site test test-numbers test-all bench gpu-check lint clean
+.PHONY: help install run tables site test test-numbers test-processes test-all bench gpu-check lint clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ test: $(VENV)/.installed-test  ## the test suite on all processors, without what
 
 test-numbers: $(VENV)/.installed-test  ## tests of what computes: images, solvers, scores
 	$(TESTS) -m 'not slow' tests/datasets tests/solvers tests/bench/score
+
+test-processes: $(VENV)/.installed-test  ## the slow tests of processes, folders and the gate
+	$(TESTS) -m slow tests/bench/executors tests/bench/store tests/bench/gate
 
 test-all: $(VENV)/.installed-test  ## the whole test suite
 	$(TESTS)
