@@ -47,8 +47,8 @@ typedef PixelOf<COMPLEX>::type Pixel;
 
 DEVICE bool measured(float magnitude) { return !MASKED || !(magnitude < 0.0f); }
 
-/* P_M at a point of Fourier space, times `scale`: z / |z| times the magnitude, finite where z = 0; z itself where that was
- * not measured. */
+/* P_M at a point of Fourier space, times `scale`: z / |z| times the magnitude, finite where z = 0; z itself where no
+ * magnitude was measured. */
 DEVICE Complex corrected(Complex z, float magnitude, float scale) {
     const float imposed = scale * magnitude * rsqrtf(fmaxf(z.re * z.re + z.im * z.im, 1e-30f));
     return (measured(magnitude) ? imposed : scale) * z;

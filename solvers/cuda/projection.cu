@@ -38,9 +38,10 @@
  *
  * A support costs a byte of shared memory for each pixel of a line in the box, read once in an iteration and by no
  * other thread: the map asks one bit for each row. A mask costs nothing but a choice, since it is the sign of the
- * magnitude. Both are left out of a kernel that is not compiled for them. Complex images of 96 x 96 have twice the plane,
- * twice the columns and so twice the threads, with as many registers: one block fills a multiprocessor, and what two
- * real images do there in the same time is one of theirs.
+ * magnitude. Both are left out of a kernel that is not compiled for them. A complex image of 96 x 96 has twice the
+ * lines and twice the columns, and so twice the threads, each with as many registers: one block fills a multiprocessor,
+ * with nothing beside it while it waits at a barrier. By the same estimate an iteration takes twice the instructions; what
+ * the waiting adds was not measured.
  */
 
 /* Besides the macros of maps.cuh there are those of plan.py: the splits of both lengths, and strides. */
@@ -48,7 +49,7 @@ constexpr int warp_size = 32, warps = THREADS / warp_size;
 constexpr int row_pairs = m1 / 2, box_pairs = (n1 + 1) / 2;
 constexpr int line_rows = COMPLEX ? 1 : 2, pair_lines = 2 / line_rows; /* rows of a line, lines of a pair of rows */
 constexpr int lines = row_pairs * pair_lines, box_lines = box_pairs * pair_lines;
-constexpr int columns = COMPLEX ? m2 : (m2 + 1) / 2, pieces = COLUMN_B / 2; /* pieces of work in a column's first step */
+constexpr int columns = COMPLEX ? m2 : (m2 + 1) / 2, pieces = COLUMN_B / 2; /* of work in a column's first step */
 constexpr float doubled = COMPLEX ? 1.0f : 2.0f; /* the factor of all that is transformed along the columns */
 constexpr float row_scale = per_pixel / doubled; /* of what was transformed back */
 constexpr int column_groups = warp_size / COLUMN_T, row_groups = warp_size / ROW_T; /* transforms in a warp */
@@ -323,9 +324,9 @@ DEVICE void add_misfit(Sums &sums, float weight, Complex z, float magnitude) {
     sums.all += weight * (magnitude * magnitude);
 }
 
-/* Column 0 of a real image is the sum z0 + i z1 of the columns of frequency zero and m2 / 2, with z0(-r) = conj z0(r). The lanes of
- * its warp, each with some rows r and -r, project both, or add up their misfit, where the column's memory holds them:
- * row r = k1 + COLUMN_A k2 is number k2 of what the owner of k1 holds. */
+/* Column 0 of a real image is the sum z0 + i z1 of the columns of frequency zero and m2 / 2, with z0(-r) = conj z0(r).
+ * The lanes of its warp, each with some rows r and -r, project both, or add up their misfit, where the column's memory
+ * holds them: row r = k1 + COLUMN_A k2 is number k2 of what the owner of k1 holds. */
 DEVICE void first_column(int step, const Shared &s, Sums &sums) {
     Complex *const direct = s.plane, *const mirror = s.plane + position(m2 % 2 ? m2 : m2 / 2);
     for (int r = threadIdx.x; r <= m1 / 2; r += warp_size) {

@@ -170,6 +170,17 @@ def test_what_the_kernels_do_not_know_takes_portable_code_and_that_is_said_once(
     assert caplog.messages == [f"no CUDA kernel for {reason}: portable code on the GPU, which is slower"]
 
 
+@pytest.mark.parametrize("grid", [FUSED, ODD])
+def test_a_support_of_which_no_frame_is_known_may_reach_anywhere(grid):
+    rng, solver, found = np.random.default_rng(2), create("hio"), []
+    support, start = rng.random((5, *grid)) < 0.3, rng.standard_normal((5, *grid))
+    for backend in (emulator.GpuBackend(), Backend("numpy", precision="float64")):
+        block = box_block(measured(grid), backend, real=True, nonnegative=False)
+        block = replace(block, support=support, box=None, frame=None)
+        found.append(solver.advance((backend.asarray(start),), block, 3)[0])
+    np.testing.assert_allclose(*found, atol=1e-4 * np.abs(found[1]).max())
+
+
 def test_a_device_with_little_shared_memory_takes_the_other_way(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "cupy", emulator.cupy_stand_in(shared_memory=48 << 10)["cupy"])
     assert cuda.way(Kind("rrr", (96, 96), (42, 42))) == "cufft"
