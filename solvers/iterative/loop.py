@@ -371,38 +371,48 @@ class _Run:
         )
 
     def _iterate(self, slots: _Slots) -> _Slots:
-        """Iterations up to the next check of any image, and the checks that are due.
-
-        An image is checked at its own ages, whatever those of its neighbours.
-        """
+        """Iterations up to each image's next check, at its own ages, whatever those of its neighbours; and that check."""
         xp, solver = self.backend.xp, self.solver
-        limit = self._limit(slots)
-        every = solver.look_every
-        count = int(np.minimum(every - slots.age % every, limit - slots.age).min())
-        age = slots.age + count
-        due = (age % every == 0) | (age >= limit)
-        checked = self.backend.asarray(due)
-        state, estimate, residual = solver.advance_and_check(slots.state, slots.block, count)
+        counts = np.minimum(solver.look_every - slots.age % solver.look_every, self._limit(slots) - slots.age)
+        state, estimate, residual = self._advance_and_check(slots, counts)
         if isinstance(solver.support, Shrinkwrap) and solver.support.keep == "last":
-            better = checked & xp.isfinite(residual)
+            better = xp.isfinite(residual)
         else:
-            better = checked & (residual < slots.best_residual)
+            better = residual < slots.best_residual
         slots = replace(
             slots,
-            age=age,
+            age=slots.age + counts,
             state=state,
             best_residual=xp.where(better, residual, slots.best_residual),
             best_estimate=xp.where(better[:, None, None], estimate, slots.best_estimate),
         )
         if self.observer is not None:
-            self._show(slots, due, residual, estimate)
+            self._show(slots, residual, estimate)
         if isinstance(solver.support, Shrinkwrap):
-            slots = self._wrap(slots, due, estimate, solver.support)
+            slots = self._wrap(slots, estimate, solver.support)
         return slots
 
-    def _wrap(self, slots: _Slots, due: NDArray[np.bool_], estimate: Array, rule: Shrinkwrap) -> _Slots:
-        """Estimate the supports of the images that are due, once they are old enough."""
-        due = due & (slots.age >= rule.first)
+    def _advance_and_check(self, slots: _Slots, counts: NDArray[np.int64]) -> tuple[State, Array, Array]:
+        """So many iterations of each image, in one go: a kernel rounds differently when it is stopped on the way."""
+        xp, solver = self.backend.xp, self.solver
+        groups = [np.flatnonzero(counts == one) for one in np.unique(counts)]
+        if len(groups) == 1:
+            return solver.advance_and_check(slots.state, slots.block, int(counts[0]))
+        parts = []
+        for rows in groups:
+            index = self.backend.asarray(rows)
+            state = tuple(xp.take(a, index, axis=0) for a in slots.state)
+            state, *seen = solver.advance_and_check(state, slots.block.take(index), int(counts[rows[0]]))
+            parts.append((*state, *seen))
+        order = self.backend.asarray(np.argsort(np.concatenate(groups)))
+        *arrays, estimate, residual = (
+            xp.take(xp.concat(list(column)), order, axis=0) for column in zip(*parts, strict=True)
+        )
+        return tuple(arrays), estimate, residual
+
+    def _wrap(self, slots: _Slots, estimate: Array, rule: Shrinkwrap) -> _Slots:
+        """Estimate the supports of the images that are old enough."""
+        due = slots.age >= rule.first
         if not due.any():
             return slots
         xp = self.backend.xp
@@ -457,17 +467,17 @@ class _Run:
         self.tasks.done(len(rows), followers)
         return ended
 
-    def _show(self, slots: _Slots, due: NDArray[np.bool_], residual: Array, estimate: Array) -> None:
+    def _show(self, slots: _Slots, residual: Array, estimate: Array) -> None:
         assert self.observer is not None
         self.backend.synchronize()
         now = time.perf_counter()
         self.observer(
             Snapshot(
-                slots.image[due],
-                slots.start[due],
-                slots.age[due],
-                self.backend.to_numpy(residual)[due].astype(np.float64),
-                in_units(self.backend.to_numpy(estimate), slots.unit)[0][due],
+                slots.image,
+                slots.start,
+                slots.age,
+                self.backend.to_numpy(residual).astype(np.float64),
+                in_units(self.backend.to_numpy(estimate), slots.unit)[0],
                 now - self.began - self.observed,
             )
         )
