@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_1samp
+from scipy.stats import binomtest, ttest_1samp, wilcoxon
 
 from bench.score.statistics import (
     Paired,
@@ -172,6 +172,23 @@ def test_the_signed_rank_test_counts_all_assignments_of_signs(sizes, data):
     sums = np.array([np.sum(ranks[np.array(choice)]) for choice in product([False, True], repeat=len(sizes))])
     expected = min(1.0, 2 * min(np.mean(sums <= observed), np.mean(sums >= observed)))
     assert signed_rank(np.array(sorted(sizes)) * np.array(signs, dtype=float)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 13, 14, 50, 51, 200, 3000])
+@pytest.mark.parametrize("shift", [0.0, 0.3, 5.0])
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_signed_rank_test_is_that_of_scipy(size, shift, tied, rng):
+    for _ in range(5):
+        differences = rng.standard_normal(size) + shift
+        if tied:
+            differences = np.round(3 * differences)
+        told = differences[differences != 0]
+        expected = wilcoxon(told).pvalue if len(told) else 1.0
+        assert signed_rank(differences) == pytest.approx(expected, rel=1e-10, abs=1e-300)
+
+
+def test_the_signed_rank_test_does_not_hide_what_is_no_number():
+    assert np.isnan(signed_rank(np.array([0.1, np.nan, -0.3])))
 
 
 def test_images_without_a_difference_say_nothing_about_its_sign():
