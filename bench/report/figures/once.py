@@ -1,0 +1,36 @@
+"""A figure that is laid out once and drawn once when it is saved, to the same bytes as any other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backend_bases import RendererBase
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
+
+
+class DrawnOnce(Figure):
+    """A figure with a constrained layout, of whose work matplotlib does a third for nothing."""
+
+    def __init__(self, size: tuple[float, float], **options: Any) -> None:
+        """Of so many inches, (width, height)."""
+        super().__init__(figsize=size, layout="constrained", **options)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw it; or only lay it out, where that is all that it is drawn for.
+
+        `savefig` draws a figure without output, so that its layout engine comes to work, and once more with an engine
+        in its place that does nothing.
+        """
+        engine = self.get_layout_engine()
+        if engine is None or isinstance(engine, PlaceHolderLayoutEngine):
+            super().draw(renderer)
+            return
+        for ax in self.axes:  # spines without ticks need no more room than the axes, but are asked for it again and again
+            for side, ticks in (("top", "xtick.top"), ("right", "ytick.right")):
+                ax.spines[side].set_in_layout(bool(mpl.rcParams[ticks]))
+        if self.canvas.is_saving():
+            engine.execute(self)
+        else:
+            super().draw(renderer)
