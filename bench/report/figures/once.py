@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import PlaceHolderLayoutEngine
+from matplotlib.layout_engine import LayoutEngine, PlaceHolderLayoutEngine
 
 
 class DrawnOnce(Figure):
@@ -24,13 +24,20 @@ class DrawnOnce(Figure):
         in its place that does nothing.
         """
         engine = self.get_layout_engine()
-        if engine is None or isinstance(engine, PlaceHolderLayoutEngine):
+        if engine is None or isinstance(engine, PlaceHolderLayoutEngine) or not self.canvas.is_saving():
             super().draw(renderer)
-            return
+        else:
+            self._execute(engine)
+
+    def lay_out(self) -> None:
+        """Lay it out as it is, once and for all."""
+        engine = self.get_layout_engine()
+        if engine is not None:
+            self._execute(engine)
+            self.set_layout_engine(None)
+
+    def _execute(self, engine: LayoutEngine) -> None:
         for ax in self.axes:  # spines without ticks need no more room than the axes, but are asked for it again and again
             for side, ticks in (("top", "xtick.top"), ("right", "ytick.right")):
                 ax.spines[side].set_in_layout(bool(mpl.rcParams[ticks]))
-        if self.canvas.is_saving():
-            engine.execute(self)
-        else:
-            super().draw(renderer)
+        engine.execute(self)

@@ -51,9 +51,13 @@ def test_a_figure_that_is_drawn_once_has_the_bytes_of_any_other(format, style):
     assert drawn == 1
 
 
-def test_a_figure_can_be_laid_out_before_it_is_saved():
+def test_a_figure_that_is_laid_out_stays_so():
     figure = DrawnOnce(SIZE)
     ax = figure.subplots()
     before = ax.get_position().bounds
-    figure.draw_without_rendering()
-    assert ax.get_position().bounds != before
+    figure.lay_out()
+    after = ax.get_position().bounds
+    assert after != before
+    ax.set_xlabel("a label\nof several\nlines")
+    figure.savefig(io.BytesIO())
+    assert ax.get_position().bounds == after
