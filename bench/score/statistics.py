@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -38,10 +39,24 @@ def bootstrap_mean(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> 
 
     A resample draws n of the n images with replacement.
     """
-    values = np.asarray(values, dtype=np.float64)
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    return percentile_interval(resampled_means(values[:, None], resamples=resamples, seed=seed)[:, 0])
+    return bootstrap_means([values], resamples=resamples, seed=seed)[0]
+
+
+def bootstrap_means(
+    samples: Sequence[NDArray], *, resamples: int = 2000, seed: int = 0
+) -> list[tuple[float, float]]:
+    """`bootstrap_mean` of each of these samples (images,); those of the same length are resampled by the same draws,
+    which take most of the time."""
+    alike: dict[int, list[int]] = {}
+    for i, sample in enumerate(samples):
+        alike.setdefault(len(sample), []).append(i)
+    found = [(float("nan"), float("nan"))] * len(samples)
+    for length, members in alike.items():
+        if length > 1:
+            means = resampled_means(np.stack([samples[i] for i in members], axis=1), resamples=resamples, seed=seed)
+            for i, column in zip(members, means.T, strict=True):
+                found[i] = percentile_interval(column)
+    return found
 
 
 def resampled_means(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> NDArray[np.float64]:

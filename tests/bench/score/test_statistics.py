@@ -13,6 +13,7 @@ from scipy.stats import binomtest, ttest_1samp, wilcoxon
 from bench.score.statistics import (
     Paired,
     bootstrap_mean,
+    bootstrap_means,
     holm,
     paired,
     signed_rank,
@@ -147,6 +148,14 @@ def test_exchanging_two_methods_turns_everything_round(values):
     assert (forward.low, forward.high) == pytest.approx((-backward.high, -backward.low), abs=0.02)
     assert forward.win_rate == pytest.approx(1 - backward.win_rate)
     assert forward.p == pytest.approx(backward.p)
+
+
+def test_samples_that_are_resampled_together_have_their_own_intervals(rng):
+    samples = [rng.random(n) for n in (30, 1, 7, 30, 0, 30)]
+    together = bootstrap_means(samples, resamples=200)
+    for sample, interval in zip(samples, together, strict=True):
+        np.testing.assert_allclose(interval, bootstrap_mean(sample, resamples=200), rtol=1e-12)
+    assert together[0] != together[3]
 
 
 def test_a_difference_on_the_same_images_is_seen_where_two_intervals_overlap(rng):
