@@ -1,4 +1,4 @@
-"""Error against time per image: which solver is worth its cost."""
+"""Error against wall time per image: which solver is worth its cost."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def pareto(facets: dict[str, list[Point]], groups: Sequence[str]) -> Figure:
         _scale(ax.yaxis, errors, lambda error, _: words.short(error))
         ax.tick_params(labelbottom=True, labelleft=True)
     for ax in axes[-1]:
-        ax.set_xlabel("time per image")
+        ax.set_xlabel("wall time per image")
     for ax in axes[:, 0]:
         ax.set_ylabel("mean relative error")
     _explain(figure, dict(zip(groups, axes.flat[0].get_legend_handles_labels()[0], strict=False)), columns)

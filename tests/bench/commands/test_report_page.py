@@ -176,6 +176,13 @@ def test_an_output_that_cannot_be_written_is_refused_in_one_line(bench, folder, 
     assert (folder / "per_image.parquet").read_bytes() == before
 
 
+def test_a_page_says_on_which_clock_its_times_are_and_who_is_alone(page):
+    shown = "".join(text for texts in Page(page).texts.values() for text in texts)
+    assert "the only one" in shown
+    assert "Times are those on the wall" in shown
+    assert "bench export --within" in shown
+
+
 def test_what_is_no_finished_run_is_refused_in_one_line_and_the_old_page_stays(bench, folder, tmp_path):
     output = tmp_path / "report.html"
     output.write_text("old")
