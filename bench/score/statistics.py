@@ -42,9 +42,7 @@ def bootstrap_mean(values: NDArray, *, resamples: int = 2000, seed: int = 0) -> 
     return bootstrap_means([values], resamples=resamples, seed=seed)[0]
 
 
-def bootstrap_means(
-    samples: Sequence[NDArray], *, resamples: int = 2000, seed: int = 0
-) -> list[tuple[float, float]]:
+def bootstrap_means(samples: Sequence[NDArray], *, resamples: int = 2000, seed: int = 0) -> list[tuple[float, float]]:
     """`bootstrap_mean` of each of these samples (images,); those of the same length are resampled by the same draws,
     which take most of the time."""
     alike: dict[int, list[int]] = {}

@@ -37,7 +37,9 @@ class DrawnOnce(Figure):
             self.set_layout_engine(None)
 
     def _execute(self, engine: LayoutEngine) -> None:
-        for ax in self.axes:  # spines without ticks need no more room than the axes, but are asked for it again and again
+        for (
+            ax
+        ) in self.axes:  # spines without ticks need no more room than the axes, but are asked for it again and again
             for side, ticks in (("top", "xtick.top"), ("right", "ytick.right")):
                 ax.spines[side].set_in_layout(bool(mpl.rcParams[ticks]))
         engine.execute(self)

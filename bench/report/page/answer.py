@@ -116,7 +116,7 @@ def _picture(content: Content, facets: dict[str, list[Point]]) -> Any:
         for k, points in enumerate(facets.values())
         for i, point in enumerate(points)
     }
-    said = "Mean error over wall time per image, both logarithmic, with intervals. The table of all results has the numbers."
+    said = "Mean error over wall time per image, both logarithmic, with intervals. All results below have the numbers."
     return inline("pareto", said, lambda: pareto(facets, content.information), tips)
 
 
