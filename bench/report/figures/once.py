@@ -37,9 +37,7 @@ class DrawnOnce(Figure):
             self.set_layout_engine(None)
 
     def _execute(self, engine: LayoutEngine) -> None:
-        for (
-            ax
-        ) in self.axes:  # spines without ticks need no more room than the axes, but are asked for it again and again
-            for side, ticks in (("top", "xtick.top"), ("right", "ytick.right")):
-                ax.spines[side].set_in_layout(bool(mpl.rcParams[ticks]))
+        for ax in self.axes:  # spines without ticks need no more room than the axes, but are asked again and again
+            ax.spines["top"].set_in_layout(bool(mpl.rcParams["xtick.top"]))
+            ax.spines["right"].set_in_layout(bool(mpl.rcParams["ytick.right"]))
         engine.execute(self)
