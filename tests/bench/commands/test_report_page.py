@@ -191,7 +191,7 @@ def test_a_missing_run_is_said_before_a_missing_output(bench, folder, tmp_path):
 
 def test_a_page_says_on_which_clock_its_times_are_and_who_is_alone(page):
     shown = "".join(text for texts in Page(page).texts.values() for text in texts)
-    assert "the only one" in shown
+    assert "the only one that uses this" in shown
     assert "Times are those on the wall" in shown
     assert "bench export --within" in shown
 
