@@ -387,7 +387,7 @@ def export(
 )
 def report(
     runs: Annotated[list[Path], _PathArgument(help="Folders of finished runs.", metavar="RUN…")],
-    output: Annotated[Path, _PathOption(help="File for the page: *.html.")],
+    output: Annotated[Path | None, _PathOption(help="File for the page: *.html (required).")] = None,
     title: Annotated[str | None, typer.Option(help="Of the page; the names of the runs if absent.")] = None,
     debug: Debug = False,
 ) -> None:
