@@ -23,7 +23,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from bench.errors import RequestError
 from bench.executors.address import check_address
@@ -34,6 +33,7 @@ from datasets import SPLITS, VARIANTS, DatasetError, ImageSet, PatternSet, Patte
 from datasets import images as image_sets
 from datasets.forward import determined
 from datasets.problem import Problem, Size, mask_label, object_label, read_photons, read_size, show_size
+from datasets.refusals import of_value
 from solvers import Backend, IterativeSolver, SolverError, create, select_backend
 from solvers.compiled import kernels
 from solvers.files import read_regular
@@ -355,9 +355,8 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
         sweep.select_backend()
         kernels()
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = first.get("ctx", {}).get("error")
-        raise (reason if isinstance(reason, PluginError) else RequestError(told(first))) from error
+        reason = error.errors()[0].get("ctx", {}).get("error")
+        raise (reason if isinstance(reason, PluginError) else RequestError(told(error, Sweep))) from error
     except SolverError as error:
         raise RequestError(str(error)) from error
     return sweep
@@ -403,17 +402,16 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def told(error: ErrorDetails) -> str:
-    """What is wrong with an option, in its spelling on the command line."""
-    option = flag(str(error["loc"][0]))
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return f"{option}: {message}"
+def told(error: ValidationError, kind: type[BaseModel]) -> str:
+    """What is wrong with an option of this model, in its spelling on the command line."""
+    option, refused = flag(str(error.errors()[0]["loc"][0])), of_value(error, kind)
+    if error.errors()[0]["type"] == "value_error":
+        return f"{option}: {refused.reason}"
     try:
-        shown = repr(error["input"])
+        shown = repr(refused.value)
     except ValueError:  # Python writes no number of more than 4300 digits
         shown = "a number of thousands of digits"
-    return f"{option}: {message} (got {shown if len(shown) <= 200 else shown[:200] + '…'})"
+    return f"{option}: {refused.reason} (got {shown if len(shown) <= 200 else shown[:200] + '…'})"
 
 
 def _read(path: Path) -> dict[str, Any]:

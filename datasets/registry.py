@@ -19,7 +19,9 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.errors import PydanticErrorMixin
 
+from datasets import refusals
 from datasets.labels import NAME, spelled
 from datasets.located import Location, LocationError, choose, classes, load, located, spelling
 
@@ -178,13 +180,14 @@ class Registry(Generic[Model]):
         except (self.ours, KeyboardInterrupt):
             raise
         except BaseException as error:
-            raise self.broken(f"{what}: {type(error).__name__}: {error}") from error
+            fault = refusals.of_class(error) if isinstance(error, PydanticErrorMixin) else ""
+            raise self.broken(f"{what}: {fault or f'{type(error).__name__}: {error}'}") from error
 
     def _made(self, kind: type[Model], name: str, values: Mapping[str, str]) -> Model:
         try:
             return kind(**values)
         except ValidationError as error:
-            raise self.refused(f"{self.noun} '{name}': {_reason(error)}") from error
+            raise self.refused(f"{self.noun} '{name}': {refusals.of_value(error, kind)}") from error
 
     def _misnamed(self, kind: Any, name: str) -> str:
         """What keeps an entry point from being the one of this name; empty if nothing does."""
@@ -248,18 +251,6 @@ def _plugins_on(group: str, path: tuple[str, ...]) -> dict[str, list[EntryPoint]
     for point in entry_points(group=group):
         found.setdefault(point.name, []).append(point)
     return found
-
-
-def _reason(error: ValidationError) -> str:
-    """The first thing that is wrong with parameters."""
-    first = next(iter(error.errors()), None)
-    if first is None:
-        return "its parameters were refused, without a reason"
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return f"parameter '{where}' has no default: give it a value"
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{where} = {spelled(first['input'])}: {reason}" if where else reason
 
 
 def _taken(kind: type[BaseModel], parameter: str) -> bool:

@@ -88,7 +88,7 @@ def request(solver: str, **given: Any) -> Training:
     try:
         return Training(solver=learned, **values)
     except ValidationError as error:
-        raise RequestError(told(error.errors()[0])) from error
+        raise RequestError(told(error, Training)) from error
 
 
 @contextlib.contextmanager
