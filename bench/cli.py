@@ -305,8 +305,8 @@ def plot(
 ) -> None:
     """Draw a finished run from what it has stored: no solver runs."""
     from bench.commands.plot import plot as plot_run
+    from bench.given import split_words, whole_numbers
     from bench.report.figures.gallery import Choice
-    from bench.request import split_words, whole_numbers
     from solvers.labels import split_labels
 
     plot_run(
@@ -348,7 +348,7 @@ def compare(
 ) -> None:
     """Compare solvers image by image: paired differences with intervals, signed-rank tests, win rates."""
     from bench.commands.compare import compare as compare_runs
-    from bench.request import split_words
+    from bench.given import split_words
     from solvers.labels import split_labels
 
     chosen, on = tuple(split_labels(solvers)), split_words(variants)
@@ -375,7 +375,7 @@ def export(
 ) -> None:
     """Write a table of a run as CSV, Markdown or LaTeX: means with their intervals, and the settings that vary."""
     from bench.commands.export import export_table
-    from bench.request import split_words
+    from bench.given import split_words
 
     times = None if within is None else split_words(within)
     export_table(run, table=table, form=form, columns=split_words(columns), within=times, output=output)

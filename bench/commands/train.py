@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ValidationError
 
 from bench.errors import Exit, RequestError, StoppedError, say
-from bench.request import told
+from bench.given import told
 from bench.store.lock import Lock
 from datasets import VARIANTS, DatasetError, ImageSet, load_images
 from solvers.errors import ParameterError, SolverError, printable

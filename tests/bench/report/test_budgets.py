@@ -121,9 +121,7 @@ def test_where_there_is_nothing_to_compare_it_says_so(run):
         budgets(summary.assign(information=""), timing, rows, [10])
     with pytest.raises(RequestError, match="'solve_cpu_ms_per_image_median': it is of an older version"):
         budgets(summary, timing.drop(columns="solve_cpu_ms_per_image_median"), rows, [10])
-    with pytest.raises(
-        RequestError, match=r"is that fast: 'quick' takes the least time .*, 5 ms"
-    ):
+    with pytest.raises(RequestError, match=r"is that fast: 'quick' takes the least time .*, 5 ms"):
         budgets(*run, [1, 4.99])
     assert len(budgets(*run, [4.99, 5])) == 2 * 3
 
