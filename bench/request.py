@@ -33,6 +33,7 @@ from datasets import SPLITS, VARIANTS, DatasetError, ImageSet, PatternSet, Patte
 from datasets import images as image_sets
 from datasets.forward import determined
 from datasets.problem import Problem, Size, mask_label, object_label, read_photons, read_size, show_size
+from datasets.refusals import of_value
 from solvers import Backend, IterativeSolver, SolverError, create, select_backend
 from solvers.compiled import kernels
 from solvers.iterative.support import Largest
@@ -292,7 +293,7 @@ class Sweep(BaseModel):
         try:
             problem = patterns.problem
         except ValidationError as error:
-            raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+            raise RequestError(of_value(error, Problem).reason) from error
         there = {**dict(problem), "mask": 0}
         for name, column in AXES.items():
             hint = ": real=true in the label says that objects are real" * (name == "objects")
@@ -307,7 +308,7 @@ class Sweep(BaseModel):
             problem = Problem(dataset=images.name, split=self.split, **values)
             problem.check(images)
         except ValidationError as error:
-            raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+            raise RequestError(of_value(error, Problem).reason) from error
         except ValueError as error:
             raise RequestError(str(error)) from error
         return problem

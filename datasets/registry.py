@@ -22,10 +22,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticErrorMixin
 
 from datasets import refusals
-from datasets.labels import NAME, spelled
+from datasets.labelled import Labelled
+from datasets.labels import NAME, LabelError, read_label, spelled
 from datasets.located import Location, LocationError, choose, classes, load, located, spelling
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Labelled)
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,16 @@ class Registry(Generic[Model]):
             named.setdefault(points[0].value.replace(" ", ""), name)
         return named.get(origin, "")
 
-    def create(self, name: str, values: Mapping[str, str]) -> Model:
-        """The one with these parameters, which are text as it stands in a label.
+    def create(self, label: str) -> Model:
+        """What a label asks for: `rrr`, `rrr[beta=0.5,nonneg=true]`.
 
         Raises:
             self.unknown, self.refused: in one line, with the offending value and the choices.
         """
+        try:
+            name, values = read_label(label, self.noun)
+        except LabelError as error:
+            raise self.refused(str(error)) from error
         kind = self.load(name)
         for key in values:
             if key not in kind.model_fields:
@@ -167,6 +172,17 @@ class Registry(Generic[Model]):
             return self._made(kind, name, values)
         with self.blaming(f"{self.noun} '{name}' cannot be made"):
             return self._made(kind, name, values)
+
+    def canonical(self, label: str) -> str:
+        """The one spelling of what a label asks for.
+
+        Raises:
+            self.unknown, self.refused: as `create`, or a plug-in changes the values that it is given.
+        """
+        found = self.create(label).label
+        if self.create(found).label != found:
+            raise self.refused(f"{self.noun} '{found}' becomes another one when its parameters are given to it again")
+        return found
 
     @contextlib.contextmanager
     def blaming(self, what: str) -> Iterator[None]:
