@@ -7,6 +7,7 @@ import re
 import types
 from collections.abc import Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -89,7 +90,9 @@ def _choices(kind: type[BaseModel], place: Sequence[str | int], finite: bool) ->
     if field is None:
         return ""
     annotation, limits = _one_of(field.annotation), field.metadata
-    if len(place) == 2 and get_origin(annotation) in (tuple, list):  # a value of a list
+    if get_origin(annotation) in (tuple, list):
+        if len(place) == 1:
+            return "a list"
         annotation, limits = get_args(annotation)[0], []
     elif len(place) > 1:
         return ""
@@ -99,6 +102,8 @@ def _choices(kind: type[BaseModel], place: Sequence[str | int], finite: bool) ->
         return _or([spelled(value) for value in get_args(annotation)])
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _or([spelled(value) for value in annotation])
+    if annotation in (str, Path):
+        return "text"
     words = {int: "a whole number", float: "a finite number" if finite else "a number"}.get(annotation, "")
     return f"{words}{_range(limits)}" if words else ""
 

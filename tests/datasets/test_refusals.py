@@ -70,6 +70,8 @@ class Model(BaseModel):
         ({"colour": "green"}, "colour = green: takes red or blue"),
         ({"inner": -2}, "inner = -2: takes a number of at least -1"),
         ({"numbers": ["1", "x"]}, "numbers.1 = x: takes a whole number"),
+        ({"numbers": 3}, "numbers = 3: takes a list"),
+        ({"text": 3}, "text = 3: takes text"),
         ({"text": "long"}, "text = long: is longer than three letters"),
         ({"flag": True, "count": 9}, "flag leaves no room for nine"),
     ],
