@@ -17,6 +17,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from bench.errors import RequestError
+from datasets.arrays import not_zero
 from datasets.counts import usable
 from datasets.errors import DatasetError
 from datasets.half_plane_file import is_half_plane, read_half_plane
@@ -117,12 +118,14 @@ def measured_by(text: str, counts: NDArray) -> NDArray[np.bool_]:
     else:
         return counts != value
     try:
-        mask = read_array(text)
+        mask = not_zero(text, read_array(text))
     except DatasetError as error:
         raise RequestError(f"--mask: {error} (choose from nan, saturated, a value, or a file)") from error
+    except ValueError as error:
+        raise RequestError(f"--mask: {error}") from error
     if mask.shape != counts.shape:
         raise RequestError(f"--mask {text} has the shape {mask.shape}, the pattern {counts.shape}")
-    return mask != 0
+    return mask
 
 
 def prepare(
