@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ def whole_numbers(option: str, text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(whole_number(word) for word in split_words(text)))
     except ValueError as error:
         raise RequestError(f"{option} '{text}': {error}: write 3,17") from error
+
+
+def refuse_twice(folders: Sequence[Path]) -> None:
+    """Refuse a run that is named twice, however it is spelled.
+
+    Raises:
+        RequestError: one is.
+    """
+    places = [folder.resolve() for folder in folders]
+    repeated = next((folder for folder, of in zip(folders, places, strict=True) if places.count(of) > 1), None)
+    if repeated is not None:
+        raise RequestError(f"'{repeated}' is given twice")
 
 
 def told(error: ValidationError, kind: type[BaseModel]) -> str:

@@ -67,6 +67,8 @@ def read_pattern(path: str, which: int | None = None) -> tuple[NDArray, bool]:
     if file.is_file() and not file.suffix and is_half_plane(file):
         return read_half_plane(file), True
     array = read_array(path)
+    if array.ndim == 3 and not len(array):
+        raise DatasetError(f"{path} holds no pattern: its shape is {array.shape}")
     if array.ndim == 3 and len(array) == 1 and which is None:
         which = 0
     if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:

@@ -205,6 +205,7 @@ def test_a_pattern_is_read_from_any_file(bench, counts, tmp_path, kind):
 BAD = {
     "line": (lambda y: y[0], "a pattern is (rows, columns)"),
     "stack": (lambda y: np.stack([y, y]), "holds 2 patterns: choose one with --slice, 0 to 1"),
+    "nothing": (lambda y: np.zeros((0, *y.shape)), "holds no pattern: its shape is (0, "),
     "complex": (lambda y: y * 1j, "real numbers are expected"),
     "dark": (lambda y: 0 * y, "the pattern is dark"),
     "unmeasured": (lambda y: y * np.nan, "all of it is masked"),
