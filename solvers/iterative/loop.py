@@ -371,7 +371,7 @@ class _Run:
         )
 
     def _iterate(self, slots: _Slots) -> _Slots:
-        """Iterations up to each image's next check, at its own ages, whatever those of its neighbours; and that check."""
+        """Iterations up to each image's next check, which comes at its own ages, and that check."""
         xp, solver = self.backend.xp, self.solver
         counts = np.minimum(solver.look_every - slots.age % solver.look_every, self._limit(slots) - slots.age)
         state, estimate, residual = self._advance_and_check(slots, counts)
