@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from solvers import compiled, cuda
 from solvers.backend import Array, Backend
 from solvers.iterative.block import Block
-from solvers.iterative.loop import Ends
+from solvers.iterative.state import Ends
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from datasets.labels import label_of, read_label
 from datasets.refusals import of_value
 from solvers.backend import Array
 from solvers.iterative.block import Block
-from solvers.iterative.loop import IterativeSolver, State
+from solvers.iterative.solver import IterativeSolver
+from solvers.iterative.state import State
 from solvers.projection.base import ProjectionSolver
 from solvers.projection.difference_map import DifferenceMap
 from solvers.projection.er import ErrorReduction

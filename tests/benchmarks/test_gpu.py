@@ -12,7 +12,7 @@ from solvers.cuda import MAPS
 from solvers.cuda.cufft import FourierIterations
 from solvers.cuda.fused import FusedKernel
 from solvers.cuda.kind import Kind
-from solvers.iterative.loop import CHECK_EVERY
+from solvers.iterative.state import CHECK_EVERY
 
 pytestmark = pytest.mark.skipif(no_gpu() is not None, reason=f"no GPU: {no_gpu()}")
 

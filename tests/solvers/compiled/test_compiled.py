@@ -17,7 +17,7 @@ from solvers import compiled, create
 from solvers.backend import Backend
 from solvers.compiled import UNMEASURED
 from solvers.iterative.block import Block
-from solvers.iterative.loop import CHECK_EVERY
+from solvers.iterative.state import CHECK_EVERY
 
 pytestmark = pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
 

@@ -15,7 +15,7 @@ from solvers.cuda.cufft import RECORDED, FourierIterations
 from solvers.cuda.fused import FusedKernel
 from solvers.cuda.kind import Kind
 from solvers.iterative.block import box_block
-from solvers.iterative.loop import CHECK_EVERY
+from solvers.iterative.state import CHECK_EVERY
 from solvers.projection.rrr import RelaxedReflectReflect
 
 pytestmark = pytest.mark.skipif(emulator.COMPILER is None, reason="no g++ to compile the kernels for a CPU")
