@@ -61,6 +61,27 @@ def _path(text: object) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - a user that there is not is left as it is, not an error
 
 
+def _whole(text: object) -> int:
+    try:
+        return int(str(text))
+    except ValueError:
+        raise typer.BadParameter(f"takes a whole number, not '{text}'") from None
+
+
+def _number(text: object) -> float:
+    try:
+        return float(str(text))
+    except ValueError:
+        raise typer.BadParameter(f"takes a number, not '{text}'") from None
+
+
+def _count(text: object) -> int:
+    count = _whole(text)
+    if count < 0:
+        raise typer.BadParameter(f"takes a whole number of at least 0, not '{text}'")
+    return count
+
+
 def _command(*examples: str, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command, whose help ends with examples to copy, one a line."""
     lines = "".join(f"\n  {CALLED} {example}" for example in examples)
@@ -88,13 +109,17 @@ def _sweep(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable[...
 
 
 def _option(name: str, option: Option) -> inspect.Parameter:
-    described = (_PathOption if option.kind is Path else typer.Option)(flag(name), help=option.help)
+    described = _OPTIONS.get(option.kind, typer.Option)(flag(name), help=option.help)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[option.kind | None, described]
     )
 
 
 _PathOption = partial(typer.Option, parser=_path, metavar="<path>")
+_WholeOption = partial(typer.Option, parser=_whole, metavar="INTEGER")
+_CountOption = partial(typer.Option, parser=_count, metavar="INTEGER")
+_NumberOption = partial(typer.Option, parser=_number, metavar="FLOAT")
+_OPTIONS: dict[type, Callable[..., Any]] = {Path: _PathOption, int: _WholeOption, float: _NumberOption}
 _PathArgument = partial(typer.Argument, parser=_path)
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -133,10 +158,10 @@ def train(
         Path | None, _PathOption(help="Folder of weights, checkpoint and history; runs/train if absent.")
     ] = None,
     images: Annotated[
-        int | None, typer.Option(help="Training images; 0 for all but those held out for validation.")
+        int | None, _WholeOption(help="Training images; 0 for all but those held out for validation.")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the images; fixes the learning-rate schedule. 10 if absent.")
+        int | None, _WholeOption(help="Passes over the images; fixes the learning-rate schedule. 10 if absent.")
     ] = None,
     frame: Annotated[str | None, typer.Option(help="Size, such as 42 or 40x48; without it, the image set's.")] = None,
     grid: Annotated[str | None, typer.Option(help="Size of the pattern; without it, the image set's.")] = None,
@@ -145,9 +170,9 @@ def train(
         typer.Option(help="Poisson noise: none, a number, or a range such as 1e3:1e9; without it, the preset's."),
     ] = None,
     start_from: Annotated[Path | None, _PathOption(help="Weights to begin with, instead of random ones.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of initialisation, order and placements.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Images in a step; 32 if absent.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="At its highest; 0.001 if absent.")] = None,
+    seed: Annotated[int | None, _WholeOption(help="Seed of initialisation, order and placements.")] = None,
+    batch: Annotated[int | None, _WholeOption(help="Images in a step; 32 if absent.")] = None,
+    learning_rate: Annotated[float | None, _NumberOption(help="At its highest; 0.001 if absent.")] = None,
     resume: Annotated[bool | None, typer.Option(help="Go on from the checkpoint in the output folder.")] = None,
     overwrite: Annotated[
         bool | None, typer.Option("--overwrite", help="Replace weights that lie in the output folder.")
@@ -155,7 +180,7 @@ def train(
     precision: Annotated[str | None, typer.Option(help="auto, 32-true or bf16-mixed.")] = None,
     accelerator: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     devices: Annotated[str | None, typer.Option(help="GPUs: auto, or how many.")] = None,
-    threads: Annotated[int | None, typer.Option(help="On a CPU; 0 for every processor.")] = None,
+    threads: Annotated[int | None, _WholeOption(help="On a CPU; 0 for every processor.")] = None,
     dataset: Annotated[str | None, typer.Option(help=OPTIONS["dataset"].help)] = None,
     data_dir: Annotated[Path | None, _PathOption(help=OPTIONS["data_dir"].help)] = None,
     debug: Debug = False,
@@ -200,7 +225,7 @@ def reconstruct(
         typer.Argument(help="A pattern: .npy, .npz:name, .tif, .png, .h5:/path, .cxi:/path.", metavar="FILE"),
     ],
     output: Annotated[Path, _PathOption(help="Folder for the object; a command that was stopped there goes on.")],
-    which: Annotated[int | None, typer.Option("--slice", help="Which pattern of a stack, from 0 on.")] = None,
+    which: Annotated[int | None, _WholeOption("--slice", help="Which pattern of a stack, from 0 on.")] = None,
     object_: Annotated[
         str | None, typer.Option("--object", help="Size of a box that holds the object: 100, 100x80; else estimated.")
     ] = None,
@@ -213,17 +238,17 @@ def reconstruct(
         typer.Option(help="Not measured: nan, saturated, a value, or where a file is zero. May be given again."),
     ] = None,
     beamstop: Annotated[
-        float | None, typer.Option(help="Radius in pixels of a disc around the zero frequency that is not measured.")
+        float | None, _NumberOption(help="Radius in pixels of a disc around the zero frequency that is not measured.")
     ] = None,
     crop: Annotated[str | None, typer.Option(help="Rows and columns kept around the zero frequency: 128.")] = None,
-    bin_: Annotated[int, typer.Option("--bin", help="Add up counts of so many rows and columns.")] = 1,
+    bin_: Annotated[int, _WholeOption("--bin", help="Add up counts of so many rows and columns.")] = 1,
     real: Annotated[bool, typer.Option("--real", help="The object is real; else it may be complex.")] = False,
     solver: Annotated[
         str | None, typer.Option(help="Label; nonneg=true in it says that the object is real and nonnegative.")
     ] = None,
-    starts: Annotated[int | None, typer.Option(help="Random starts, 20 if absent.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the starts.")] = 0,
-    threads: Annotated[int | None, typer.Option(help="Starts solved side by side.")] = None,
+    starts: Annotated[int | None, _WholeOption(help="Random starts, 20 if absent.")] = None,
+    seed: Annotated[int, _WholeOption(help="Of the starts.")] = 0,
+    threads: Annotated[int | None, _WholeOption(help="Starts solved side by side.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     debug: Debug = False,
@@ -289,12 +314,8 @@ def plot(
         str, typer.Option(help="Problems, comma-separated: variant=flip,photons=1e5; all if absent.")
     ] = "",
     images: Annotated[str, typer.Option(help="Numbers of images in a gallery, comma-separated.")] = "",
-    worst: Annotated[
-        int, typer.Option(min=0, help="In a gallery so many kept images of largest error, by solver.")
-    ] = 0,
-    best: Annotated[
-        int, typer.Option(min=0, help="In a gallery so many kept images of smallest error, by solver.")
-    ] = 0,
+    worst: Annotated[int, _CountOption(help="In a gallery so many kept images of largest error, by solver.")] = 0,
+    best: Annotated[int, _CountOption(help="In a gallery so many kept images of smallest error, by solver.")] = 0,
     title: Annotated[str, typer.Option(help="Above the figure.")] = "",
     size: Annotated[str | None, typer.Option(help="Width and height in inches, such as 8x5.")] = None,
     style: Annotated[str | None, typer.Option(help="A .mplstyle file, or the name of a style of matplotlib's.")] = None,
@@ -305,8 +326,8 @@ def plot(
 ) -> None:
     """Draw a finished run from what it has stored: no solver runs."""
     from bench.commands.plot import plot as plot_run
+    from bench.given import split_words, whole_numbers
     from bench.report.figures.gallery import Choice
-    from bench.request import split_words, whole_numbers
     from solvers.labels import split_labels
 
     plot_run(
@@ -348,7 +369,7 @@ def compare(
 ) -> None:
     """Compare solvers image by image: paired differences with intervals, signed-rank tests, win rates."""
     from bench.commands.compare import compare as compare_runs
-    from bench.request import split_words
+    from bench.given import split_words
     from solvers.labels import split_labels
 
     chosen, on = tuple(split_labels(solvers)), split_words(variants)
@@ -375,7 +396,7 @@ def export(
 ) -> None:
     """Write a table of a run as CSV, Markdown or LaTeX: means with their intervals, and the settings that vary."""
     from bench.commands.export import export_table
-    from bench.request import split_words
+    from bench.given import split_words
 
     times = None if within is None else split_words(within)
     export_table(run, table=table, form=form, columns=split_words(columns), within=times, output=output)
@@ -387,7 +408,7 @@ def export(
 )
 def report(
     runs: Annotated[list[Path], _PathArgument(help="Folders of finished runs.", metavar="RUN…")],
-    output: Annotated[Path, _PathOption(help="File for the page: *.html.")],
+    output: Annotated[Path | None, _PathOption(help="File for the page: *.html (required).")] = None,
     title: Annotated[str | None, typer.Option(help="Of the page; the names of the runs if absent.")] = None,
     debug: Debug = False,
 ) -> None:

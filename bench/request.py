@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -23,20 +22,20 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from bench.errors import RequestError
 from bench.executors.address import check_address
 from bench.executors.plugins import PluginError, canonical
-from bench.options import AXES, OPTIONS, field, flag
+from bench.given import read_config, split_words, told, whole_number
+from bench.options import AXES, OPTIONS, flag
 from bench.score.references import REFERENCES
 from datasets import SPLITS, VARIANTS, DatasetError, ImageSet, PatternSet, PatternSource
 from datasets import images as image_sets
 from datasets.forward import determined
 from datasets.problem import Problem, Size, mask_label, object_label, read_photons, read_size, show_size
+from datasets.refusals import of_value
 from solvers import Backend, IterativeSolver, SolverError, create, select_backend
 from solvers.compiled import kernels
-from solvers.files import read_regular
 from solvers.iterative.support import Largest
 from solvers.labels import read_label, split_labels
 from solvers.registry import BUILT_IN
@@ -48,7 +47,6 @@ EXECUTORS = {
 }
 DEFAULT_EXECUTOR = OPTIONS["executor"].default
 LONGEST_TIMEOUT = 2_000_000  # seconds; the system waits for 2^31 milliseconds at most
-LARGEST_CONFIG = 2**20  # bytes
 
 LISTS = ("solvers", "seeds", *AXES, "references")
 
@@ -236,7 +234,7 @@ class Sweep(BaseModel):
         found = split_words(value) if isinstance(value, str) and "," in value else value
         listed = isinstance(found, list | tuple)
         try:
-            numbers = tuple(_whole(one) for one in (found if listed else [found]))
+            numbers = tuple(whole_number(one) for one in (found if listed else [found]))
         except ValueError as error:
             raise ValueError(f"{error}: write 12 for the first twelve images, 3,17 for two, and 17, for one") from error
         if not listed:
@@ -295,7 +293,7 @@ class Sweep(BaseModel):
         try:
             problem = patterns.problem
         except ValidationError as error:
-            raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+            raise RequestError(of_value(error, Problem).reason) from error
         there = {**dict(problem), "mask": 0}
         for name, column in AXES.items():
             hint = ": real=true in the label says that objects are real" * (name == "objects")
@@ -310,7 +308,7 @@ class Sweep(BaseModel):
             problem = Problem(dataset=images.name, split=self.split, **values)
             problem.check(images)
         except ValidationError as error:
-            raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+            raise RequestError(of_value(error, Problem).reason) from error
         except ValueError as error:
             raise RequestError(str(error)) from error
         return problem
@@ -348,16 +346,15 @@ def request(config: Path | None = None, **given: Any) -> Sweep:
     Raises:
         RequestError: in one line; the device and the backend are checked as well.
     """
-    values = _read(config) if config is not None else {}
+    values = read_config(config) if config is not None else {}
     values |= {key: value for key, value in given.items() if value is not None}
     try:
         sweep = Sweep(**values)
         sweep.select_backend()
         kernels()
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = first.get("ctx", {}).get("error")
-        raise (reason if isinstance(reason, PluginError) else RequestError(told(first))) from error
+        reason = error.errors()[0].get("ctx", {}).get("error")
+        raise (reason if isinstance(reason, PluginError) else RequestError(told(error, Sweep))) from error
     except SolverError as error:
         raise RequestError(str(error)) from error
     return sweep
@@ -375,67 +372,3 @@ def _counts_pixels(label: str) -> bool:
     return any(
         isinstance(one, IterativeSolver) and isinstance(one.support, Largest) for one in (solver, *solver.parts())
     )
-
-
-def _whole(value: Any) -> int:
-    """A number of images, or of one of them."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ValueError(f"'{value}' is no number of an image")
-    return value
-
-
-def whole_numbers(option: str, text: str) -> tuple[int, ...]:
-    """The numbers of a comma-separated list, which an option takes.
-
-    Raises:
-        RequestError: one of them is none.
-    """
-    try:
-        return tuple(dict.fromkeys(_whole(word) for word in split_words(text)))
-    except ValueError as error:
-        raise RequestError(f"{option} '{text}': {error}: write 3,17") from error
-
-
-def split_words(text: str) -> tuple[str, ...]:
-    """The words of a comma-separated list."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def told(error: ErrorDetails) -> str:
-    """What is wrong with an option, in its spelling on the command line."""
-    option = flag(str(error["loc"][0]))
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return f"{option}: {message}"
-    try:
-        shown = repr(error["input"])
-    except ValueError:  # Python writes no number of more than 4300 digits
-        shown = "a number of thousands of digits"
-    return f"{option}: {message} (got {shown if len(shown) <= 200 else shown[:200] + '…'})"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The options of a file, spelled as on the command line."""
-    try:
-        text = read_regular(path, LARGEST_CONFIG).decode("utf-8-sig")
-    except OSError as error:
-        raise RequestError(f"config '{path}' cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RequestError(f"config '{path}' is not a text in UTF-8: {error}") from error
-    try:
-        options = tomllib.loads(text)
-    except RecursionError as error:
-        raise RequestError(f"config '{path}' is nested too deeply") from error
-    except ValueError as error:  # no TOML, or a number with more digits than Python reads
-        raise RequestError(f"config '{path}' is not TOML: {error}") from error
-    values: dict[str, Any] = {}
-    for option, value in options.items():
-        name = field(option)
-        if name not in OPTIONS:
-            raise RequestError(f"config '{path}' has an unknown option '{option}': choose from {', '.join(OPTIONS)}")
-        if name in values:
-            raise RequestError(f"config '{path}' gives '{name}' twice, under two spellings: leave one of them out")
-        values[name] = value
-    return values

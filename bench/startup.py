@@ -1,4 +1,5 @@
-"""The door through which the command line and its workers come in: streams that can be written to, and a place to work.
+"""The door through which the command line and its workers come in: streams that can be written to, what is not written
+there, and a place to work.
 
 Nothing here imports more than the standard library, so that whatever is wrong with the rest is said in one line.
 """
@@ -35,6 +36,7 @@ def start(command_line: str) -> None:
         open_streams()
         try:
             require_a_place_to_work()
+            leave_doubts_to_commands()
             importlib.import_module(command_line).main()
         finally:
             sys.stdout.flush()
@@ -49,13 +51,9 @@ def start(command_line: str) -> None:
 def open_streams(reader_matters: bool = True) -> None:
     """Make the standard streams ready for any text, whether or not they were open, and whoever stops reading them.
 
-    The warning of `datasets.forward` that a grid is too small for an object stays off them: commands say that once, in
-    words of their own, instead of every process for every batch.
-
     Args:
         reader_matters: whether to end, with `OutputClosed`, where nobody reads standard output any more.
     """
-    warnings.filterwarnings("ignore", TOO_SMALL, UserWarning)
     for descriptor in range(3):  # a file that is opened must not be given the number of a stream that was closed
         try:
             os.fstat(descriptor)
@@ -89,6 +87,14 @@ class _Stream(io.FileIO):
             if isinstance(error, BrokenPipeError):
                 raise OutputClosed from None
             raise RequestError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def leave_doubts_to_commands() -> None:
+    """Keep to itself the warning of `datasets.forward` that a grid is too small for an object.
+
+    Commands say that once, in words of their own; every process would say it again for every batch.
+    """
+    warnings.filterwarnings("ignore", TOO_SMALL, UserWarning)
 
 
 def require_a_place_to_work() -> None:

@@ -76,3 +76,15 @@ def mask(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool
     if array.dtype != bool or array.shape != tuple(shape):
         raise ValueError(f"{name} must be true or false in the shape {tuple(shape)}, got {array.dtype} {array.shape}")
     return array
+
+
+def not_zero(name: str, values: ArrayLike) -> NDArray[np.bool_]:
+    """Where the numbers of a mask are not zero.
+
+    Raises:
+        ValueError: some are NaN, which is neither.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind in "fc" and np.isnan(array).any():
+        raise ValueError(f"{name} has NaN in places: write zero or another number there")
+    return array != 0

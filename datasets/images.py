@@ -15,7 +15,6 @@ import numpy as np
 from datasets import registry
 from datasets.errors import DatasetError
 from datasets.image_set import DTYPES, SPLITS, ImageSet
-from datasets.labels import LabelError, read_label
 from datasets.pattern_set import PatternSet
 from datasets.source import Source
 
@@ -49,33 +48,11 @@ _SOURCES: registry.Registry[Source] = registry.Registry(
 )
 
 names = _SOURCES.names
+create = _SOURCES.create
+canonical = _SOURCES.canonical
 contents = _SOURCES.contents
 source_class = _SOURCES.load
 parameters = registry.parameters
-
-
-def create(label: str) -> Source:
-    """The source that a label asks for: `sample` or `atoms[count=140]`.
-
-    Raises:
-        DatasetError: in one line, with the offending value and the choices.
-    """
-    try:
-        return _SOURCES.create(*read_label(label, "dataset"))
-    except LabelError as error:
-        raise DatasetError(str(error)) from error
-
-
-def canonical(label: str) -> str:
-    """The one spelling of the source that a label asks for.
-
-    Raises:
-        DatasetError: as `create`, or a plug-in changes the values that it is given.
-    """
-    found = create(label).label
-    if create(found).label != found:
-        raise DatasetError(f"dataset '{found}' becomes another one when its parameters are given to it again")
-    return found
 
 
 def load_images(label: str = "fashion_mnist", split: str = "test", data_dir: str | Path | None = None) -> ImageSet:

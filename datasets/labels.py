@@ -64,7 +64,7 @@ def read_label(label: str, noun: str) -> tuple[str, dict[str, str]]:
         quoted = ", and quotation marks around a path with spaces or , = [ ]" if "/" in label or ".py" in label else ""
         raise LabelError(
             f"cannot read '{label}': write a {noun} as name or name[parameter=value,…], with file.py or "
-            f"module:Class for the name of your own{quoted}{_twice(label)}"
+            f"module:Class for the name of your own{quoted}{_nested(label)}{_twice(label)}"
         )
     values: dict[str, str] = {}
     for part in split_labels(match["parameters"] or ""):
@@ -106,6 +106,12 @@ def spelled(value: object) -> str:
     if isinstance(value, float):
         return repr(value + 0.0).removesuffix(".0")  # -0.0 is zero
     return "none" if value is None else str(value)
+
+
+def _nested(label: str) -> str:
+    """How a label within a label is written, for one that cannot be read because that was forgotten or lost."""
+    bare = re.sub(_QUOTED, "", label)
+    return '; a value with brackets goes in quotation marks, parameter="name[…]"' * (bare.count("[") > 1)
 
 
 def _twice(text: str) -> str:

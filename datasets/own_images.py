@@ -31,7 +31,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from pydantic import Field, field_validator
 
 from datasets.errors import DatasetError
@@ -300,6 +300,8 @@ def _read(file: Path, decoded: Callable[[BufferedReader], Any]) -> NDArray:
             return decoded(stream)
     except DatasetError:
         raise
+    except UnidentifiedImageError as error:  # whose message names the stream
+        raise DatasetError(f"{file} cannot be read: it is no picture, whatever its name ends in") from error
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror or error}") from error
     except Exception as error:

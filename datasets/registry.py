@@ -19,11 +19,14 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.errors import PydanticErrorMixin
 
-from datasets.labels import NAME, spelled
+from datasets import refusals
+from datasets.labelled import Labelled
+from datasets.labels import NAME, LabelError, read_label, spelled
 from datasets.located import Location, LocationError, choose, classes, load, located, spelling
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Labelled)
 
 
 @dataclass(frozen=True)
@@ -150,12 +153,16 @@ class Registry(Generic[Model]):
             named.setdefault(points[0].value.replace(" ", ""), name)
         return named.get(origin, "")
 
-    def create(self, name: str, values: Mapping[str, str]) -> Model:
-        """The one with these parameters, which are text as it stands in a label.
+    def create(self, label: str) -> Model:
+        """What a label asks for: `rrr`, `rrr[beta=0.5,nonneg=true]`.
 
         Raises:
             self.unknown, self.refused: in one line, with the offending value and the choices.
         """
+        try:
+            name, values = read_label(label, self.noun)
+        except LabelError as error:
+            raise self.refused(str(error)) from error
         kind = self.load(name)
         for key in values:
             if key not in kind.model_fields:
@@ -165,6 +172,17 @@ class Registry(Generic[Model]):
             return self._made(kind, name, values)
         with self.blaming(f"{self.noun} '{name}' cannot be made"):
             return self._made(kind, name, values)
+
+    def canonical(self, label: str) -> str:
+        """The one spelling of what a label asks for.
+
+        Raises:
+            self.unknown, self.refused: as `create`, or a plug-in changes the values that it is given.
+        """
+        found = self.create(label).label
+        if self.create(found).label != found:
+            raise self.refused(f"{self.noun} '{found}' becomes another one when its parameters are given to it again")
+        return found
 
     @contextlib.contextmanager
     def blaming(self, what: str) -> Iterator[None]:
@@ -178,13 +196,14 @@ class Registry(Generic[Model]):
         except (self.ours, KeyboardInterrupt):
             raise
         except BaseException as error:
-            raise self.broken(f"{what}: {type(error).__name__}: {error}") from error
+            fault = refusals.of_class(error) if isinstance(error, PydanticErrorMixin) else ""
+            raise self.broken(f"{what}: {fault or f'{type(error).__name__}: {error}'}") from error
 
     def _made(self, kind: type[Model], name: str, values: Mapping[str, str]) -> Model:
         try:
             return kind(**values)
         except ValidationError as error:
-            raise self.refused(f"{self.noun} '{name}': {_reason(error)}") from error
+            raise self.refused(f"{self.noun} '{name}': {refusals.of_value(error, kind)}") from error
 
     def _misnamed(self, kind: Any, name: str) -> str:
         """What keeps an entry point from being the one of this name; empty if nothing does."""
@@ -248,18 +267,6 @@ def _plugins_on(group: str, path: tuple[str, ...]) -> dict[str, list[EntryPoint]
     for point in entry_points(group=group):
         found.setdefault(point.name, []).append(point)
     return found
-
-
-def _reason(error: ValidationError) -> str:
-    """The first thing that is wrong with parameters."""
-    first = next(iter(error.errors()), None)
-    if first is None:
-        return "its parameters were refused, without a reason"
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return f"parameter '{where}' has no default: give it a value"
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{where} = {spelled(first['input'])}: {reason}" if where else reason
 
 
 def _taken(kind: type[BaseModel], parameter: str) -> bool:

@@ -6,7 +6,8 @@ A solver sees a measurement, never the truth. Training sees images, and is hande
 from solvers.backend import Backend, select_backend
 from solvers.base import FilePath, Information, Reconstruction, Refiner, Solver, Status, Streams
 from solvers.errors import ParameterError, SolverError, UnavailableError, UnknownSolverError
-from solvers.iterative.loop import IterativeSolver, Snapshot
+from solvers.iterative.solver import IterativeSolver
+from solvers.iterative.state import Snapshot
 from solvers.projection.base import ProjectionSolver
 from solvers.registry import create
 from solvers.single_image import SingleImageSolver

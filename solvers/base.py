@@ -10,10 +10,10 @@ from typing import Annotated, Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr
+from pydantic import AfterValidator, PrivateAttr
 
 from datasets import Measurement
-from datasets.labels import label_of
+from datasets.labelled import Labelled
 from datasets.problem import Problem
 from datasets.streams import START
 from solvers.backend import Backend
@@ -116,7 +116,7 @@ _FILE = AfterValidator(_regular)
 FilePath = Annotated[Path, _FILE]
 
 
-class Solver(BaseModel, ABC):
+class Solver(Labelled, ABC):
     """A method with its parameters. Parameters are fixed and validated when the solver is made.
 
     A solver is a file with one subclass: it sets `name` and `summary`, declares its parameters as fields, and
@@ -127,12 +127,11 @@ class Solver(BaseModel, ABC):
     that file, wherever it lies; text in a field of any other type is only text.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-
-    name: ClassVar[str]
-    summary: ClassVar[str]
     draws: ClassVar[bool] = True  # random numbers: a second start then differs from the first
-    origin: ClassVar[str] = ""  # where the class lies, if it is asked for by that
+    _instead: ClassVar[str] = (
+        "what changes from step to step is the state of a solvers.IterativeSolver (begin, advance), and what prepare() "
+        "sets up has a name that begins with _"
+    )
 
     _backend: Backend | None = PrivateAttr(default=None)
 
@@ -177,11 +176,6 @@ class Solver(BaseModel, ABC):
     def parts(self) -> tuple[Solver, ...]:
         """The solvers that this one is made of: their code, too, decides its results."""
         return ()
-
-    @property
-    def label(self) -> str:
-        """How this solver is asked for: the one spelling that `datasets.labels` calls canonical."""
-        return label_of(self.origin or self.name, self)
 
     @property
     def streams_used(self) -> int:

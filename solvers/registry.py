@@ -13,7 +13,6 @@ from datasets import registry
 from datasets.registry import Parameter, parameters
 from solvers.base import Information, Solver
 from solvers.errors import BrokenPluginError, ParameterError, SolverError, UnknownSolverError
-from solvers.labels import read_label
 
 __all__ = ["BUILT_IN", "GROUP", "Parameter", "blaming", "canonical", "contents", "create", "information", "names",
            "parameters", "solver_class"]  # fmt: skip
@@ -57,30 +56,11 @@ _SOLVERS: registry.Registry[Solver] = registry.Registry(
 )
 
 names = _SOLVERS.names
+create = _SOLVERS.create
+canonical = _SOLVERS.canonical
 contents = _SOLVERS.contents
 solver_class = _SOLVERS.load
 blaming = _SOLVERS.blaming
-
-
-def create(label: str) -> Solver:
-    """The solver that a label asks for: `rrr` or `rrr[beta=0.5,nonneg=true]`.
-
-    Raises:
-        UnknownSolverError, ParameterError: in one line, with the offending value and the choices.
-    """
-    return _SOLVERS.create(*read_label(label))
-
-
-def canonical(label: str) -> str:
-    """The one spelling of the solver that a label asks for.
-
-    Raises:
-        UnknownSolverError, ParameterError: as `create`, or a plug-in changes the values that it is given.
-    """
-    found = create(label).label
-    if create(found).label != found:
-        raise ParameterError(f"solver '{found}' becomes another one when its parameters are given to it again")
-    return found
 
 
 def information(solver: Solver) -> Information:

@@ -15,8 +15,8 @@ import torch
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from datasets import Measurement, load_images, measure
-from solvers import Backend
+from datasets import Measurement, load_images, measure, place, placements
+from solvers import Backend, Solver, create
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -55,6 +55,13 @@ def browser():
         browser.close()
 
 
+def prepared(label: str, backend: Backend) -> Solver:
+    """The solver that a label asks for, ready to solve."""
+    solver = create(label)
+    solver.prepare(backend)
+    return solver
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20240607)
@@ -64,6 +71,18 @@ def rng() -> np.random.Generator:
 def tiles() -> NDArray[np.float32]:
     """The first 32 test images, (32, 28, 28)."""
     return load_images("sample").tiles(slice(32))
+
+
+@pytest.fixture(scope="session")
+def objects(tiles) -> NDArray[np.float32]:
+    """Four of them where the variant shift_flip puts them in the published frame, (4, 42, 42)."""
+    return place(tiles[:4], placements("shift_flip", seed=0, split="test", indices=np.arange(4)))
+
+
+@pytest.fixture(scope="session")
+def noisy(objects) -> Measurement:
+    """Their measurement with 1e5 photons."""
+    return measure(objects, photons=1e5)
 
 
 @pytest.fixture(scope="session")

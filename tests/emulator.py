@@ -19,6 +19,7 @@ from solvers import Backend
 
 COMPILER = shutil.which("g++")
 HEADER = Path(__file__).with_name("gpu.h")
+LATE = ("MAP", "NONNEGATIVE", "MASKED", "SUPPORT")  # macros that need not be known when the kernels are compiled
 ORDERS = (0, 1, 2)  # in which the threads of a block run between two barriers: forwards, backwards, from the middle
 
 
@@ -135,21 +136,29 @@ def _do(work: Callable[[], None]) -> None:
 
 class _RawModule:
     def __init__(self, code: str, options: tuple[str, ...]) -> None:
-        macros = dict(option[2:].split("=") for option in options if option.startswith("-D"))
-        self.kernels = Emulated(code, {name: int(value) for name, value in macros.items()})
+        given = (option[2:].split("=") for option in options if option.startswith("-D"))
+        macros = {name: int(value) for name, value in given}
+        self.late = {name: macros[name] for name in LATE}
+        self.kernels = Emulated(code, macros | dict.fromkeys(LATE))
 
     def get_function(self, name: str) -> Callable:
         def kernel(grid, block, arguments, shared_mem=0):
             assert shared_mem <= max(kernel.max_dynamic_shared_size_bytes, 48 << 10)
             arguments = [np.uintp(0) if a is None else a for a in arguments]
-            _do(lambda: self.kernels.launch(name, grid[0], block[0], arguments, shared=shared_mem))
+
+            def run() -> None:
+                self.kernels.choose(**self.late)
+                self.kernels.launch(name, grid[0], block[0], arguments, shared=shared_mem)
+
+            _do(run)
 
         kernel.max_dynamic_shared_size_bytes = kernel.num_regs = kernel.local_size_bytes = 0
         return kernel
 
 
 class _Plan:
-    """As `get_fft_plan` makes it; a transform back has no factor, and leaves rubbish in what it is given."""
+    """As `get_fft_plan` makes it; a transform back has no factor, and one to real images leaves rubbish in what it is
+    given."""
 
     def __init__(self, a, shape=None, axes=None, value_type="C2C") -> None:
         assert axes == (1, 2)
@@ -157,12 +166,16 @@ class _Plan:
 
     def fft(self, a, out, direction) -> None:
         assert a.shape == self.given
-        assert direction == {"R2C": -1, "C2R": 1}[self.kind]
-        _do(lambda: self.run(a, out))
+        assert direction in {"R2C": (-1,), "C2R": (1,), "C2C": (-1, 1)}[self.kind]
+        assert a.dtype == (np.float32 if self.kind == "R2C" else np.complex64)
+        assert out.dtype == (np.float32 if self.kind == "C2R" else np.complex64)
+        _do(lambda: self.run(a, out, direction))
 
-    def run(self, a, out) -> None:
+    def run(self, a, out, direction) -> None:
         if self.kind == "R2C":
             out[...] = np.fft.rfft2(a)
+        elif self.kind == "C2C":
+            out[...] = np.fft.fft2(a) if direction == -1 else np.fft.ifft2(a, norm="forward")
         else:
             out[...] = np.fft.irfft2(a, s=self.shape, norm="forward")
             a[...] = np.nan
@@ -171,7 +184,7 @@ class _Plan:
 def cupy_stand_in(shared_memory: int = 227 << 10) -> dict[str, ModuleType]:
     """Modules for sys.modules, enough of CuPy for solvers.cuda."""
     cupy, fft = ModuleType("cupy"), ModuleType("cupyx.scipy.fft")
-    for name in ("asarray", "ascontiguousarray", "empty", "empty_like", "full", "zeros"):
+    for name in ("asarray", "ascontiguousarray", "empty", "empty_like", "full", "zeros", "zeros_like"):
         setattr(cupy, name, getattr(np, name))
     cupy.asnumpy, cupy.__version__ = np.asarray, "0"  # type: ignore[attr-defined]
     pool = SimpleNamespace(free_all_blocks=lambda: None, total_bytes=lambda: 0)

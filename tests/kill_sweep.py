@@ -27,15 +27,19 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import scipy.stats  # noqa: F401 - see `ask`
+import torch  # noqa: F401
 
 import bench.commands.compare
 import bench.commands.run
-import bench.commands.status  # noqa: F401 - see `ask`
+import bench.commands.status  # noqa: F401
 from bench.cli import main as main_of_bench
+from bench.executors.code import code_of
 
 ROOT = Path(__file__).resolve().parent.parent
+LABELS = ("er[iterations=60]", "rrr[nonneg=true,iterations=60,starts=2]")
 SWEEP = [
-    *("--solvers", "er[iterations=60],rrr[nonneg=true,iterations=60,starts=2]"),
+    *("--solvers", ",".join(LABELS)),
     *("--variants", "none,shift_flip"),
     *("--dataset", "sample", "--images", "24", "--shard", "4", "--photons", "1e6", "--threads", "1", "--no-figures"),
 ]
@@ -147,7 +151,8 @@ def kill_often(kills: int, reference: Path, executor: str, rng: random.Random) -
 def ask(*arguments: str | Path) -> tuple[int, str]:
     """The status of a command and what it prints; a status below zero if it took longer than `LIMIT`.
 
-    The command runs in a fork of this process, which has imported everything already: it takes a tenth of the time.
+    The command runs in a fork of this process, which has imported torch and read the code of the solvers already: it
+    takes a tenth of the time.
     """
     with tempfile.TemporaryFile("w+") as output:
         child = os.fork()
@@ -201,6 +206,8 @@ def verdict(status: int, right: bool) -> str:
 
 def flip_often(flips: int, reference: Path, rng: random.Random) -> list[str]:
     """So many bits, each in a fresh copy of the reference; returns those after which a command went wrong."""
+    for label in LABELS:
+        code_of(label)
     expected = ask("compare", reference)[1]
     bad: list[str] = []
     tally: Counter[str] = Counter()

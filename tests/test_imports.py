@@ -12,7 +12,7 @@ from conftest import ROOT
 
 STOREYS = {"bench": {"bench", "solvers", "datasets"}, "solvers": {"solvers", "datasets"}, "datasets": {"datasets"}}
 BENCH = (
-    "__main__ cli gpu_check commands gate reconstruction report store request executors sweep score startup "
+    "__main__ cli gpu_check commands gate reconstruction report store request executors sweep score given startup "
     "options errors"
 )
 SOLVERS = (

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.errors import NothingComparableError, RequestError
+from bench.given import refuse_twice
 from bench.report.finished import known_label, read_rows
 from bench.report.settings import briefly, problem_of
 from bench.report.terminal import labelled, output_console
@@ -55,10 +56,11 @@ def compare(
             Without any, all solvers of one run are compared, or each solver with itself in other runs.
 
     Raises:
-        RequestError: a folder, a solver or a variant that is not there.
+        RequestError: a folder, a solver or a variant that is not there, or a folder that is given twice.
         NothingComparableError: fewer than two solvers, or no measurement in common.
     """
     console = console or output_console()
+    refuse_twice(runs)
     asked = _read_pairs(pairs, alone=len(runs) == 1)
     if asked and solvers:
         raise RequestError("--pair names solvers by itself: leave out --solvers")

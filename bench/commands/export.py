@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import RequestError
+from bench.errors import RequestError, say
 from bench.report.budgets import budgets, read_times, shown
 from bench.report.export import FORMATS, TABLES, export
 from bench.report.finished import read_rows, read_table, with_canonical_labels
@@ -32,7 +32,8 @@ def export_table(
         within: times for an image, such as 10ms: the table is then that of `bench.report.budgets`.
 
     Raises:
-        RequestError: there is no such run, table, format, column or time, or the file cannot be written.
+        RequestError: there is no such run, table, format, column or time, no solver is as fast as that, or the file
+            cannot be written.
         NothingStoredError: solvers are to be compared `within` a time, but none has an error.
     """
     if within is not None and table:
@@ -47,6 +48,8 @@ def export_table(
         times = read_times(within)
         summary, timing = (with_canonical_labels(_read(run, name), GROUP) for name in ("summary", "timing"))
         best = budgets(summary, timing, _read(run, "per_image"), times)
+        if empty := int(best["solver"].isna().sum()):
+            say(f"{empty} of {len(best)} lines name no solver: none of their information is that fast")
         text = export(best, "--within", form, columns or ([] if form == "csv" else shown(best)))
     if output is None:
         sys.stdout.write(text)

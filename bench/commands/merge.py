@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bench.commands.run import TABLES
 from bench.errors import RequestError
+from bench.given import refuse_twice
 from bench.report.finished import read_manifest, read_rows, read_table
 from bench.report.manifest import MANIFEST, hashes
 from bench.report.pictures import PICTURES
@@ -36,11 +37,12 @@ def merge(folders: Sequence[Path], output: Path, *, console: Console | None = No
     """Join finished runs into a new folder, which is there as a whole or not at all; returns its rows.
 
     Raises:
-        RequestError: a run cannot be read or does not fit the others, or the output is not empty.
+        RequestError: a run cannot be read, is given twice or does not fit the others, or the output is not empty.
     """
     console = console or error_console()
     if len(folders) < 2:
         raise RequestError("name at least two runs")
+    refuse_twice(folders)
     _refuse_what_is_there(output)
     manifests = [_vouched(folder) for folder in folders]
     runs = [_opened(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]

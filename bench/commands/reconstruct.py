@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -15,6 +17,7 @@ from bench.reconstruction.job import SOLVER, Job, plan
 from bench.reconstruction.pattern import measured_by, prepare, read_centre, read_pattern
 from bench.reconstruction.result import Reconstructed
 from bench.report.terminal import error_console
+from datasets.arrays import not_zero
 from datasets.own_images import read_array
 from datasets.problem import read_size
 from solvers import select_backend
@@ -89,9 +92,7 @@ def _plan(file: str, options: dict[str, Any]) -> Job:
         bin=options["bin"],
         real=real,
     )
-    support = None if options["support"] is None else read_array(options["support"])
-    if support is not None and support.ndim != 2:
-        raise RequestError(f"--support {options['support']} has shape {support.shape}: a mask is (rows, columns)")
+    support = None if options["support"] is None else _support(options["support"])
     return plan(
         pattern,
         backend,
@@ -99,9 +100,20 @@ def _plan(file: str, options: dict[str, Any]) -> Job:
         starts=options["starts"],
         seed=options["seed"],
         object_shape=shape,
-        support=None if support is None else support != 0,
+        support=support,
         real=real,
     )
+
+
+def _support(file: str) -> NDArray[np.bool_]:
+    """The mask of the object in a file."""
+    try:
+        support = not_zero(file, read_array(file))
+    except ValueError as error:
+        raise RequestError(f"--support: {error}") from error
+    if support.ndim != 2:
+        raise RequestError(f"--support {file} has shape {support.shape}: a mask is (rows, columns)")
+    return support
 
 
 def _size(option: str, text: str) -> tuple[int, int]:

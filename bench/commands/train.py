@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ValidationError
 
 from bench.errors import Exit, RequestError, StoppedError, say
-from bench.request import told
+from bench.given import told
 from bench.store.lock import Lock
 from datasets import VARIANTS, DatasetError, ImageSet, load_images
 from solvers.errors import ParameterError, SolverError, printable
@@ -88,7 +88,7 @@ def request(solver: str, **given: Any) -> Training:
     try:
         return Training(solver=learned, **values)
     except ValidationError as error:
-        raise RequestError(told(error.errors()[0])) from error
+        raise RequestError(told(error, Training)) from error
 
 
 @contextlib.contextmanager

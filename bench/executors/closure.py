@@ -114,7 +114,7 @@ def imports(source: bytes, package: str) -> tuple[str, ...]:
 
 
 def _imports(tree: ast.Module, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -124,6 +124,17 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
                 base = ".".join(filter(None, (*above, base)))
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """All statements, however deep, and nothing of what they consist of: expressions are most of a tree, and have no
+    imports."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, block, ())
 
 
 def _find(name: str, known: dict[str, ModuleSpec | None]) -> ModuleSpec | None:

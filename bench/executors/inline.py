@@ -17,9 +17,6 @@ class Inline:
     """As `Executor` and `Place`. The truth lies in the same process as the solver."""
 
     def __init__(self, images: ImageSet | PatternSet | None, backend: Backend) -> None:
-        if backend.name == "torch":
-            import torch  # noqa: F401 - solving needs it, and its import takes a second that is none of the solver's
-
         self.images, self.backend = images, backend
         self._bench = Bench(backend)
 
@@ -31,6 +28,8 @@ class Inline:
 
     def run(self, shards: Sequence[Shard]) -> Iterator[Outcome]:
         """As `Executor.run`."""
+        if shards:
+            self._warm_up()
         for shard in shards:
             assert self.images is not None
             observation = Observation.of(self.images, shard, self.backend.threads)
@@ -40,7 +39,13 @@ class Inline:
 
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
         """As `Executor.call`."""
+        self._warm_up()
         return function(*arguments, self.images, self)
+
+    def _warm_up(self) -> None:
+        """Solving needs torch, whose import takes a second that is none of the solver's."""
+        if self.backend.name == "torch":
+            import torch  # noqa: F401
 
     def ask(self, task: Task, tell: Tell | None = None) -> Any:
         """As `Place.ask`."""

@@ -23,7 +23,7 @@ from datasets.problem import Problem
 from solvers import Backend, IterativeSolver, Snapshot, Solver, SolverError, Streams, create, registry
 from solvers.errors import BrokenPluginError, UnknownSolverError
 from solvers.labels import read_label
-from solvers.registry import Parameter, blaming, canonical, information, parameters, solver_class
+from solvers.registry import Parameter, canonical, information, parameters, solver_class
 
 Tell = Callable[[dict[str, Any]], None]
 Setting = dict[str, Any]  # a `Problem` as plain data
@@ -163,9 +163,7 @@ def listed(bench: Bench, tell: Tell, label: str) -> dict[str, Any]:
         uses = f"what its parameters say: there is no default for {', '.join(needed)}"
     else:
         try:
-            with blaming(f"solver '{kind.name}' cannot be made"):
-                solver = kind()
-            uses = str(information(solver))
+            uses = str(information(create(label)))
         except SolverError as error:
             uses = f"it is not known what: {error}"
     return {"summary": kind.summary, "uses": uses, "parameters": _plain(described)}

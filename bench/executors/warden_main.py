@@ -51,10 +51,11 @@ def main() -> None:
 def _serve(control: Connection, workers: set[int]) -> None:
     settings = json.loads(control.recv_bytes())
     sys.path[:] = settings["path"]
-    from bench.startup import open_streams
+    from bench.startup import leave_doubts_to_commands, open_streams
     from solvers import Backend
 
     open_streams(reader_matters=False)
+    leave_doubts_to_commands()
     backend = Backend(**settings["backend"])
     _prepare(backend)
     alarm = _alarm()

@@ -127,10 +127,12 @@ def read_baseline(path: Path) -> Baseline:
         raise RequestError(f"baseline '{path}' is not a file")
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"baseline '{path}' cannot be read: {error}") from error
+    except OSError as error:
+        raise RequestError(f"baseline '{path}' cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        lines = []
     if not lines or lines[0] != TITLE:
-        raise RequestError(f"'{path}' is no baseline: make one with python -m bench baseline --output {path}")
+        raise RequestError(f"'{path}' is no baseline: python -m bench baseline makes one, in another file")
     length = next((i for i, line in enumerate(lines) if not line.startswith("# ")), len(lines))
     table = "\n".join(lines[length:])
     try:

@@ -9,6 +9,7 @@ from bench.errors import RequestError
 from bench.reconstruction.job import SOLVER, plan
 from bench.reconstruction.pattern import Place, prepare, read_centre
 from bench.reconstruction.result import Reconstructed
+from datasets.arrays import not_zero
 from solvers import select_backend
 
 
@@ -51,9 +52,14 @@ def reconstruct(
     array = np.asarray(counts)
     if array.dtype.kind not in "biuf" or array.ndim != 2 or min(array.shape, default=0) < 2:
         raise RequestError(f"counts must be real numbers (rows, columns), got {array.dtype} of shape {array.shape}")
+    try:
+        masks = [] if mask is None else [not_zero("the mask", mask)]
+        given = None if support is None else not_zero("the support", support)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
     pattern = prepare(
         array,
-        masks=[] if mask is None else [np.asarray(mask) != 0],
+        masks=masks,
         centre=read_centre(centre) if isinstance(centre, str) else centre,
         beamstop=beamstop,
         crop=crop,
@@ -61,7 +67,6 @@ def reconstruct(
         real=real,
     )
     backend = select_backend("auto", device, precision, threads)
-    given = None if support is None else np.asarray(support) != 0
     return plan(
         pattern,
         backend,

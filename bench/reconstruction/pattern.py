@@ -17,6 +17,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from bench.errors import RequestError
+from datasets.arrays import not_zero
 from datasets.counts import usable
 from datasets.errors import DatasetError
 from datasets.half_plane_file import is_half_plane, read_half_plane
@@ -66,6 +67,8 @@ def read_pattern(path: str, which: int | None = None) -> tuple[NDArray, bool]:
     if file.is_file() and not file.suffix and is_half_plane(file):
         return read_half_plane(file), True
     array = read_array(path)
+    if array.ndim == 3 and not len(array):
+        raise DatasetError(f"{path} holds no pattern: its shape is {array.shape}")
     if array.ndim == 3 and len(array) == 1 and which is None:
         which = 0
     if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
@@ -117,12 +120,14 @@ def measured_by(text: str, counts: NDArray) -> NDArray[np.bool_]:
     else:
         return counts != value
     try:
-        mask = read_array(text)
+        mask = not_zero(text, read_array(text))
     except DatasetError as error:
         raise RequestError(f"--mask: {error} (choose from nan, saturated, a value, or a file)") from error
+    except ValueError as error:
+        raise RequestError(f"--mask: {error}") from error
     if mask.shape != counts.shape:
         raise RequestError(f"--mask {text} has the shape {mask.shape}, the pattern {counts.shape}")
-    return mask != 0
+    return mask
 
 
 def prepare(

@@ -63,7 +63,7 @@ def budgets(summary: pd.DataFrame, timing: pd.DataFrame, rows: pd.DataFrame, tim
         `mse_high`, and its `ms_per_image`; `images`.
 
     Raises:
-        RequestError: the run has no such times, because it is of an older version.
+        RequestError: the run has no such times, because it is of an older version; or no solver is that fast.
         NothingStoredError: nobody knows the objects, or no solver came to an end.
     """
     needed = ["device", *_CLOCKS.values()]
@@ -80,6 +80,12 @@ def budgets(summary: pd.DataFrame, timing: pd.DataFrame, rows: pd.DataFrame, tim
     table = table[used & table["mse"].notna() & table["ms_per_image"].notna()]
     if table.empty:
         raise NothingStoredError("no solver of this run came to an end: there is nothing to compare")
+    fastest = table.loc[table["ms_per_image"].idxmin()]
+    if fastest["ms_per_image"] > max(times):
+        raise RequestError(
+            f"--within: no solver of this run is that fast: '{fastest['solver']}' takes the least time for an image, "
+            f"{fastest['ms_per_image']:.3g} ms"
+        )
     lines = [line for _, part in table.groupby([*COLUMNS, "given"], sort=False) for line in _lines(part, times)]
     return pd.DataFrame(lines)
 

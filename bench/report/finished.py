@@ -17,7 +17,7 @@ from bench.executors.plugins import PluginError, canonical
 from bench.report.manifest import MANIFEST
 from bench.sweep.rows import FILE, IDENTITY, check_rows
 from datasets.located import located
-from solvers import SolverError
+from solvers import SolverError, registry
 from solvers.files import sha256
 from solvers.labels import read_label
 
@@ -124,7 +124,11 @@ def known_label(label: str) -> str:
     A label that says where code lies is left as it is, too: a table of results is no reason to run what it names.
     """
     try:
-        return label if located(read_label(label)[0]) else canonical(label)
+        name, _ = read_label(label)
+        if located(name):
+            return label
+        # `plugins.canonical` also tells which code a solver consists of, which takes a second and is not asked here.
+        return registry.canonical(label) if name in registry.BUILT_IN else canonical(label)
     except (SolverError, PluginError):
         return label
 

@@ -13,7 +13,7 @@ from bench.score.by_image import image_means
 from bench.score.measures import MEASURES
 from bench.score.metrics import STRICT_SUCCESS, SUCCESS
 from bench.score.references import LIMIT, NEAR, label_of
-from bench.score.statistics import bootstrap_mean, success_interval
+from bench.score.statistics import bootstrap_means, success_interval
 from bench.sweep.rows import GROUP, failed, knows_truth, scored
 from datasets import VARIANTS, PatternSet
 from datasets.problem import COLUMNS, Problem
@@ -55,12 +55,14 @@ def summarise(
         strict_success=(rows["mse"] < STRICT_SUCCESS).where(rows["mse"].notna()) * 1.0,
         near_limit=_near_limit(rows),
     )
+    groups = list(rows.groupby(GROUP, sort=False))
+    means = [image_means(scored(group), _MEANS) for _, group in groups]
+    intervals = bootstrap_means([images["mse"].to_numpy() for images in means])
     lines = []
-    for (*setting, solver), group in rows.groupby(GROUP, sort=False):
+    for ((*setting, solver), group), images, interval in zip(groups, means, intervals, strict=True):
         problem = dict(zip(COLUMNS, setting, strict=True))
         known = knows_truth(group)
-        images = image_means(scored(group), _MEANS)
-        low, high = bootstrap_mean(images["mse"].to_numpy()) if known else _NO_INTERVAL
+        low, high = interval if known else _NO_INTERVAL
         success_low, success_high = success_interval(images["success"].to_numpy()) if known else _NO_INTERVAL
         lines.append(
             {

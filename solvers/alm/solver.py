@@ -13,7 +13,8 @@ from solvers.alm.lbfgs import History, inner_product, two_loop
 from solvers.backend import Array
 from solvers.iterative.block import Block
 from solvers.iterative.kernels import replaced_by, replacement
-from solvers.iterative.loop import CHECK_EVERY, Ends, IterativeSolver, State
+from solvers.iterative.solver import IterativeSolver
+from solvers.iterative.state import CHECK_EVERY, Ends, State
 
 ARMIJO = 1e-4  # sufficient decrease, Nocedal and Wright, section 3.1
 BACKTRACKS = 8  # halvings of a step before it is given up

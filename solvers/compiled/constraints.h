@@ -83,7 +83,8 @@ static inline void give_row(const vec *at, int m2, int parts, float *row) {
 
 /* Which pixels of one image may differ from zero: a bit for each. */
 struct Support {
-    int m1, width; /* rows, and vectors in a row */
+    int m1, width;     /* rows, and vectors in a row */
+    int rows, vectors; /* beyond which all pixels lie outside */
     uint16_t *bits;
     static_assert(LANES == 16);
 
@@ -95,11 +96,14 @@ struct Support {
 
     /* That of one image of `of`. */
     void load(const Constraints *of, int image) {
+        rows = vectors = 0;
         const uint8_t *row = of->support ? of->support + (size_t)image * m1 * of->m2 : nullptr;
         for (int r = 0; r < m1; r++, row += row ? of->m2 : 0)
-            for (int v = 0; v < width; v++)
+            for (int v = 0; v < width; v++) {
                 bits[r * width + v] = row ? given(row + v * LANES, of->m2 - v * LANES)
                                           : first(r < of->n1 ? of->n2 - v * LANES : 0);
+                if (bits[r * width + v]) rows = r + 1, vectors = std::max(vectors, v + 1);
+            }
     }
 
     /* 1 for those of LANES pixels of a row that lie inside, 0 for the others. */

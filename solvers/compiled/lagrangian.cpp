@@ -262,7 +262,7 @@ INLINE float look(const AlmWorkspace *w, const Iterate *it) {
     Pixels *x = pixels<Pixels>(it->direction);
     const size_t width = w->support.width;
     each(&w->support, [&](size_t i, vec inside) INLINE_LAMBDA { x[i] = z[i] - outside<nonnegative>(z[i], inside); });
-    return misfit(&w->modulus, [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; });
+    return misfit(&w->modulus, w->modulus.whole(), [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; });
 }
 
 DISPATCH static float look_any(const AlmProblem *p, const AlmWorkspace *w, const Iterate *it) {

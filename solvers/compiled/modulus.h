@@ -2,9 +2,10 @@
  *
  * The lanes hold neighbouring columns while columns are transformed, and neighbouring rows while rows are; tiles of
  * LANES x LANES numbers are transposed in between. Two real columns a, b travel as one complex column a + ib, whose
- * transform is split by its symmetry, and half of the rows are enough; complex columns and their rows are taken as they
- * are. The image itself belongs to the caller, who hands in and takes out LANES pixels of a row at a time: what a map
- * does before and after P_M costs no pass of its own.
+ * transform is split by its symmetry, and half of the rows are enough. Of these the first and, of an even number, the
+ * middle one are real: they travel as one, too. Complex columns and their rows are taken as they are. The image itself
+ * belongs to the caller, who hands in and takes out LANES pixels of a row at a time: what a map does before and after P_M
+ * costs no pass of its own, and columns of zeros are not transformed.
  */
 
 #pragma once
@@ -14,22 +15,32 @@
 /* In place of the magnitude of a coefficient that was not measured, which P_M leaves as it is. */
 constexpr float UNMEASURED = -1.0f;
 
+/* The corner of an image that differs from zero, or that is wanted: its rows, and the vectors in one. */
+struct Extent {
+    int rows, vectors;
+};
+
 struct Modulus {
     int m1 = 0, m2 = 0;
     bool complex; /* the image is */
     bool masked;  /* some coefficients of the present image were not measured */
-    int height;   /* rows of the plane that are kept: 0 to m1 / 2 of a real image's, all of a complex one's */
+    bool paired;  /* row 0 of the plane has row m1 / 2 as its imaginary part */
+    int height;   /* rows of the plane that are kept: those up to m1 / 2 of a real image's, all of a complex one's */
     int width, groups; /* vectors in a row, and groups of LANES rows */
     float scale; /* of the columns' transforms as they are left in the plane, inverted */
     Plan row, column;
     vec *re, *im;   /* (groups LANES, width) the plane */
     vec *magnitude; /* (groups, m2) LANES rows of it, one in each lane */
+    float *edge[2];    /* (m2) those of rows 0 and m1 / 2, where these are a pair */
+    float *pair[2];    /* (m2 + 1) real and imaginary parts of the pair's coefficients, the first one at the end again */
+    float *imposed[2]; /* (m2) what becomes of them */
     vec *buffer[4];
 
     /* For a grid of this size; false when there is no plan. */
     bool plan(int rows, int columns, bool of_complex) {
         m1 = rows, m2 = columns, complex = of_complex;
-        height = complex ? m1 : m1 / 2 + 1;
+        paired = !complex && m1 % 2 == 0;
+        height = complex ? m1 : (m1 + 1) / 2;
         width = ceiling(m2), groups = ceiling(height);
         scale = complex ? 1.0f : 0.5f;
         return row.factor(m2) && column.factor(m1);
@@ -42,10 +53,14 @@ struct Modulus {
         re = take(plane), im = take(plane);
         magnitude = take((size_t)groups * m2);
         for (vec *&line : buffer) line = take(longest);
+        for (float **both : {edge, pair, imposed})
+            for (int i = 0; i < 2; i++) both[i] = reinterpret_cast<float *>(take(ceiling(m2 + 1)));
         row.lay_out(take), column.lay_out(take);
     }
 
     void fill() { row.fill(), column.fill(); }
+
+    Extent whole() const { return {m1, width}; }
 };
 
 /* a where there is a magnitude, else b. Bits are compared: under -ffast-math a NaN may be equal to anything. */
@@ -53,9 +68,9 @@ INLINE vec where_measured(vec magnitude, vec a, vec b) {
     return (ivec)magnitude == (ivec)(vec{} + UNMEASURED) ? b : a;
 }
 
-/* LANES rows of `plane` with one row in each lane of `line`, and back. */
-INLINE void gather(const vec *plane, int width, vec *line) {
-    for (int t = 0; t < width; t++) {
+/* The first vectors of LANES rows of `plane` with one row in each lane of `line`, and back. */
+INLINE void gather(const vec *plane, int width, int vectors, vec *line) {
+    for (int t = 0; t < vectors; t++) {
         vec v[LANES];
         for (int l = 0; l < LANES; l++) v[l] = plane[(size_t)l * width + t];
         transpose(v);
@@ -63,8 +78,8 @@ INLINE void gather(const vec *plane, int width, vec *line) {
     }
 }
 
-INLINE void scatter(const vec *line, int width, vec *plane) {
-    for (int t = 0; t < width; t++) {
+INLINE void scatter(const vec *line, int width, int vectors, vec *plane) {
+    for (int t = 0; t < vectors; t++) {
         vec v[LANES];
         for (int l = 0; l < LANES; l++) v[l] = line[t * LANES + l];
         transpose(v);
@@ -77,15 +92,20 @@ INLINE void scatter(const vec *line, int width, vec *plane) {
 DISPATCH static void load_magnitude(Modulus *p, const Constraints *of, int image) {
     const int m1 = p->m1, m2 = p->m2, k = p->complex ? m2 : m2 / 2 + 1, width = p->width;
     const float *plane = of->magnitude + image * of->coefficients();
-    for (int r = 0; r < p->height; r++) {
+    const auto whole_row = [&](int r, float *out) {
         const float *row = plane + (size_t)r * k, *opposite = plane + (size_t)(r ? m1 - r : 0) * k;
-        float *out = reinterpret_cast<float *>(p->re + (size_t)r * width); /* in passing: it is overwritten anyway */
         for (int c = 0; c < k; c++) out[c] = row[c];
         for (int c = k; c < m2; c++) out[c] = opposite[m2 - c];
-    }
+    };
+    for (int r = 0; r < p->height; r++) /* in passing, where the plane will be overwritten */
+        whole_row(r, reinterpret_cast<float *>(p->re + (size_t)r * width));
     vec missing{};
+    if (p->paired) {
+        whole_row(0, p->edge[0]), whole_row(m1 / 2, p->edge[1]);
+        for (int c = 0; c < m2; c++) missing[0] = p->edge[1][c] < 0.0f ? 1.0f : missing[0];
+    }
     for (int group = 0; group < p->groups; group++) {
-        gather(p->re + (size_t)group * LANES * width, width, p->buffer[0]);
+        gather(p->re + (size_t)group * LANES * width, width, width, p->buffer[0]);
         for (int c = 0; c < m2; c++) {
             const vec magnitude = p->buffer[0][c];
             p->magnitude[(size_t)group * m2 + c] = magnitude;
@@ -95,17 +115,17 @@ DISPATCH static void load_magnitude(Modulus *p, const Constraints *of, int image
     p->masked = total(missing) > 0;
 }
 
-/* The transforms of the columns of the image whose vectors `load(row, vector)` gives; those of a real image twice as
- * large as they should be. */
+/* The transforms of the columns of the image whose vectors `load(row, vector)` gives, and which is zero beyond `of`;
+ * those of a real image twice as large as they should be. */
 template <typename Load>
-INLINE void columns_forward(const Modulus *p, Load load) {
+INLINE void columns_forward(const Modulus *p, Extent of, Load load) {
     using Pixels = decltype(load(0, 0));
     constexpr int step = is_complex<Pixels> ? 1 : 2; /* vectors of a row that travel together */
     const int m1 = p->m1, width = p->width;
     vec *const *b = p->buffer;
-    for (int v = 0; v < width; v += step) {
-        const bool pair = v + 1 < width;
-        for (int r = 0; r < m1; r++) {
+    for (int v = 0; v < of.vectors; v += step) {
+        const bool pair = v + 1 < of.vectors;
+        for (int r = 0; r < of.rows; r++) {
             if constexpr (is_complex<Pixels>) {
                 const Pixels x = load(r, v);
                 b[0][r] = x.re;
@@ -115,8 +135,14 @@ INLINE void columns_forward(const Modulus *p, Load load) {
                 b[1][r] = pair ? load(r, v + 1) : vec{};
             }
         }
+        for (int r = of.rows; r < m1; r++) b[0][r] = b[1][r] = vec{};
         const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
-        for (int r = 0; r < p->height; r++) {
+        if (p->paired) {
+            const int middle = m1 / 2;
+            p->re[v] = 2.0f * z.re[0], p->im[v] = 2.0f * z.re[middle];
+            if (pair) p->re[v + 1] = 2.0f * z.im[0], p->im[v + 1] = 2.0f * z.im[middle];
+        }
+        for (int r = p->paired; r < p->height; r++) {
             vec *re = p->re + (size_t)r * width + v, *im = p->im + (size_t)r * width + v;
             if constexpr (is_complex<Pixels>) {
                 re[0] = z.re[r];
@@ -131,17 +157,22 @@ INLINE void columns_forward(const Modulus *p, Load load) {
     }
 }
 
-/* The inverse, which hands the image to `store(row, vector, pixels)`. Beyond column m2 a pair of columns has left
- * rounding errors, or worse where an image is not finite: zeros are handed out there. */
+/* The inverse, which hands the wanted part of the image to `store(row, vector, pixels)`. Beyond column m2 a pair of
+ * columns has left rounding errors, or worse where an image is not finite: zeros are handed out there. */
 template <typename Pixels, typename Store>
-INLINE void columns_inverse(const Modulus *p, Store store) {
+INLINE void columns_inverse(const Modulus *p, Extent wanted, Store store) {
     constexpr int step = is_complex<Pixels> ? 1 : 2;
     const int m1 = p->m1, width = p->width;
     const float scale = 1.0f / ((float)m1 * (float)p->m2);
     vec *const *b = p->buffer;
-    for (int v = 0; v < width; v += step) {
-        const bool pair = v + 1 < width;
-        for (int r = 0; r < p->height; r++) { /* with re and im exchanged: an inverse transform */
+    for (int v = 0; v < wanted.vectors; v += step) {
+        const bool pair = v + 1 < wanted.vectors;
+        if (p->paired) {
+            const int middle = m1 / 2;
+            b[1][0] = p->re[v], b[1][middle] = p->im[v];
+            b[0][0] = pair ? p->re[v + 1] : vec{}, b[0][middle] = pair ? p->im[v + 1] : vec{};
+        }
+        for (int r = p->paired; r < p->height; r++) { /* with re and im exchanged: an inverse transform */
             const vec *re = p->re + (size_t)r * width + v, *im = p->im + (size_t)r * width + v;
             if constexpr (is_complex<Pixels>) {
                 b[0][r] = im[0];
@@ -157,7 +188,7 @@ INLINE void columns_inverse(const Modulus *p, Store store) {
         }
         const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
         const ivec here = first_bits(p->m2 - v * LANES), next = first_bits(p->m2 - (v + 1) * LANES);
-        for (int r = 0; r < m1; r++) {
+        for (int r = 0; r < wanted.rows; r++) {
             const vec re = kept(here, scale * z.im[r]);
             if constexpr (is_complex<Pixels>)
                 store(r, v, Pixels{re, kept(here, scale * z.re[r])});
@@ -169,65 +200,138 @@ INLINE void columns_inverse(const Modulus *p, Store store) {
     }
 }
 
-/* Coefficients z with the magnitudes that were measured and the phases they have; with a mask, those that were not
- * measured stay as they are. */
-template <bool masked>
-INLINE void impose(const vec *magnitude, int count, float scale, Halves z) {
-    for (int c = 0; c < count; c++) {
-        const vec imposed = magnitude[c] * inverse_root(z.re[c] * z.re[c] + z.im[c] * z.im[c]);
-        const vec factor = masked ? where_measured(magnitude[c], imposed, vec{} + scale) : imposed;
-        z.re[c] *= factor;
-        z.im[c] *= factor;
+/* An image as its coefficients, LANES rows of the plane at a time: (groups, m2). */
+typedef Halves Spectrum;
+
+/* What the rows do with the coefficients c of the plane and a spectrum x: v = s c + t x is given the measured magnitudes,
+ * and x becomes f x + g c + h P_M v. */
+struct Combination {
+    float s, t, f, g, h;
+};
+
+/* Coefficient number c of two real rows a, b that travel as a + ib: they are told apart by their symmetry. */
+struct Pair {
+    float ar, ai, br, bi;
+};
+
+INLINE Pair taken_apart(const Modulus *p, int c) {
+    const float *re = p->pair[0], *im = p->pair[1];
+    const float opposite_re = re[p->m2 - c], opposite_im = im[p->m2 - c];
+    return {0.5f * (re[c] + opposite_re), 0.5f * (im[c] - opposite_im), 0.5f * (im[c] + opposite_im),
+            0.5f * (opposite_re - re[c])};
+}
+
+/* The pair's coefficients, which `re` and `im` give by their number. */
+template <typename Real, typename Imaginary>
+INLINE void take_pair(const Modulus *p, Real re, Imaginary im) {
+    for (int c = 0; c < p->m2; c++) p->pair[0][c] = re(c), p->pair[1][c] = im(c);
+    p->pair[0][p->m2] = p->pair[0][0], p->pair[1][p->m2] = p->pair[1][0];
+}
+
+/* They get the magnitudes of two rows. */
+INLINE void impose_pair(const Modulus *p, float unmeasured) {
+    const auto factor = [=](float given, float re, float im) INLINE_LAMBDA {
+        const float power = re * re + im * im;
+        return given < 0.0f ? unmeasured : given / sqrtf(power > 1e-30f ? power : 1e-30f);
+    };
+    for (int c = 0; c < p->m2; c++) {
+        const Pair at = taken_apart(p, c);
+        const float a = factor(p->edge[0][c], at.ar, at.ai), b = factor(p->edge[1][c], at.br, at.bi);
+        p->imposed[0][c] = a * at.ar - b * at.bi;
+        p->imposed[1][c] = a * at.ai + b * at.br;
+    }
+}
+
+/* The coefficients z of one group with the magnitudes that were measured and the phases they have; with a mask, those
+ * that were not measured stay as they are. `combined`: as `by` says, with a spectrum x. */
+template <bool combined, bool masked, bool paired>
+INLINE void impose(const Modulus *p, int group, Halves z, Combination by, Spectrum x) {
+    const vec *magnitude = p->magnitude + (size_t)group * p->m2, first = first_lanes(1);
+    const float unmeasured = combined ? 1.0f : p->scale;
+    const auto given = [=](auto c, auto x) INLINE_LAMBDA { return combined ? by.s * c + by.t * x : c; };
+    if constexpr (paired) {
+        take_pair(
+            p, [&](int c) INLINE_LAMBDA { return given(z.re[c][0], combined ? x.re[c][0] : 0.0f); },
+            [&](int c) INLINE_LAMBDA { return given(z.im[c][0], combined ? x.im[c][0] : 0.0f); });
+        impose_pair(p, unmeasured);
+    }
+    for (int c = 0; c < p->m2; c++) {
+        const vec re = given(z.re[c], combined ? x.re[c] : vec{}), im = given(z.im[c], combined ? x.im[c] : vec{});
+        const vec imposed = magnitude[c] * inverse_root(re * re + im * im);
+        const vec factor = masked ? where_measured(magnitude[c], imposed, vec{} + unmeasured) : imposed;
+        vec out_re = re * factor, out_im = im * factor;
+        if constexpr (paired) {
+            out_re = first > 0.5f ? vec{} + p->imposed[0][c] : out_re;
+            out_im = first > 0.5f ? vec{} + p->imposed[1][c] : out_im;
+        }
+        if constexpr (combined) {
+            x.re[c] = by.f * x.re[c] + by.g * z.re[c] + by.h * out_re;
+            x.im[c] = by.f * x.im[c] + by.g * z.im[c] + by.h * out_im;
+        }
+        z.re[c] = out_re, z.im[c] = out_im;
+    }
+}
+
+/* The rows of a group, of which the first vectors differ from zero, transformed; and back, as far as they are wanted. */
+INLINE Halves row_forward(const Modulus *p, int group, int vectors) {
+    vec *const *b = p->buffer;
+    const size_t from = (size_t)group * LANES * p->width;
+    gather(p->re + from, p->width, vectors, b[0]);
+    gather(p->im + from, p->width, vectors, b[1]);
+    for (int c = vectors * LANES; c < p->m2; c++) b[0][c] = b[1][c] = vec{};
+    return transform(&p->row, b[0], b[1], b[2], b[3]);
+}
+
+INLINE void row_inverse(const Modulus *p, int group, int vectors, Halves z) {
+    vec *const *b = p->buffer;
+    const size_t from = (size_t)group * LANES * p->width;
+    z = transform(&p->row, z.im, z.re, z.im == b[1] ? b[3] : b[1], z.re == b[0] ? b[2] : b[0]);
+    for (int c = p->m2; c < vectors * LANES; c++) z.re[c] = z.im[c] = vec{};
+    scatter(z.im, p->width, vectors, p->re + from);
+    scatter(z.re, p->width, vectors, p->im + from);
+}
+
+template <bool combined>
+INLINE void each_group(const Modulus *p, int vectors, int wanted, Combination by, Spectrum x) {
+    for (int group = 0; group < p->groups; group++) {
+        const Halves z = row_forward(p, group, vectors);
+        const Spectrum of{x.re + (size_t)group * p->m2, x.im + (size_t)group * p->m2};
+        if (p->paired && group == 0)
+            p->masked ? impose<combined, true, true>(p, group, z, by, of) : impose<combined, false, true>(p, group, z, by, of);
+        else
+            p->masked ? impose<combined, true, false>(p, group, z, by, of) : impose<combined, false, false>(p, group, z, by, of);
+        row_inverse(p, group, wanted, z);
     }
 }
 
 /* The rows: transformed, given the measured magnitudes, transformed back. A function of its own: inlined into every
  * map it would take minutes to compile. */
-DISPATCH static void rows(const Modulus *p) {
-    const int m2 = p->m2, width = p->width;
-    vec *const *b = p->buffer;
-    for (int group = 0; group < p->groups; group++) {
-        vec *re = p->re + (size_t)group * LANES * width, *im = p->im + (size_t)group * LANES * width;
-        gather(re, width, b[0]);
-        gather(im, width, b[1]);
-        Halves z = transform(&p->row, b[0], b[1], b[2], b[3]);
-        const vec *magnitude = p->magnitude + (size_t)group * m2;
-        p->masked ? impose<true>(magnitude, m2, p->scale, z) : impose<false>(magnitude, m2, p->scale, z);
-        vec *other_re = z.re == b[0] ? b[2] : b[0], *other_im = z.im == b[1] ? b[3] : b[1];
-        z = transform(&p->row, z.im, z.re, other_im, other_re);
-        for (int c = m2; c < width * LANES; c++) z.re[c] = z.im[c] = vec{};
-        scatter(z.im, width, re);
-        scatter(z.re, width, im);
-    }
-}
+DISPATCH static void rows(const Modulus *p) { each_group<false>(p, p->width, p->width, {}, {}); }
 
 /* P_M of the image that `load` gives, handed to `store`. */
 template <typename Load, typename Store>
 INLINE void project_magnitude(const Modulus *p, Load load, Store store) {
-    columns_forward(p, load);
+    columns_forward(p, p->whole(), load);
     rows(p);
-    columns_inverse<decltype(load(0, 0))>(p, store);
+    columns_inverse<decltype(load(0, 0))>(p, p->whole(), store);
 }
 
-/* || |F x| - magnitude || / || magnitude || of the image that `load` gives, over what was measured of the whole plane. */
+/* || |F x| - magnitude || / || magnitude || of the image that `load` gives, which is zero beyond `of`, over what was
+ * measured of the whole plane. */
 template <typename Load>
-INLINE float misfit(const Modulus *p, Load load) {
-    const int m1 = p->m1, m2 = p->m2, width = p->width;
-    vec *const *b = p->buffer;
+INLINE float misfit(const Modulus *p, Extent of, Load load) {
     vec wrong{}, all{};
-    columns_forward(p, load);
+    columns_forward(p, of, load);
     for (int group = 0; group < p->groups; group++) {
         vec weight; /* how often a row that is kept stands in the whole plane */
         for (int l = 0; l < LANES; l++) {
             const int r = group * LANES + l;
-            weight[l] = r >= p->height ? 0.0f : p->complex || r == 0 || 2 * r == m1 ? 1.0f : 2.0f;
+            weight[l] = r >= p->height || (r == 0 && p->paired) ? 0.0f : p->complex || r == 0 ? 1.0f : 2.0f;
         }
-        gather(p->re + (size_t)group * LANES * width, width, b[0]);
-        gather(p->im + (size_t)group * LANES * width, width, b[1]);
-        const Halves z = transform(&p->row, b[0], b[1], b[2], b[3]);
-        const vec *magnitude = p->magnitude + (size_t)group * m2;
+        const Halves z = row_forward(p, group, of.vectors);
+        const vec *magnitude = p->magnitude + (size_t)group * p->m2;
         vec group_wrong{}, group_all{};
-        for (int c = 0; c < m2; c++) {
+        for (int c = 0; c < p->m2; c++) {
             const vec power = z.re[c] * z.re[c] + z.im[c] * z.im[c];
             const vec expected = where_measured(magnitude[c], magnitude[c], vec{});
             const vec difference =
@@ -237,6 +341,19 @@ INLINE float misfit(const Modulus *p, Load load) {
         }
         wrong += weight * group_wrong;
         all += weight * group_all;
+        if (p->paired && group == 0) {
+            take_pair(
+                p, [&](int c) INLINE_LAMBDA { return z.re[c][0]; }, [&](int c) INLINE_LAMBDA { return z.im[c][0]; });
+            const auto add = [&](float given, float re, float im) INLINE_LAMBDA {
+                const float difference = p->scale * sqrtf(re * re + im * im) - given;
+                wrong[0] += given < 0.0f ? 0.0f : difference * difference;
+                all[0] += given < 0.0f ? 0.0f : given * given;
+            };
+            for (int c = 0; c < p->m2; c++) {
+                const Pair at = taken_apart(p, c);
+                add(p->edge[0][c], at.ar, at.ai), add(p->edge[1][c], at.br, at.bi);
+            }
+        }
     }
     return std::sqrt(total(wrong) / total(all));
 }

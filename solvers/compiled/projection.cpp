@@ -1,19 +1,19 @@
 /* Iterations of the projection solvers, one image after the other.
  *
  * An image stays in the second-level cache for all the iterations of a call, and costs the same whatever its
- * neighbours. An iteration is three passes over it: columns, with what the map feeds to P_M; rows, with the magnitudes;
- * columns, with the map's new x. The reference is the step of solvers/projection/er.py, hio.py, raar.py, difference_map.py and rrr.py.
+ * neighbours. An iteration is three passes: columns of the support, with the map's correction; rows, with the magnitudes
+ * and the spectrum of x; columns of the support, with the map's new x. The reference is the step of solvers/projection/er.py, hio.py, raar.py, difference_map.py and rrr.py.
  */
 
-#include "modulus.h"
 #include "pursuit.h"
+#include "spectrum.h"
 
 enum Map { ER, HIO, RAAR, DIFFERENCE_MAP, RRR };
 
 /* A map on the images with these constraints. */
 struct ProjectionProblem {
     Constraints of;
-    int map;
+    Map map;
     float beta;
 };
 
@@ -21,7 +21,10 @@ struct ProjectionProblem {
 struct Workspace {
     int m1 = 0, m2 = 0;
     bool complex = false;
-    vec *x, *estimate; /* (m1, width) pixels */
+    vec *x, *estimate; /* (m1, width) pixels; while there is a spectrum, x is up to date inside alone */
+    vec *correction;   /* (m1, width) pixels inside */
+    Spectrum spectrum;
+    int iterations; /* since there is a spectrum; after them a correction is still to be added to it */
     ivec *chosen;      /* (m1, width) the sizes of pixels, then all bits set where the largest ones are */
     int least = 0;     /* size of the pixels that were chosen last */
     Support support;
@@ -33,16 +36,20 @@ struct Workspace {
         if (m1 == of->m1 && m2 == of->m2 && complex == !!of->complex) return true;
         m1 = m2 = 0; /* until it is */
         const auto layout = [&](auto take) {
-            for (vec **image : {&x, &estimate}) *image = take((size_t)of->m1 * ceiling(of->m2) * of->parts());
+            for (vec **image : {&x, &estimate, &correction})
+                *image = take((size_t)of->m1 * ceiling(of->m2) * of->parts());
             chosen = reinterpret_cast<ivec *>(take((size_t)of->m1 * ceiling(of->m2)));
             support.lay_out(of->m1, of->m2, take);
             modulus.lay_out(take);
+            for (vec **part : {&spectrum.re, &spectrum.im}) *part = take((size_t)modulus.groups * of->m2);
         };
         if (!modulus.plan(of->m1, of->m2, of->complex) || !arena.reserve(layout)) return false;
         modulus.fill();
         m1 = of->m1, m2 = of->m2, complex = of->complex;
         return true;
     }
+
+    Extent inside() const { return {support.rows, support.vectors}; }
 };
 
 static thread_local Workspace workspace;
@@ -77,18 +84,66 @@ INLINE Pixels after(float beta, Pixels x, Pixels p, vec inside) {
     return x + beta * (p - project_object<nonnegative>(x, inside));
 }
 
+/* The same by the weights of x, of P_M and of the correction. Of RRR the correction is P_S x and known beforehand: P_M is
+ * given 2 c - x. The others give x to P_M, and their correction follows from the outcome. */
+struct Weights {
+    float x, projected, correction;
+};
+
+INLINE Weights weights(Map map, float beta) {
+    switch (map) {
+    case ER: return {0.0f, 0.0f, 1.0f};
+    case HIO: return {1.0f, -beta, 1.0f};
+    case RAAR: return {beta, 1.0f - 2.0f * beta, beta};
+    case DIFFERENCE_MAP: return {1.0f, -1.0f, 1.0f};
+    default: return {1.0f, beta, -beta};
+    }
+}
+
+template <Map map, bool nonnegative, typename Pixels>
+INLINE Pixels correction(float beta, Pixels x, Pixels p, vec inside) {
+    if constexpr (map == RRR) return project_object<nonnegative>(x, inside);
+    if constexpr (map == ER) return project_object<nonnegative>(p, inside);
+    if constexpr (map == HIO) {
+        const Pixels replaced = choose(inside, (1.0f + beta) * p - x, Pixels{});
+        if constexpr (nonnegative) return p < 0.0f ? vec{} : replaced;
+        return replaced;
+    }
+    return project_object<nonnegative>(2.0f * p - x, inside);
+}
+
+INLINE Combination combination(const Workspace *w, Map map, float beta) {
+    const Weights of = weights(map, beta);
+    const float scale = w->modulus.scale, added = scale * of.correction;
+    if (map == RRR) return {2.0f * scale, -1.0f, of.x, added, of.projected};
+    return {added, 1.0f, of.x, of.x * added, of.projected};
+}
+
+/* The pixels of the correction: of RRR from x, of the others as the last iteration has left them. */
+template <bool rrr, bool nonnegative, typename Pixels>
+INLINE auto corrections(const Workspace *w) {
+    const size_t width = w->modulus.width;
+    const Support inside = w->support;
+    const Pixels *x = pixels<Pixels>(w->x), *known = pixels<Pixels>(w->correction);
+    return [=](int r, int v) INLINE_LAMBDA {
+        return rrr ? project_object<nonnegative>(x[r * width + v], inside(r, v)) : known[r * width + v];
+    };
+}
+
 template <Map map, bool nonnegative, typename Pixels>
 INLINE void iterate_all(const ProjectionProblem *it, Workspace *w, int count) {
     const size_t width = w->modulus.width;
     const Support inside = w->support;
-    Pixels *x = pixels<Pixels>(w->x);
-    for (int i = 0; i < count; i++)
-        project_magnitude(
-            &w->modulus,
-            [&](int r, int v) INLINE_LAMBDA { return before<map, nonnegative>(x[r * width + v], inside(r, v)); },
-            [&](int r, int v, Pixels p) INLINE_LAMBDA {
+    const float beta = it->beta;
+    Pixels *x = pixels<Pixels>(w->x), *made = pixels<Pixels>(w->correction);
+    for (int i = 0; i < count; i++, w->iterations++)
+        project_spectrum(
+            &w->modulus, map == RRR || w->iterations ? w->inside() : Extent{}, w->inside(), combination(w, map, beta),
+            w->spectrum, corrections<map == RRR, nonnegative, Pixels>(w), [&](int r, int v, Pixels p) INLINE_LAMBDA {
+                const vec in = inside(r, v);
                 Pixels &at = x[r * width + v];
-                at = after<map, nonnegative>(it->beta, at, p, inside(r, v));
+                if (map != RRR) made[r * width + v] = correction<map, nonnegative>(beta, at, p, in);
+                at = after<map, nonnegative>(beta, at, p, in);
             });
 }
 
@@ -190,19 +245,8 @@ INLINE void iterate(const ProjectionProblem *it, Workspace *w, int count) {
     iterate_all<map, nonnegative, Pixels>(it, w, count);
 }
 
-template <bool nonnegative, typename Pixels>
-INLINE void iterate_map(const ProjectionProblem *it, Workspace *w, int count) {
-    switch (it->map) {
-    case ER: return iterate<ER, nonnegative, Pixels>(it, w, count);
-    case HIO: return iterate<HIO, nonnegative, Pixels>(it, w, count);
-    case RAAR: return iterate<RAAR, nonnegative, Pixels>(it, w, count);
-    case DIFFERENCE_MAP: return iterate<DIFFERENCE_MAP, nonnegative, Pixels>(it, w, count);
-    case RRR: return iterate<RRR, nonnegative, Pixels>(it, w, count);
-    }
-}
-
 /* The image that an iterate stands for: P_S x for RRR, P_S P_M x for the others. */
-template <bool nonnegative, typename Pixels>
+template <bool rrr, bool nonnegative, typename Pixels>
 INLINE void solution(const ProjectionProblem *it, Workspace *w) {
     const size_t width = w->modulus.width;
     const Support inside = w->support;
@@ -211,7 +255,7 @@ INLINE void solution(const ProjectionProblem *it, Workspace *w) {
     const auto load = [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; };
     if (it->of.pixels) {
         const auto keep = [&](int r, int v, Pixels pixel) INLINE_LAMBDA { estimate[r * width + v] = pixel; };
-        if (it->map != RRR)
+        if (!rrr)
             project_magnitude(&w->modulus, load, keep);
         else
             std::copy(x, x + w->m1 * width, estimate);
@@ -224,9 +268,46 @@ INLINE void solution(const ProjectionProblem *it, Workspace *w) {
     const auto store = [&](int r, int v, Pixels p) INLINE_LAMBDA {
         estimate[r * width + v] = project_object<nonnegative>(p, inside(r, v));
     };
-    if (it->map != RRR) return project_magnitude(&w->modulus, load, store);
-    for (int r = 0; r < it->of.m1; r++)
-        for (size_t v = 0; v < width; v++) store(r, v, load(r, v));
+    if (!rrr) {
+        Combination by = combination(w, it->map, it->beta);
+        by.f = 1.0f, by.g = by.h = 0.0f;
+        return project_spectrum(&w->modulus, w->iterations ? w->inside() : Extent{}, w->inside(), by, w->spectrum,
+                                corrections<rrr, nonnegative, Pixels>(w), store);
+    }
+    for (int r = 0; r < inside.rows; r++)
+        for (int v = 0; v < inside.vectors; v++) store(r, v, load(r, v));
+}
+
+/* The spectrum of x, before the first iteration; and after the last one x, which is up to date inside. */
+template <typename Pixels>
+INLINE void begin(Workspace *w) {
+    const size_t width = w->modulus.width;
+    const Pixels *x = pixels<Pixels>(w->x);
+    take_spectrum(&w->modulus, w->spectrum, [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; });
+}
+
+template <bool rrr, bool nonnegative, typename Pixels>
+INLINE void end(const ProjectionProblem *it, Workspace *w) {
+    const size_t width = w->modulus.width;
+    const Extent inside = w->inside();
+    Pixels *x = pixels<Pixels>(w->x);
+    Combination by = combination(w, it->map, it->beta);
+    if (rrr) by.s = 0.0f, by.t = 1.0f;
+    give_spectrum(&w->modulus, rrr ? Extent{} : inside, by, w->spectrum, corrections<rrr, nonnegative, Pixels>(w),
+                  [&](int r, int v, Pixels pixel) INLINE_LAMBDA {
+                      if (r >= inside.rows || v >= inside.vectors) x[r * width + v] = pixel;
+                  });
+}
+
+template <bool nonnegative, typename Pixels>
+INLINE void iterate_map(const ProjectionProblem *it, Workspace *w, int count) {
+    switch (it->map) {
+    case ER: return iterate<ER, nonnegative, Pixels>(it, w, count);
+    case HIO: return iterate<HIO, nonnegative, Pixels>(it, w, count);
+    case RAAR: return iterate<RAAR, nonnegative, Pixels>(it, w, count);
+    case DIFFERENCE_MAP: return iterate<DIFFERENCE_MAP, nonnegative, Pixels>(it, w, count);
+    case RRR: return iterate<RRR, nonnegative, Pixels>(it, w, count);
+    }
 }
 
 DISPATCH static void iterate_any(const ProjectionProblem *it, Workspace *w, int count) {
@@ -234,19 +315,48 @@ DISPATCH static void iterate_any(const ProjectionProblem *it, Workspace *w, int 
     return it->of.nonnegative ? iterate_map<true, vec>(it, w, count) : iterate_map<false, vec>(it, w, count);
 }
 
+template <bool rrr>
+INLINE void solution_of(const ProjectionProblem *it, Workspace *w) {
+    if (it->of.complex) return solution<rrr, false, complex_vec>(it, w);
+    return it->of.nonnegative ? solution<rrr, true, vec>(it, w) : solution<rrr, false, vec>(it, w);
+}
+
 DISPATCH static void solution_any(const ProjectionProblem *it, Workspace *w) {
-    if (it->of.complex) return solution<false, complex_vec>(it, w);
-    return it->of.nonnegative ? solution<true, vec>(it, w) : solution<false, vec>(it, w);
+    it->map == RRR ? solution_of<true>(it, w) : solution_of<false>(it, w);
+}
+
+DISPATCH static void begin_any(const ProjectionProblem *it, Workspace *w) {
+    w->iterations = 0;
+    if (!it->of.pixels) w->complex ? begin<complex_vec>(w) : begin<vec>(w);
+}
+
+template <bool rrr>
+INLINE void end_of(const ProjectionProblem *it, Workspace *w) {
+    if (it->of.complex) return end<rrr, false, complex_vec>(it, w);
+    return it->of.nonnegative ? end<rrr, true, vec>(it, w) : end<rrr, false, vec>(it, w);
+}
+
+DISPATCH static void end_any(const ProjectionProblem *it, Workspace *w) {
+    if (w->iterations == 0 || it->of.pixels) return;
+    it->map == RRR ? end_of<true>(it, w) : end_of<false>(it, w);
+}
+
+/* `count` iterations of the image in the workspace. The spectrum is made of x, and x of the spectrum again: the outcome is
+ * a function of x, and rounding cannot let the two drift apart. */
+static void iterate_from_x(const ProjectionProblem *it, Workspace *w, int count) {
+    begin_any(it, w);
+    iterate_any(it, w, count);
+    end_any(it, w);
 }
 
 template <typename Pixels>
-INLINE float misfit_of(const Modulus *modulus, const vec *image) {
+INLINE float misfit_of(const Modulus *modulus, Extent of, const vec *image) {
     const size_t width = modulus->width;
-    return misfit(modulus, [&](int r, int v) INLINE_LAMBDA { return pixels<Pixels>(image)[r * width + v]; });
+    return misfit(modulus, of, [&](int r, int v) INLINE_LAMBDA { return pixels<Pixels>(image)[r * width + v]; });
 }
 
-DISPATCH static float misfit_any(const Workspace *w, const vec *image) {
-    return w->complex ? misfit_of<complex_vec>(&w->modulus, image) : misfit_of<vec>(&w->modulus, image);
+DISPATCH static float misfit_any(const Workspace *w, Extent of, const vec *image) {
+    return w->complex ? misfit_of<complex_vec>(&w->modulus, of, image) : misfit_of<vec>(&w->modulus, of, image);
 }
 
 /* --- entries -------------------------------------------------------------------------------------------------- */
@@ -292,7 +402,7 @@ extern "C" int phasebench_supports(int n) {
 extern "C" int phasebench_project(const ProjectionProblem *it, float *x, int count) {
     const Constraints *of = &it->of;
     const bool done = each_image(of, x, [&](int i) {
-        iterate_any(it, &workspace, count);
+        iterate_from_x(it, &workspace, count);
         give(of, workspace.x, x + i * of->numbers());
     });
     return done ? 0 : -1;
@@ -303,8 +413,10 @@ extern "C" int phasebench_pursue(const ProjectionProblem *it, const Pursuit *pur
     const Constraints *of = &it->of;
     Workspace *w = &workspace;
     const bool done = each_image(of, x, [&](int i) {
-        const auto look = [&] { return solution_any(it, w), misfit_any(w, w->estimate); };
-        pursue(pursuit, i, of->numbers(), [&](int count) { iterate_any(it, w, count); }, look,
+        const Extent known = of->pixels ? w->modulus.whole() : w->inside();
+        const auto look = [&] { return solution_any(it, w), misfit_any(w, known, w->estimate); };
+        std::fill(w->estimate, w->estimate + (size_t)of->m1 * w->modulus.width * of->parts(), vec{});
+        pursue(pursuit, i, of->numbers(), [&](int count) { iterate_from_x(it, w, count); }, look,
                [&](float *image) { give(of, w->estimate, image); });
         give(of, w->x, x + i * of->numbers());
     });
@@ -314,6 +426,6 @@ extern "C" int phasebench_pursue(const ProjectionProblem *it, const Pursuit *pur
 /* residual (batch) of the images x (batch, m1, m2): || |F x| - magnitude || / || magnitude || over what was measured of
  * the whole plane. */
 extern "C" int phasebench_residual(const Constraints *of, const float *x, float *residual) {
-    const bool done = each_image(of, x, [&](int i) { residual[i] = misfit_any(&workspace, workspace.x); });
+    const bool done = each_image(of, x, [&](int i) { residual[i] = misfit_any(&workspace, workspace.modulus.whole(), workspace.x); });
     return done ? 0 : -1;
 }

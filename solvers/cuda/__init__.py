@@ -1,10 +1,10 @@
 """The CUDA kernels: iterations of a map on a block of images on a GPU, through CuPy.
 
-They serve float32 blocks of real images with a box for a support; everything else goes the portable way, whose
-functions are the reference that the kernels are tested against. Two ways lead there. Where an image fits into the
-shared memory of a thread block, one launch takes it from the start to its end; other grids take cuFFT, with all else
-fused into three kernels and the iterations recorded in a CUDA graph. PHASEBENCH_KERNELS=cufft asks for the second way
-for all grids, PHASEBENCH_KERNELS=portable for neither.
+They serve float32 blocks of real and of complex images, in a box or in a support within it, measured everywhere or not.
+What `takes` refuses goes the portable way, whose functions are the reference that the kernels are tested against. Two
+ways lead here. Where an image fits into the shared memory of a thread block, one launch takes it from the start to its
+end; other grids take cuFFT, with all else fused into three kernels and the iterations recorded in a CUDA graph.
+PHASEBENCH_KERNELS=cufft asks for the second way for all grids, PHASEBENCH_KERNELS=portable for neither.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from solvers.backend import Array, Backend
 from solvers.compiled import MAPS, VARIABLE
 from solvers.cuda.cufft import FourierIterations
 from solvers.cuda.fused import FusedKernel
-from solvers.cuda.plan import refusal
+from solvers.cuda.kind import Kind
 
-__all__ = ["MAPS", "Map", "serves", "takes", "way"]
+__all__ = ["MAPS", "Kind", "Map", "serves", "takes", "way"]
 
 log = logging.getLogger(__name__)
 
@@ -33,51 +33,50 @@ def serves(backend: Backend) -> bool:
     return wanted and (backend.name, backend.device, backend.precision) == ("cupy", "cuda", "float32")
 
 
-def takes(*, real: bool, box: bool, masked: bool) -> bool:
-    """Whether the kernels know images of this kind: real, with a box for a support, and measured everywhere."""
-    if real and box and not masked:
+def takes(*, pixels: bool, phases: bool) -> bool:
+    """Whether the kernels know images of which that is known: how many pixels differ from zero, a range of phases."""
+    if not (pixels or phases):
         return True
-    _announce("complex images" if not real else "a support that is no box" if not box else "a masked measurement")
+    _announce("a support of the largest pixels" if pixels else "a range of phases")
     return False
 
 
 @cache
-def _announce(kind: str) -> None:
-    log.warning("no CUDA kernel for %s: portable code on the GPU, which is slower", kind)
+def _announce(what: str) -> None:
+    log.warning("no CUDA kernel for %s: portable code on the GPU, which is slower", what)
 
 
-def way(grid: tuple[int, int], box: tuple[int, int]) -> str:
-    """How images of this size are iterated: 'fused' or 'cufft'."""
-    return "cufft" if os.environ.get(VARIABLE) == "cufft" or _unfit(grid, box) else "fused"
+def way(kind: Kind) -> str:
+    """How images of this kind are iterated: 'fused' or 'cufft'."""
+    size = Kind(MAPS[0], kind.grid, kind.box, real=kind.real, supported=kind.supported)
+    return "cufft" if os.environ.get(VARIABLE) == "cufft" or _unfit(size) else "fused"
 
 
 class Map:
-    """The map `name` with relaxation β, on images x (B, m1, m2) with magnitudes (B, m1, m2 // 2 + 1)."""
+    """A map with relaxation β, on images x, magnitudes and supports as `FusedKernel` takes them."""
 
-    def __init__(self, name: str, grid: tuple[int, int], box: tuple[int, int], nonnegative: bool, beta: float) -> None:
-        """For images of this grid with the support box = (n1, n2)."""
-        self._of = (grid, box, name, nonnegative)
-        self._beta = beta
-        self._fused = FusedKernel.of(*self._of) if way(grid, box) == "fused" else None
+    def __init__(self, kind: Kind, beta: float) -> None:
+        self._kind, self._beta = kind, beta
+        self._fused = FusedKernel.of(kind) if way(kind) == "fused" else None
 
-    def iterate(self, x: Array, magnitude: Array, count: int) -> Array:
+    def iterate(self, x: Array, magnitude: Array, support: Array | None, count: int) -> Array:
         """The images after `count` iterations; x is left as it is."""
-        fast = self._fused or FourierIterations.of(*self._of, len(x))
-        return fast.iterate(x, magnitude, self._beta, count)
+        fast = self._fused or FourierIterations.of(self._kind, len(x))
+        return fast.iterate(x, magnitude, support, self._beta, count)
 
     def pursue(
-        self, x: Array, magnitude: Array, limit: NDArray[np.int64], every: int, tolerance: float
+        self, x: Array, magnitude: Array, support: Array | None, limit: NDArray[np.int64], every: int, tolerance: float
     ) -> tuple[Array, Array, Array, Array] | None:
         """Starts to their ends, as `FusedKernel.pursue`; None where only cuFFT does this size."""
         if self._fused is None:
             return None
-        return self._fused.pursue(x, magnitude, self._beta, limit, every=every, tolerance=tolerance)
+        return self._fused.pursue(x, magnitude, support, self._beta, limit, every=every, tolerance=tolerance)
 
 
 @cache
-def _unfit(grid: tuple[int, int], box: tuple[int, int]) -> str | None:
-    """Why the fused kernel does not do this size on the current device; logged the first time."""
-    reason = refusal(grid) or FusedKernel.refusal(grid, box)
+def _unfit(size: Kind) -> str | None:
+    """Why the fused kernel does not do images of this size on the current device; logged the first time."""
+    reason = FusedKernel.refusal(size)
     if reason:
         log.warning("no shared-memory kernel: %s; the iterations go through cuFFT", reason)
     return reason

@@ -8,47 +8,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.backend import Array
-from solvers.cuda.plan import plan
-from solvers.cuda.source import map_macros, options, source
+from solvers.cuda.kind import Kind
+from solvers.cuda.plan import plan, refusal
+from solvers.cuda.source import options, source
 
 
 class FusedKernel:
-    """The kernel for one grid, box and map, compiled for the current device."""
+    """The kernel for one kind, compiled for the current device.
 
-    def __init__(self, grid: tuple[int, int], box: tuple[int, int], name: str, nonnegative: bool) -> None:
+    Its images x are float32 or complex64 (B, m1, m2), their magnitudes float32 (B, *kind.plane), and their support is
+    bool (B, m1, m2), or None where the box is.
+    """
+
+    def __init__(self, kind: Kind) -> None:
         import cupy
 
-        self.plan = plan(grid, box)
-        macros = self.plan.macros() | map_macros(name, nonnegative)
+        self.kind, self.plan = kind, plan(kind)
+        macros = kind.macros() | self.plan.macros()
         self.module = cupy.RawModule(code=source("projection"), options=options(macros))
         self.kernel = self.module.get_function("pursue")
         self.kernel.max_dynamic_shared_size_bytes = self.plan.shared_bytes
 
     @staticmethod
     @cache
-    def of(grid: tuple[int, int], box: tuple[int, int], name: str, nonnegative: bool) -> FusedKernel:
+    def of(kind: Kind) -> FusedKernel:
         """The one for this purpose; CuPy keeps what it compiled on disk."""
-        return FusedKernel(grid, box, name, nonnegative)
+        return FusedKernel(kind)
 
     @staticmethod
-    def refusal(grid: tuple[int, int], box: tuple[int, int]) -> str | None:
-        """Why a grid that has a plan does not run on the current device; None where it does."""
+    def refusal(kind: Kind) -> str | None:
+        """Why images of this kind do not take this kernel on the current device; None where they do."""
         import cupy
 
-        needed = plan(grid, box).shared_bytes
+        if reason := refusal(kind.grid, kind.real):
+            return reason
+        needed = plan(kind).shared_bytes
         limit = cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"]
         if needed > limit:
-            return f"a block of {grid[0]}×{grid[1]} needs {needed} bytes of shared memory, this device has {limit}"
+            m1, m2 = kind.grid
+            return f"a block of {m1}×{m2} needs {needed} bytes of shared memory, this device has {limit}"
         return None
 
-    def iterate(self, x: Array, magnitude: Array, beta: float, count: int) -> Array:
-        """x (B, m1, m2) after `count` iterations."""
-        return self._launch(x, magnitude, beta, np.full(len(x), count), every=count)[0] if count else x
+    def iterate(self, x: Array, magnitude: Array, support: Array | None, beta: float, count: int) -> Array:
+        """The images after `count` iterations."""
+        return self._launch(x, magnitude, support, beta, np.full(len(x), count), every=count)[0] if count else x
 
-    def iterate_and_check(self, x: Array, magnitude: Array, beta: float, count: int) -> tuple[Array, Array, Array]:
+    def iterate_and_check(
+        self, x: Array, magnitude: Array, support: Array | None, beta: float, count: int
+    ) -> tuple[Array, Array, Array]:
         """The same, with the images that the new iterates stand for and their residual (B,)."""
         following, _, estimate, residual = self.pursue(
-            x, magnitude, beta, np.full(len(x), count), every=count, tolerance=0.0
+            x, magnitude, support, beta, np.full(len(x), count), every=count, tolerance=0.0
         )
         return following, estimate, residual
 
@@ -56,13 +66,14 @@ class FusedKernel:
         self,
         x: Array,
         magnitude: Array,
+        support: Array | None,
         beta: float,
         limit: NDArray[np.int64],
         *,
         every: int,
         tolerance: float,
     ) -> tuple[Array, Array, Array, Array]:
-        """Starts x (B, m1, m2) to their ends, which `IterativeSolver.pursue` defines.
+        """Starts to their ends, which `IterativeSolver.pursue` defines.
 
         Returns:
             The new iterates; int32 (B,) iterations done; the estimates with the smallest residual of those that were
@@ -70,14 +81,15 @@ class FusedKernel:
         """
         import cupy
 
-        estimate = cupy.zeros(x.shape, dtype=np.float32)
-        following, age, residual = self._launch(x, magnitude, beta, limit, every, tolerance, estimate)
+        estimate = cupy.zeros_like(x)
+        following, age, residual = self._launch(x, magnitude, support, beta, limit, every, tolerance, estimate)
         return following, age, estimate, residual
 
     def _launch(
         self,
         x: Array,
         magnitude: Array,
+        support: Array | None,
         beta: float,
         limit: NDArray[np.int64],
         every: int,
@@ -87,15 +99,18 @@ class FusedKernel:
         """The new iterates, iterations and residuals; without an `estimate`, nothing is looked at."""
         import cupy
 
+        self.kind.check(x, magnitude, support)
+        if every < 1 or (limit < 1).any():
+            raise ValueError(f"the kernel does one or more iterations, not {limit}")
         x, magnitude = cupy.ascontiguousarray(x), cupy.ascontiguousarray(magnitude)
-        if x.dtype != np.float32 or magnitude.dtype != np.float32 or every < 1 or (limit < 1).any():
-            raise ValueError(f"the kernel does one or more iterations in float32, not {limit} in {x.dtype}")
+        support = None if support is None else cupy.ascontiguousarray(support)
         following = cupy.empty_like(x)
         age = cupy.zeros(len(x), dtype=np.int32)
         residual = cupy.full(len(x), np.inf, dtype=np.float32)
         arguments = (
             *(x, magnitude, following, np.uintp(0) if estimate is None else estimate, residual, age),
             *(cupy.asarray(limit, dtype=np.int32), np.int32(every), np.float64(tolerance), np.float32(beta)),
+            np.uintp(0) if support is None else support,
         )
         if len(x):
             self.kernel((len(x),), (self.plan.threads,), arguments, shared_mem=self.plan.shared_bytes)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
+from solvers.cuda.kind import Kind
+
 LARGEST = 128  # of a grid's sides: a half plane of twice that no longer fits into shared memory
 WARP = 32
 BANKS = 16  # of 8 bytes: what half a warp reaches at once when each thread asks for a complex number
@@ -17,6 +19,7 @@ MOST = 25  # complex numbers that a thread can hold besides as many of the state
 RADICES = (1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 25)
 RESIDENT = 2  # blocks that a multiprocessor is to hold at once: one computes while the other waits at a barrier
 REGISTERS = 65536  # of a multiprocessor
+ENOUGH = 128  # of them for a thread: with fewer, the compiler moves the state to memory
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,23 @@ class Split:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the kernel for one grid and one box is compiled with."""
+    """All that the kernel for images of one grid and box is compiled with."""
 
     grid: tuple[int, int]
     box: tuple[int, int]
     column: Split
     row: Split
+    real: bool = True
+    supported: bool = False
 
     @property
     def columns(self) -> int:
-        """Complex columns of a half plane whose first one carries the zero and the Nyquist frequency together."""
-        return (self.grid[1] + 1) // 2
+        """Complex columns that are transformed.
+
+        Those of a half plane whose first one carries the zero and the Nyquist frequency together; all of a complex
+        image's.
+        """
+        return (self.grid[1] + 1) // 2 if self.real else self.grid[1]
 
     @property
     def threads(self) -> int:
@@ -49,13 +58,20 @@ class Plan:
 
     @property
     def resident(self) -> int:
-        """Blocks that share a multiprocessor's registers: fewer where 128 for each thread would not be left."""
-        return max(1, min(RESIDENT, REGISTERS // (128 * self.threads)))
+        """Blocks that share a multiprocessor's registers: fewer where enough for each thread would not be left."""
+        return max(1, min(RESIDENT, REGISTERS // (ENOUGH * self.threads)))
+
+    @property
+    def line_stride(self) -> int:
+        """Complex numbers from the first to the second line of a pair of rows, which has two if the image is complex: 8
+        modulo 16 spreads four lines over all banks, with what `pair_stride` is."""
+        needed = self._line()
+        return needed + (8 - needed) % BANKS
 
     @property
     def pair_stride(self) -> int:
         """Complex numbers from one pair of rows to the next: 12 modulo 16 spreads four pairs over all banks."""
-        needed = max((self.row.first + 1) * self.row.second, self.position(self.grid[1]) + 1)
+        needed = self._line() + (0 if self.real else self.line_stride)
         return needed + (12 - needed) % BANKS
 
     @property
@@ -65,40 +81,43 @@ class Plan:
 
     @property
     def object_stride(self) -> int:
-        """From one pair of rows of the box to the next."""
+        """From one line of the box to the next."""
         return self.box[1] + (12 - self.box[1]) % BANKS
 
     @property
     def magnitude_stride(self) -> int:
-        """Floats from one row of magnitudes to the next: 24 modulo 32 spreads four rows of eight over all banks."""
-        needed = self.grid[1] // 2 + 1
-        return needed + (24 - needed) % (2 * BANKS)
+        """Floats from one row of magnitudes to the next: 8 or 24 modulo 32 spread four rows of eight over all banks."""
+        needed = self.grid[1] // 2 + 1 if self.real else self.grid[1]
+        return needed + (8 - needed) % BANKS
+
+    @property
+    def box_lines(self) -> int:
+        """Lines in the pairs of rows that the box touches."""
+        return -(-self.box[0] // 2) * (1 if self.real else 2)
 
     @property
     def shared_bytes(self) -> int:
-        """Shared memory of a block: the half plane, the box, two tables of roots of unity, magnitudes, partial sums."""
+        """Shared memory of a block: the plane, the box, two tables of roots of unity, magnitudes, partial sums, and a
+        support."""
         m1, m2 = self.grid
-        pairs = -(-self.box[0] // 2)
-        complexes = self.column.first * self.group_stride + pairs * self.object_stride + m1 + m2
-        return 8 * complexes + 4 * (m1 * self.magnitude_stride + 2 * self.threads)
+        complexes = self.column.first * self.group_stride + self.box_lines * self.object_stride + m1 + m2
+        support = self.box_lines * self.box[1] if self.supported else 0
+        return 8 * complexes + 4 * (m1 * self.magnitude_stride + 2 * self.threads) + -(-support // 8) * 8
 
     def position(self, k: int) -> int:
         """Where a row keeps column k: a gap after every `first` columns keeps the radix-B step free of conflicts."""
         return k % self.row.first + (self.row.first + 1) * (k // self.row.first)
 
     def macros(self) -> dict[str, int]:
-        """The definitions that `projection.cu` asks for."""
+        """The definitions that `projection.cu` asks for, besides those of the kind."""
         return {
-            "M1": self.grid[0],
-            "M2": self.grid[1],
-            "N1": self.box[0],
-            "N2": self.box[1],
             "COLUMN_A": self.column.first,
             "COLUMN_B": self.column.second,
             "COLUMN_T": self.column.threads,
             "ROW_A": self.row.first,
             "ROW_B": self.row.second,
             "ROW_T": self.row.threads,
+            "LINE_STRIDE": self.line_stride,
             "PAIR_STRIDE": self.pair_stride,
             "GROUP_STRIDE": self.group_stride,
             "OBJECT_STRIDE": self.object_stride,
@@ -107,28 +126,42 @@ class Plan:
             "RESIDENT": self.resident,
         }
 
+    def _line(self) -> int:
+        """Complex numbers that a line takes; one of odd length in a real image has a place more, for column 0."""
+        places = self.position(self.grid[1]) + 1 if self.real else self.position(self.grid[1] - 1) + 1
+        return max((self.row.first + 1) * self.row.second, places)
 
-@cache
-def plan(grid: tuple[int, int], box: tuple[int, int]) -> Plan:
-    """The plan for images (m1, m2) with the box (n1, n2).
+
+def plan(kind: Kind) -> Plan:
+    """The plan for images of this kind.
 
     Raises:
         ValueError: the kernel does not do this size; `refusal` says why.
     """
-    reason = refusal(grid)
+    reason = refusal(kind.grid, kind.real)
     if reason:
         raise ValueError(reason)
-    return Plan(grid, box, _split(grid[0], in_pairs=True), _split(grid[1], in_pairs=False))
+    return _plan(kind.grid, kind.box, kind.real, kind.supported)
 
 
-def refusal(grid: tuple[int, int]) -> str | None:
-    """Why the kernel does not do this grid; None where it does."""
+@cache
+def _plan(grid: tuple[int, int], box: tuple[int, int], real: bool, supported: bool) -> Plan:
+    return Plan(grid, box, _split(grid[0], in_pairs=True), _split(grid[1], in_pairs=False), real, supported)
+
+
+def refusal(grid: tuple[int, int], real: bool = True) -> str | None:
+    """Why the kernel does not do images (m1, m2); None where it does."""
     if max(grid) > LARGEST:
         return f"a grid of {grid[0]}×{grid[1]} is larger than {LARGEST}×{LARGEST}"
     for m in grid:
         if m < 2 or not _smooth(m):
             return f"length {m} is not a product of 2, 3 and 5"
-    return f"{grid[0]} rows are not a whole number of pairs" if grid[0] % 2 else None
+    if grid[0] % 2:
+        return f"{grid[0]} rows are not a whole number of pairs"
+    threads = _plan(grid, grid, real, supported=False).threads
+    if threads * ENOUGH > REGISTERS:
+        return f"complex images of {grid[0]}×{grid[1]} leave fewer than {ENOUGH} registers to each of {threads} threads"
+    return None
 
 
 def _smooth(n: int) -> bool:

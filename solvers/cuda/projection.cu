@@ -3,9 +3,9 @@
  * Device memory is touched where an image is looked at, however many iterations lie between. A block follows its image
  * to the end of the start; the device then gives its place to the next image. maps.cuh comes before this file.
  *
- * The support is a box, and with p = P_M z every map has the form
+ * The support is a box, or lies in it, and with p = P_M z every map has the form
  *
- *     z <- a z + b p + c,    c = 0 outside the box,    z = x, or 2 P_S x - x for RRR,
+ *     z <- a z + b p + c,    c = 0 outside the support,    z = x, or 2 P_S x - x for RRR,
  *
  * with constants a and b. So z outside the box need never be seen: it is kept as a Fourier transform, in registers,
  * where P_M acts point by point, and only what is inside the box is transformed, c forward and p backward. An
@@ -17,6 +17,11 @@
  * Two real rows a, b travel as one complex row a + ib. Nobody splits it: a column takes what the frequencies k and -k
  * of a pair hold and has both rows of its own frequency. The columns of frequency zero and of the Nyquist frequency
  * are real before they are transformed, and travel as one complex column, number 0.
+ *
+ * A line is what is transformed along a row: two rows of real images, one of complex ones. The pass over the columns
+ * is the same for both, since a pair of rows is one line with frequencies k and -k, or two lines with frequency k each:
+ * a column finds two rows of its own in either. Only complex images have as many columns as a row has pixels, each with
+ * a z of its own.
  *
  * A transform of length A * B, index B a + b in, k1 + A k2 out: radix A over a, a twiddle, radix B over b. Before the
  * exchange between them a thread owns some b, after it some k1; what it writes goes where only it has read, so that an
@@ -30,12 +35,23 @@
  * and half of that would be a good result: barriers leave the schedulers idle unless another block is there to fill
  * them, and registers admit two blocks. Instructions, not bytes, are the limit. Magnitudes stay in shared memory: 24
  * loads from L2 in each thread would have to be issued before they are needed, into registers that hold z.
+ *
+ * A support costs a byte of shared memory for each pixel of a line in the box, read once in an iteration and by no
+ * other thread: the map asks one bit for each row. A mask costs nothing but a choice, since it is the sign of the
+ * magnitude. Both are left out of a kernel that is not compiled for them. A complex image of 96 x 96 has twice the
+ * lines and twice the columns, and so twice the threads, each with as many registers: one block fills a multiprocessor,
+ * with nothing beside it while it waits at a barrier. By the same estimate an iteration takes twice the instructions; what
+ * the waiting adds was not measured.
  */
 
 /* Besides the macros of maps.cuh there are those of plan.py: the splits of both lengths, and strides. */
 constexpr int warp_size = 32, warps = THREADS / warp_size;
 constexpr int row_pairs = m1 / 2, box_pairs = (n1 + 1) / 2;
-constexpr int columns = (m2 + 1) / 2, pieces = COLUMN_B / 2; /* a column's pieces of work in its first step */
+constexpr int line_rows = COMPLEX ? 1 : 2, pair_lines = 2 / line_rows; /* rows of a line, lines of a pair of rows */
+constexpr int lines = row_pairs * pair_lines, box_lines = box_pairs * pair_lines;
+constexpr int columns = COMPLEX ? m2 : (m2 + 1) / 2, pieces = COLUMN_B / 2; /* of work in a column's first step */
+constexpr float doubled = COMPLEX ? 1.0f : 2.0f; /* the factor of all that is transformed along the columns */
+constexpr float row_scale = per_pixel / doubled; /* of what was transformed back */
 constexpr int column_groups = warp_size / COLUMN_T, row_groups = warp_size / ROW_T; /* transforms in a warp */
 
 COMPUTED int rounds(int work, int threads) { return (work + threads - 1) / threads; }
@@ -166,9 +182,14 @@ DEVICE int position(int k) { return k % ROW_A + (ROW_A + 1) * (k / ROW_A); }
 
 DEVICE int pair_offset(int pair) { return pair / pieces * GROUP_STRIDE + pair % pieces * PAIR_STRIDE; }
 
-/* Where a pair of rows keeps pixel n = ROW_B a + b before it is transformed, and after it was transformed back: among
+DEVICE int line_offset(int line) { return pair_offset(line / pair_lines) + line % pair_lines * LINE_STRIDE; }
+
+/* Where a line keeps pixel n = ROW_B a + b before it is transformed, and after it was transformed back: among
  * what the thread that owns b holds. */
 DEVICE int pixel(int n) { return n / ROW_B + (ROW_A + 1) * (n % ROW_B); }
+
+/* The pixel of row r in a number of its line. */
+DEVICE Pixel &pixel_of(Complex &number, int r) { return reinterpret_cast<Pixel *>(&number)[r % line_rows]; }
 
 /* A thread's part of the residual: its sums of (|z| - magnitude)^2 and magnitude^2. */
 struct Sums {
@@ -176,22 +197,24 @@ struct Sums {
 };
 
 struct Shared {
-    Complex *plane;        /* row_pairs rows of m2 numbers */
-    Complex *object;       /* x in the box: two rows of it are the parts of a complex one */
+    Complex *plane;        /* lines of m2 numbers */
+    Complex *object;       /* x in the box, in lines of n2 numbers */
     Complex *row_roots;    /* exp(-2 pi i k1 b / m2) at [k1][b] */
     Complex *column_roots; /* exp(-2 pi i k1 b / m1) at [k1][b] */
     Sums *partial;         /* one of each thread */
-    float *magnitude;      /* 2 sqrt(Y) on the half plane: all that is transformed along columns is doubled */
+    float *magnitude;      /* sqrt(Y) on the plane that is kept, doubled as all that is transformed along columns */
+    unsigned char *inside; /* of the lines of the box: bit h for a pixel of the h-th row that is inside the support */
 };
 
 DEVICE Shared arrange(Complex *memory) {
     Shared s;
     s.plane = memory;
     s.object = s.plane + COLUMN_A * GROUP_STRIDE;
-    s.row_roots = s.object + box_pairs * OBJECT_STRIDE;
+    s.row_roots = s.object + box_lines * OBJECT_STRIDE;
     s.column_roots = s.row_roots + m2;
     s.partial = (Sums *)(s.column_roots + m1);
     s.magnitude = (float *)(s.partial + THREADS);
+    s.inside = (unsigned char *)(s.magnitude + m1 * MAGNITUDE_STRIDE);
     return s;
 }
 
@@ -207,10 +230,10 @@ DEVICE void fill_roots(const Shared &s) {
 /* --- the steps of a launch ---------------------------------------------------------------------------------------- */
 
 enum Step {
-    ENTER,    /* the iterate comes from device memory; pairs of rows are transformed */
+    ENTER,    /* the iterate comes from device memory; its lines are transformed */
     ITERATE,  /* one iteration */
     PROJECT,  /* P_M z in the box, for maps whose estimate is P_S P_M x */
-    ESTIMATE, /* the estimate goes to device memory, and its pairs of rows are transformed */
+    ESTIMATE, /* the estimate goes to device memory, and its lines are transformed */
     MISFIT,   /* its residual */
     RETURN,   /* z is transformed back */
     LEAVE,    /* the iterate goes to device memory */
@@ -234,11 +257,12 @@ DEVICE bool passes_rows(int step) {
 
 /* --- the pass over the columns ------------------------------------------------------------------------------------ */
 
-/* A thread's part of a column of the half plane. */
+/* A thread's part of a column of the plane that is kept. */
 struct Column {
     int number, thread;
     bool active;
-    Complex *direct, *mirror; /* frequencies k and -k of the pairs of rows: together the column's own memory */
+    bool packed; /* it is number 0 of a real image */
+    Complex *direct, *mirror; /* the column's own memory: its frequency k and -k of a line, or k of two lines */
 };
 
 DEVICE Column own_column(const Shared &s) {
@@ -249,8 +273,10 @@ DEVICE Column own_column(const Shared &s) {
     c.thread = lane % COLUMN_T;
     c.active = no_idlers || (lane < column_groups * COLUMN_T && c.number < columns);
     if (!c.active) c.number = columns;
+    c.packed = !COMPLEX && c.number == 0;
     c.direct = s.plane + position(c.number);
-    c.mirror = s.plane + position(c.number ? m2 - c.number : m2 % 2 ? m2 : m2 / 2);
+    c.mirror = COMPLEX ? c.direct + LINE_STRIDE
+                       : s.plane + position(c.number ? m2 - c.number : m2 % 2 ? m2 : m2 / 2);
     return c;
 }
 
@@ -260,9 +286,12 @@ DEVICE bool exists(int piece) {
     return work % threads == 0 || piece < work;
 }
 
-/* Two rows of this column, doubled, from what a pair of rows holds. */
+/* Two rows of this column, those of a real image doubled, from what a pair of rows holds. */
 DEVICE void split(const Column &c, Complex u, Complex v, Complex &a, Complex &b) {
-    if (c.number) {
+    if (COMPLEX) {
+        a = u;
+        b = v;
+    } else if (!c.packed) {
         a = {u.re + v.re, u.im - v.im};
         b = {u.im + v.im, v.re - u.re};
     } else {
@@ -274,7 +303,10 @@ DEVICE void split(const Column &c, Complex u, Complex v, Complex &a, Complex &b)
 /* The way back. */
 DEVICE void join(const Column &c, Complex a, Complex b, Complex &u, Complex &v) {
     const float im_of_b = b.im, re_of_b = b.re, im_of_a = a.im;
-    if (c.number) {
+    if (COMPLEX) {
+        u = a;
+        v = b;
+    } else if (!c.packed) {
         u = {a.re - im_of_b, im_of_a + re_of_b};
         v = {a.re + im_of_b, re_of_b - im_of_a};
     } else {
@@ -283,15 +315,18 @@ DEVICE void join(const Column &c, Complex a, Complex b, Complex &u, Complex &v) 
     }
 }
 
-DEVICE float misfit(Complex z, float magnitude) {
+/* What coefficients z that stand `weight` times in the whole plane add to the residual. */
+DEVICE void add_misfit(Sums &sums, float weight, Complex z, float magnitude) {
+    if (!measured(magnitude)) return;
     const float power = z.re * z.re + z.im * z.im;
     const float difference = power * rsqrtf(fmaxf(power, 1e-30f)) - magnitude;
-    return difference * difference;
+    sums.wrong += weight * (difference * difference);
+    sums.all += weight * (magnitude * magnitude);
 }
 
-/* Column 0 is the sum z0 + i z1 of the columns of frequency zero and m2 / 2, with z0(-r) = conj z0(r). The lanes of
- * its warp, each with some rows r and -r, project both, or add up their misfit, where the column's memory holds them:
- * row r = k1 + COLUMN_A k2 is number k2 of what the owner of k1 holds. */
+/* Column 0 of a real image is the sum z0 + i z1 of the columns of frequency zero and m2 / 2, with z0(-r) = conj z0(r).
+ * The lanes of its warp, each with some rows r and -r, project both, or add up their misfit, where the column's memory
+ * holds them: row r = k1 + COLUMN_A k2 is number k2 of what the owner of k1 holds. */
 DEVICE void first_column(int step, const Shared &s, Sums &sums) {
     Complex *const direct = s.plane, *const mirror = s.plane + position(m2 % 2 ? m2 : m2 / 2);
     for (int r = threadIdx.x; r <= m1 / 2; r += warp_size) {
@@ -303,17 +338,17 @@ DEVICE void first_column(int step, const Shared &s, Sums &sums) {
         const float y1 = m2 % 2 ? 0.0f : s.magnitude[r * MAGNITUDE_STRIDE + m2 / 2];
         if (step == MISFIT) {
             const float weight = r == o ? 1.0f : 2.0f;
-            sums.wrong += weight * (misfit(z0, y0) + misfit(z1, y1));
-            sums.all += weight * (y0 * y0 + y1 * y1);
+            add_misfit(sums, weight, z0, y0);
+            add_misfit(sums, weight, z1, y1);
         } else {
-            const Complex p0 = corrected(z0, y0), p1 = quarter<true>(corrected(z1, y1));
+            const Complex p0 = corrected(z0, y0, 1.0f), p1 = quarter<true>(corrected(z1, y1, 1.0f));
             at = p0 + p1;
             opposite = conj(p0 - p1);
         }
     }
 }
 
-/* z on the half plane, which outlives a pass: row k1 + COLUMN_A k2 of the own column at [j][k2] for the thread's
+/* z on the plane that is kept, which outlives a pass: row k1 + COLUMN_A k2 of the own column at [j][k2] for the thread's
  * j-th k1. What c adds to it when there is no iteration after it is inside the box, and so does no harm. */
 typedef Complex State[column_rounds_b][COLUMN_B];
 
@@ -358,18 +393,16 @@ DEVICE void pass_columns(int step, int pairs, const Shared &s, const Column &c, 
 #pragma unroll
                 for (int k = 0; k < COLUMN_B; k++) w[k] = z[j][k] = MAP == ER ? w[k] : z[j][k] + w[k];
             }
-            if (c.number == 0) {
+            if (c.packed) {
 #pragma unroll
                 for (int k = 0; k < COLUMN_B; k++) kept(k1, k) = w[k];
             } else if (step == MISFIT) {
 #pragma unroll
-                for (int k = 0; k < COLUMN_B; k++) { /* twice, for the other half plane */
-                    sums.wrong += 2.0f * misfit(w[k], magnitude(k1, k));
-                    sums.all += 2.0f * magnitude(k1, k) * magnitude(k1, k);
-                }
+                for (int k = 0; k < COLUMN_B; k++) /* twice, for the other half plane of a real image */
+                    add_misfit(sums, doubled, w[k], magnitude(k1, k));
             }
         }
-        if (threadIdx.x < warp_size) {
+        if (!COMPLEX && threadIdx.x < warp_size) {
             __syncwarp();
             first_column(step, s, sums);
             __syncwarp();
@@ -388,9 +421,9 @@ DEVICE void pass_columns(int step, int pairs, const Shared &s, const Column &c, 
         if (step == RETURN) {
 #pragma unroll
             for (int k = 0; k < COLUMN_B; k++) p[k] = z[j][k];
-        } else if (c.number) {
+        } else if (!c.packed) {
 #pragma unroll
-            for (int k = 0; k < COLUMN_B; k++) p[k] = corrected(z[j][k], magnitude(k1, k));
+            for (int k = 0; k < COLUMN_B; k++) p[k] = corrected(z[j][k], magnitude(k1, k), 1.0f);
         } else {
 #pragma unroll
             for (int k = 0; k < COLUMN_B; k++) p[k] = kept(k1, k);
@@ -427,25 +460,33 @@ DEVICE void pass_columns(int step, int pairs, const Shared &s, const Column &c, 
 
 /* --- the pass over the rows --------------------------------------------------------------------------------------- */
 
-/* The map in column n of a pair of rows of the box, given p = P_M z; returns c. */
-DEVICE Complex map_pixels(int pair, int n, Complex p, const Shared &s, float beta) {
-    Complex &object = s.object[pair * OBJECT_STRIDE + n];
-    Complex x = object;
-    const float c = update(x.re, p.re, beta), d = update(x.im, p.im, beta);
+/* The map in column n of a line of the box, given p = P_M z; returns c. The last pair of rows may be half outside. */
+DEVICE Complex map_pixels(int line, int n, Complex p, const Shared &s, float beta) {
+    Complex &object = s.object[line * OBJECT_STRIDE + n];
+    const int inside = SUPPORT ? s.inside[line * n2 + n] : 3;
+    const bool beyond = n1 % 2 && line == box_lines - 1;
+    Complex x = object, c;
+    if (COMPLEX) {
+        c = update(x, p, beta, inside & 1);
+        if (beyond) c = {0.0f, 0.0f};
+    } else {
+        c.re = update(x.re, p.re, beta, inside & 1);
+        c.im = update(x.im, p.im, beta, inside & 2);
+        if (beyond) c.im = 0.0f;
+    }
     object = x;
-    return {c, n1 % 2 && pair == box_pairs - 1 ? 0.0f : d}; /* the last pair may be half outside */
+    return c;
 }
 
-/* Pairs of rows are transformed back, mapped, transformed, or only the first or the last of these. */
+/* Lines are transformed back, mapped, transformed, or only the first or the last of these. */
 DEVICE void pass_rows(int step, const Shared &s, float beta) {
     const int lane = threadIdx.x % warp_size, thread = lane % ROW_T;
-    const int pairs = step == ENTER || step == RETURN ? row_pairs : box_pairs;
+    const int count = step == ENTER || step == RETURN ? lines : box_lines;
     const bool back = step != ENTER && step != ESTIMATE, ahead = step != PROJECT && step != RETURN;
-    const float scale = 0.5f / ((float)m1 * (float)m2); /* of the transform back, and of doubled columns */
-    for (int first = threadIdx.x / warp_size * row_groups; first < pairs; first += warps * row_groups) {
-        const int pair = first + lane / ROW_T;
-        const bool active = lane < row_groups * ROW_T && pair < pairs;
-        Complex *row = s.plane + pair_offset(active ? pair : 0);
+    for (int first = threadIdx.x / warp_size * row_groups; first < count; first += warps * row_groups) {
+        const int line = first + lane / ROW_T;
+        const bool active = lane < row_groups * ROW_T && line < count;
+        Complex *row = s.plane + line_offset(active ? line : 0);
         if (back) {
 #pragma unroll
             for (int j = 0; j < row_rounds_b; j++) {
@@ -477,7 +518,7 @@ DEVICE void pass_rows(int step, const Shared &s, float beta) {
 #pragma unroll
                 for (int a = 0; a < ROW_A; a++) {
                     const int n = ROW_B * a + b;
-                    v[a] = n < n2 ? map_pixels(pair, n, scale * v[a], s, beta) : Complex{0.0f, 0.0f};
+                    v[a] = n < n2 ? map_pixels(line, n, row_scale * v[a], s, beta) : Complex{0.0f, 0.0f};
                 }
             }
             if (ahead) {
@@ -508,34 +549,47 @@ DEVICE void pass_rows(int step, const Shared &s, float beta) {
 
 /* Device memory: arrays of one image after the other. */
 struct Images {
-    const float *x;         /* (m1, m2) the iterate */
-    const float *magnitude; /* (m1, half_plane) */
-    float *next;            /* (m1, m2) the new iterate; while it is looked at, what it stands for */
-    float *estimate;        /* (m1, m2) the best of those, or null where they are not wanted */
+    const Pixel *x;      /* (m1, m2) the iterate */
+    const bool *support; /* (m1, m2) false outside the box; null where the box is the support, and not read */
+    Pixel *next;         /* (m1, m2) the new iterate; while it is looked at, what it stands for */
+    Pixel *estimate;     /* (m1, m2) the best of those, or null where they are not wanted */
 };
 
 /* All pixels of the image, in the order of device memory: z comes in, the estimate or the new iterate goes out. */
 DEVICE void pass_pixels(int step, const Shared &s, const Images &images) {
-    const float scale = 0.5f / ((float)m1 * (float)m2);
     const size_t before = (size_t)blockIdx.x * m1 * m2;
     for (int i = threadIdx.x; i < m1 * m2; i += THREADS) {
-        const int r = i / m2, n = i % m2, pair = r / 2;
-        const bool inside = r < n1 && n < n2;
-        float &z = (&s.plane[pair_offset(pair) + pixel(n)].re)[r % 2];
-        float &object = (&s.object[pair * OBJECT_STRIDE + n].re)[r % 2];
+        const int r = i / m2, n = i % m2, line = r / line_rows;
+        const bool boxed = r < n1 && n < n2, inside = boxed && (!SUPPORT || images.support[before + i]);
+        Pixel &z = pixel_of(s.plane[line_offset(line) + pixel(n)], r);
+        Pixel &object = pixel_of(s.object[line * OBJECT_STRIDE + n], r);
         if (step == ENTER) {
-            const float x = images.x[before + i];
-            z = MAP != RRR ? x : inside ? 2.0f * project(x) - x : -x;
-            if (inside) object = x;
+            const Pixel x = images.x[before + i];
+            z = MAP != RRR ? x : inside ? 2.0f * project(x, true) - x : -x;
+            if (boxed) object = x;
         } else if (step == ESTIMATE) {
-            float estimate = 0.0f;
-            if (inside) estimate = project(MAP == RRR ? object : scale * z);
+            Pixel estimate{};
+            if (inside) estimate = project(MAP == RRR ? object : row_scale * z, true);
             images.next[before + i] = estimate;
-            if (pair < box_pairs) z = estimate;
+            if (line < box_lines) z = estimate;
         } else {
-            const float outside = MAP == ER ? 0.0f : MAP == RRR ? -scale * z : scale * z;
-            images.next[before + i] = inside ? object : outside;
+            const Pixel outside = MAP == ER ? Pixel{} : MAP == RRR ? -row_scale * z : row_scale * z;
+            images.next[before + i] = boxed ? object : outside;
         }
+    }
+}
+
+/* The support of the image in the lines of the box. */
+DEVICE void fill_inside(const Shared &s, const bool *support) {
+    const size_t before = (size_t)blockIdx.x * m1 * m2;
+    for (int i = threadIdx.x; i < box_lines * n2; i += THREADS) {
+        int bits = 0;
+#pragma unroll
+        for (int h = 0; h < line_rows; h++) {
+            const int r = i / n2 * line_rows + h;
+            if (r < n1 && support[before + (size_t)r * m2 + i % n2]) bits |= 1 << h;
+        }
+        s.inside[i] = (unsigned char)bits;
     }
 }
 
@@ -567,16 +621,18 @@ DEVICE int smaller(int a, int b) { return a < b ? a : b; }
 /* The start of image blockIdx.x: iterations up to its limit, which is above zero. Where `estimate` is not null, the
  * image that the iterate stands for is looked at after `every` iterations and at the limit; `estimate` and `residual`
  * get the one with the smallest || |F x| - sqrt(Y) || / || sqrt(Y) ||, and the start ends where that is within the
- * tolerance, or is not finite the first time. `age` gets the iterations done. The caller makes `residual` infinite. */
+ * tolerance, or is not finite the first time. `age` gets the iterations done. The caller makes `residual` infinite.
+ * `magnitude` has (m1, plane_columns) for each image; `support` as in `Images`. */
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
-    pursue(const float *x, const float *magnitude, float *next, float *estimate, float *residual, int *age,
-           const int *limit, int every, double tolerance, float beta) {
+    pursue(const Pixel *x, const float *magnitude, Pixel *next, Pixel *estimate, float *residual, int *age,
+           const int *limit, int every, double tolerance, float beta, const bool *support) {
     extern __shared__ Complex memory[];
     const Shared s = arrange(memory);
-    Images images = {x, magnitude, next, estimate};
-    for (int i = threadIdx.x; i < m1 * half_plane; i += THREADS)
-        s.magnitude[i / half_plane * MAGNITUDE_STRIDE + i % half_plane] =
-            2.0f * magnitude[(size_t)blockIdx.x * m1 * half_plane + i];
+    Images images = {x, support, next, estimate};
+    for (int i = threadIdx.x; i < m1 * plane_columns; i += THREADS)
+        s.magnitude[i / plane_columns * MAGNITUDE_STRIDE + i % plane_columns] =
+            doubled * magnitude[(size_t)blockIdx.x * m1 * plane_columns + i];
+    if (SUPPORT) fill_inside(s, support);
     fill_roots(s);
 
     const Column column = own_column(s);

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-
-from solvers.compiled import MAPS
 
 OPTIONS = (
     "--std=c++17",
@@ -22,16 +21,6 @@ def source(name: str) -> str:
     return "\n".join((folder / file).read_text(encoding="utf-8") for file in ("maps.cuh", f"{name}.cu"))
 
 
-def map_macros(name: str, nonnegative: bool) -> dict[str, int]:
-    """The definitions that choose a map."""
-    return {"MAP": MAPS.index(name), "NONNEGATIVE": int(nonnegative)}
-
-
-def size_macros(grid: tuple[int, int], box: tuple[int, int]) -> dict[str, int]:
-    """The definitions that maps.cuh asks for."""
-    return {"M1": grid[0], "M2": grid[1], "N1": box[0], "N2": box[1]}
-
-
-def options(macros: dict[str, int]) -> tuple[str, ...]:
+def options(macros: Mapping[str, int]) -> tuple[str, ...]:
     """NVRTC's options for a compilation with these definitions."""
     return (*OPTIONS, *(f"-D{name}={value}" for name, value in macros.items()))

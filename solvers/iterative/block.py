@@ -29,6 +29,7 @@ class Block:
         real: the images are real-valued, and the transforms are those of real arrays.
         nonnegative: the images are nonnegative.
         box: (n1, n2) where every support is the box [0, n1) × [0, n2); None where they were estimated or given.
+        frame: (n1, n2) of a box [0, n1) × [0, n2) that no support reaches out of; None where none is known.
         pixels: at most so many pixels of the support differ from zero; None where all of them may.
         phases: (first, last) angle that the pixels of complex images may have; None where they may have any.
         weight: real (B, m1, k), how far P_M takes a magnitude towards the measured one; None for all the way.
@@ -41,6 +42,7 @@ class Block:
     real: bool
     nonnegative: bool
     box: tuple[int, int] | None = None
+    frame: tuple[int, int] | None = None
     pixels: int | None = None
     phases: tuple[float, float] | None = None
     weight: Array | None = None
@@ -65,8 +67,8 @@ class Block:
         """Whether the CUDA kernels may take this block."""
         if self.weight is not None:
             return False
-        box = self.box is not None and self.pixels is None
-        return cuda.serves(self.backend) and cuda.takes(real=self.real, box=box, masked=self.masked)
+        known = {"pixels": self.pixels is not None, "phases": self.phases is not None}
+        return cuda.serves(self.backend) and cuda.takes(**known)
 
     @cached_property
     def masked(self) -> bool:
@@ -198,7 +200,8 @@ def box_block(
     support[:, :n1, :n2] = True if measurement.support is None else measurement.support
     magnitude = magnitudes(measurement.intensities, mask, real)
     box = (n1, n2) if measurement.support is None else None
-    return Block(backend, backend.asarray(magnitude), backend.asarray(support), real, nonnegative, box)
+    arrays = backend.asarray(magnitude), backend.asarray(support)
+    return Block(backend, *arrays, real, nonnegative, box, frame=(n1, n2))
 
 
 def magnitudes(y: NDArray[np.float64], mask: NDArray[np.bool_] | None, real: bool) -> NDArray[np.float64]:

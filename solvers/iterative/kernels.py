@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from solvers import compiled, cuda
 from solvers.backend import Array, Backend
 from solvers.iterative.block import Block
-from solvers.iterative.loop import Ends
+from solvers.iterative.state import Ends
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +81,8 @@ def kernel(name: str, block: Block, beta: float) -> Kernel | None:
     """The kernel for a map with relaxation β on a block; None where there is none."""
     if block.constraints is not None:
         return _Compiled(name, block.backend, block.constraints, beta)
-    if block.on_gpu and block.box is not None:
-        return _Cuda(name, block, block.box, beta)
+    if block.on_gpu:
+        return _Cuda(name, block, beta)
     return None
 
 
@@ -106,16 +106,26 @@ class _Compiled:
 
 
 class _Cuda:
-    def __init__(self, name: str, block: Block, box: tuple[int, int], beta: float) -> None:
-        self._backend, self._magnitude = block.backend, block.magnitude
-        self._map = cuda.Map(name, block.grid, box, block.nonnegative, beta)
-        self.label = "cuda" if cuda.way(block.grid, box) == "fused" else "cufft"
+    def __init__(self, name: str, block: Block, beta: float) -> None:
+        kind = cuda.Kind(
+            name,
+            block.grid,
+            block.box or block.frame or block.grid,
+            nonnegative=block.nonnegative,
+            real=block.real,
+            masked=block.masked,
+            supported=block.box is None,
+        )
+        self._backend = block.backend
+        self._constraints = block.magnitude, block.support if kind.supported else None
+        self._map = cuda.Map(kind, beta)
+        self.label = "cuda" if cuda.way(kind) == "fused" else "cufft"
 
     def iterate(self, x: Array, count: int) -> Array:
-        return self._map.iterate(x, self._magnitude, count)
+        return self._map.iterate(x, *self._constraints, count)
 
     def pursue(self, x: Array, limit: NDArray[np.int64], every: int, tolerance: float) -> Ends | None:
-        found = self._map.pursue(x, self._magnitude, limit, every, tolerance)
+        found = self._map.pursue(x, *self._constraints, limit, every, tolerance)
         if found is None:
             return None
         following, age, estimate, residual = found

@@ -1,216 +1,57 @@
-"""The one loop around all iterative solvers: stopping, restarts, and finished images making room for waiting ones.
-
-A solver states how to begin, how to go on, and what image its state stands for. Everything else is here, once.
-"""
+"""The one loop around all iterative solvers: stopping, restarts, and finished images making room for waiting ones."""
 
 from __future__ import annotations
 
 import math
 import time
-from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from datasets import Measurement
-from datasets.problem import Problem
 from datasets.scaling import times_two_to_the
 from solvers.backend import Array, Backend
-from solvers.base import Information, Reconstruction, Refiner, Status, Streams
-from solvers.errors import ParameterError
+from solvers.base import Reconstruction, Status, Streams
 from solvers.iterative.block import Block, box_block
 from solvers.iterative.guess import fitted, random_guess
 from solvers.iterative.shrinkwrap import shrinkwrap
-from solvers.iterative.support import Box, Largest, Shrinkwrap, Support
+from solvers.iterative.state import Snapshot, State
+from solvers.iterative.support import Largest, Shrinkwrap
 from solvers.iterative.tasks import Tasks
 from solvers.iterative.units import in_units, normalised
 
-State = tuple[Array, ...]  # arrays whose first axis counts the images of the block
-
-CHECK_EVERY = 20  # iterations between two looks at the residual, and between two updates of a shrink-wrap support
-
-
-class Ends(NamedTuple):
-    """Where starts have come to, each at its own end."""
-
-    state: State
-    iterations: NDArray[np.int64]  # (B,)
-    estimate: Array  # (B, m1, m2) the image with the smallest residual of those looked at
-    residual: Array  # (B,) of it; infinite where it never was finite
+if TYPE_CHECKING:
+    from solvers.iterative.solver import IterativeSolver
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """What an observer sees of a running block. The time it takes to look is not counted."""
-
-    images: NDArray[np.int64]  # (B,) position in the batch
-    starts: NDArray[np.int64]  # (B,)
-    iterations: NDArray[np.int64]  # (B,) of the present start
-    residual: NDArray[np.float64]  # (B,)
-    estimate: NDArray  # (B, m1, m2)
-    seconds: float  # since solve() began, less the time of the observer
-
-
-class IterativeSolver(Refiner):
-    """A solver that improves an estimate step by step, from a random start or from what another solver has left.
-
-    Several starts are tried one after the other, until one of them reaches the tolerance; the start with the
-    smallest residual is kept, never the one nearest to the truth. The same rule picks the best of the estimates
-    that a start passes through.
-
-    The k-th start may take k times as long as the first. The iterations to a solution have a heavy tail: starts of one
-    length are too short for some images, whatever it is. New starts of one length solved half of 17 training images
-    that five starts of RRR had left unsolved, and growing ones six in seven.
-    """
-
-    nonneg: bool = Field(False, description="use that the object is nonnegative")
-    real: bool = Field(True, description="use that the object is real-valued, where it is")
-    support: Support = Field(
-        Box(), description="box: the given box or mask; shrinkwrap[…]: estimated within it; largest[pixels=…]"
-    )
-    iterations: int = Field(
-        1000, ge=1, le=10**6, description="iterations of the first start, at most; k times as many of the k-th"
-    )
-    starts: int = Field(1, ge=1, le=1000, description="random starts, at most; chosen by residual")
-    tolerance: float = Field(1e-3, ge=0, description="magnitude residual at which an image is finished")
-    phase_min: float | None = Field(None, description="of complex objects: the smallest phase of a pixel, in radians")
-    phase_max: float | None = Field(None, description="the largest one, less than a turn above it")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> IterativeSolver:
-        if self.nonneg and not self.real:
-            raise ValueError("nonneg=true needs real=true")
-        if (self.phase_min is None) != (self.phase_max is None):
-            raise ValueError("give both phase_min and phase_max, or neither")
-        if self.phases and not 0 < self.phases[1] - self.phases[0] < 2 * math.pi:
-            raise ValueError("phase_max must lie above phase_min, by less than 2π")
-        if self.phases and self.nonneg:
-            raise ValueError("nonneg=true leaves no phases: leave phase_min and phase_max out")
-        return self
-
-    @property
-    def phases(self) -> tuple[float, float] | None:
-        """The range of phases that pixels of complex objects may have."""
-        return None if self.phase_min is None or self.phase_max is None else (self.phase_min, self.phase_max)
-
-    @property
-    def first_iterations(self) -> int:
-        """How many the first start takes, at most."""
-        return self.iterations
-
-    @property
-    def look_every(self) -> int:
-        """Iterations between two looks at the residual: at each of them a support may be estimated, too."""
-        return self.support.every if isinstance(self.support, Shrinkwrap) else CHECK_EVERY
-
-    @abstractmethod
-    def begin(self, guess: Array, block: Block) -> State:
-        """The state from which to iterate, for guesses (B, m1, m2) with the energy of the object."""
-
-    @abstractmethod
-    def advance(self, state: State, block: Block, count: int) -> State:
-        """`count` iterations. The arrays of `state` may be overwritten: only what is returned is the state."""
-
-    @abstractmethod
-    def estimate(self, state: State, block: Block) -> Array:
-        """The images (B, m1, m2) that a state stands for; they satisfy the object constraints."""
-
-    @abstractmethod
-    def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(B,) Fourier transforms that a start has cost after these iterations."""
-
-    def advance_and_check(self, state: State, block: Block, count: int) -> tuple[State, Array, Array]:
-        """`count` iterations; then the images (B, m1, m2) that the new state stands for, and their residual (B,)."""
-        state = self.advance(state, block, count)
-        estimate = self.estimate(state, block)
-        return state, estimate, block.residual(estimate)
-
-    def pursue(self, state: State, block: Block, limit: NDArray[np.int64]) -> Ends | None:
-        """All iterations of starts that have just begun, up to a limit (B,) each, where a kernel does that.
-
-        It keeps the rules of the loop in this file: an image is looked at after every CHECK_EVERY iterations and at
-        its limit, and ends when its residual is within the tolerance, or not finite the first time. None where there
-        is no such kernel: the loop then calls `advance_and_check`, as it does for an observer, and where the support
-        changes on the way.
-        """
-        return None
-
-    def constrain(self, block: Block, measurement: Measurement) -> Block:
-        """The constraints on the images of a measurement, which is normalised, as this solver takes them."""
-        return block
-
-    def iterated_by(self, block: Block) -> str:
-        """What does the iterations of this block: "portable", or the name of a kernel as in `Reconstruction`."""
-        return "portable"
-
-    def refusal(self, problem: Problem) -> str:
-        if isinstance(self.support, Largest) and self.support.pixels > math.prod(problem.frame):
-            n1, n2 = problem.frame
-            return f"{self.support} leaves nothing out: an object of {n1}x{n2} has {n1 * n2} pixels"
-        return self._unfit(problem.phase is None)
-
-    def _unfit(self, real: bool) -> str:
-        """Why these parameters are not for such objects."""
-        if self.nonneg and not real:
-            return f"{self.name}[nonneg=true] was given complex objects, which cannot be nonnegative"
-        if self.phases and self.real and real:
-            return f"{self.name} was given a range of phases, but real objects have none"
-        return ""
-
-    def information(self) -> Information:
-        return Information(
-            support=self.support.uses, real=self.real, nonnegative=self.nonneg, phases=self.phases is not None
-        )
-
-    def solve(
-        self, measurement: Measurement, rng: Streams, observer: Callable[[Snapshot], None] | None = None
-    ) -> Reconstruction:
-        """Reconstruct a batch; an `observer` is shown every block at every check, on one thread.
-
-        With `nonneg`, an object that is not known to be nonnegative is left out, and its status is INVALID.
-
-        Raises:
-            ParameterError: nonnegativity is to be used of complex objects, or phases of real ones.
-        """
-        return self._solve(measurement, rng, observer, None)
-
-    def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
-        """As `solve`; the first start begins from these images, shifted to where the box holds the most of them.
-
-        In place of an image of zeros there is a random guess.
-        """
-        return self._solve(measurement, rng, None, images)
-
-    def _solve(
-        self,
-        measurement: Measurement,
-        rng: Streams,
-        observer: Callable[[Snapshot], None] | None,
-        given: NDArray | None,
-    ) -> Reconstruction:
-        if reason := self._unfit(measurement.real):
-            raise ParameterError(reason)
-        threads = 1 if observer or self.backend.device == "cuda" else self.backend.threads
-        workers = max(1, min(threads, len(measurement)))
-        run = _Run(self, measurement, rng, observer, given, workers)
-        with self.backend.single_threaded():
-            if workers == 1:
-                run.drain()
-            else:
-                with ThreadPoolExecutor(workers, initializer=self.backend.compute_alone) as pool:
-                    try:
-                        working = [pool.submit(run.drain) for _ in range(workers)]
-                        wait(working, return_when=FIRST_EXCEPTION)
-                    finally:
-                        run.tasks.cancel()  # after an error or an interruption
-                for worker in working:
-                    worker.result()
-        return run.reconstruction()
+def reconstruct(
+    solver: IterativeSolver,
+    measurement: Measurement,
+    rng: Streams,
+    observer: Callable[[Snapshot], None] | None,
+    given: NDArray | None,
+) -> Reconstruction:
+    """Reconstruct a batch on the threads of the solver's backend; the first start from the given images, if any."""
+    threads = 1 if observer or solver.backend.device == "cuda" else solver.backend.threads
+    workers = max(1, min(threads, len(measurement)))
+    run = _Run(solver, measurement, rng, observer, given, workers)
+    with solver.backend.single_threaded():
+        if workers == 1:
+            run.drain()
+        else:
+            with ThreadPoolExecutor(workers, initializer=solver.backend.compute_alone) as pool:
+                try:
+                    working = [pool.submit(run.drain) for _ in range(workers)]
+                    wait(working, return_when=FIRST_EXCEPTION)
+                finally:
+                    run.tasks.cancel()  # after an error or an interruption
+            for worker in working:
+                worker.result()
+    return run.reconstruction()
 
 
 def block_size(backend: Backend, grid: tuple[int, int]) -> int:
@@ -371,38 +212,48 @@ class _Run:
         )
 
     def _iterate(self, slots: _Slots) -> _Slots:
-        """Iterations up to the next check of any image, and the checks that are due.
-
-        An image is checked at its own ages, whatever those of its neighbours.
-        """
+        """Iterations up to each image's next check, which comes at its own ages, and that check."""
         xp, solver = self.backend.xp, self.solver
-        limit = self._limit(slots)
-        every = solver.look_every
-        count = int(np.minimum(every - slots.age % every, limit - slots.age).min())
-        age = slots.age + count
-        due = (age % every == 0) | (age >= limit)
-        checked = self.backend.asarray(due)
-        state, estimate, residual = solver.advance_and_check(slots.state, slots.block, count)
+        counts = np.minimum(solver.look_every - slots.age % solver.look_every, self._limit(slots) - slots.age)
+        state, estimate, residual = self._advance_and_check(slots, counts)
         if isinstance(solver.support, Shrinkwrap) and solver.support.keep == "last":
-            better = checked & xp.isfinite(residual)
+            better = xp.isfinite(residual)
         else:
-            better = checked & (residual < slots.best_residual)
+            better = residual < slots.best_residual
         slots = replace(
             slots,
-            age=age,
+            age=slots.age + counts,
             state=state,
             best_residual=xp.where(better, residual, slots.best_residual),
             best_estimate=xp.where(better[:, None, None], estimate, slots.best_estimate),
         )
         if self.observer is not None:
-            self._show(slots, due, residual, estimate)
+            self._show(slots, residual, estimate)
         if isinstance(solver.support, Shrinkwrap):
-            slots = self._wrap(slots, due, estimate, solver.support)
+            slots = self._wrap(slots, estimate, solver.support)
         return slots
 
-    def _wrap(self, slots: _Slots, due: NDArray[np.bool_], estimate: Array, rule: Shrinkwrap) -> _Slots:
-        """Estimate the supports of the images that are due, once they are old enough."""
-        due = due & (slots.age >= rule.first)
+    def _advance_and_check(self, slots: _Slots, counts: NDArray[np.int64]) -> tuple[State, Array, Array]:
+        """So many iterations of each image, in one go: a kernel rounds differently when it is stopped on the way."""
+        xp, solver = self.backend.xp, self.solver
+        groups = [np.flatnonzero(counts == one) for one in np.unique(counts)]
+        if len(groups) == 1:
+            return solver.advance_and_check(slots.state, slots.block, int(counts[0]))
+        parts = []
+        for rows in groups:
+            index = self.backend.asarray(rows)
+            state = tuple(xp.take(a, index, axis=0) for a in slots.state)
+            state, *seen = solver.advance_and_check(state, slots.block.take(index), int(counts[rows[0]]))
+            parts.append((*state, *seen))
+        order = self.backend.asarray(np.argsort(np.concatenate(groups)))
+        *arrays, estimate, residual = (
+            xp.take(xp.concat(list(column)), order, axis=0) for column in zip(*parts, strict=True)
+        )
+        return tuple(arrays), estimate, residual
+
+    def _wrap(self, slots: _Slots, estimate: Array, rule: Shrinkwrap) -> _Slots:
+        """Estimate the supports of the images that are old enough."""
+        due = slots.age >= rule.first
         if not due.any():
             return slots
         xp = self.backend.xp
@@ -457,17 +308,17 @@ class _Run:
         self.tasks.done(len(rows), followers)
         return ended
 
-    def _show(self, slots: _Slots, due: NDArray[np.bool_], residual: Array, estimate: Array) -> None:
+    def _show(self, slots: _Slots, residual: Array, estimate: Array) -> None:
         assert self.observer is not None
         self.backend.synchronize()
         now = time.perf_counter()
         self.observer(
             Snapshot(
-                slots.image[due],
-                slots.start[due],
-                slots.age[due],
-                self.backend.to_numpy(residual)[due].astype(np.float64),
-                in_units(self.backend.to_numpy(estimate), slots.unit)[0][due],
+                slots.image,
+                slots.start,
+                slots.age,
+                self.backend.to_numpy(residual).astype(np.float64),
+                in_units(self.backend.to_numpy(estimate), slots.unit)[0],
                 now - self.began - self.observed,
             )
         )

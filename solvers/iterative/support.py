@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from datasets.labels import label_of, read_label, spelled
+from datasets.refusals import of_value
 from solvers.iterative.shrinkwrap import DECAY, SIGMA_FIRST, SIGMA_LAST, THRESHOLD
 
 
@@ -125,11 +126,10 @@ def read_support(value: object) -> object:
     try:
         return kind(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "missing":
-            raise ValueError(f"give '{name}' a number: {name}[{first['loc'][0]}=100]") from error
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{first['loc'][0]} = {first['input']}: {reason}") from error
+        refused = of_value(error, kind)
+        if refused.absent:
+            raise ValueError(f"give '{name}' a number: {name}[{refused.field}=100]") from error
+        raise ValueError(str(refused)) from error
 
 
 Support = Annotated[Box, BeforeValidator(read_support)]

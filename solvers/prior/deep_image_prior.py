@@ -13,12 +13,12 @@ from pydantic import Field
 from datasets import Measurement
 from datasets.problem import Problem
 from solvers.backend import Backend
-from solvers.base import Information, Reconstruction, Solver, Status, Streams
+from solvers.base import Information, Reconstruction, Solver, Streams
 from solvers.composed.stages import best_of
 from solvers.errors import ParameterError
 from solvers.iterative.block import box_block
-from solvers.iterative.units import in_units, normalised
 from solvers.learned.base import torch_threads
+from solvers.prior.chunks import in_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,32 +79,19 @@ class DeepImagePrior(Solver):
         return best_of(self.starts, measurement, rng, self._start)
 
     def _start(self, measurement: Measurement, rng: Streams, number: int) -> Reconstruction:
-        n = len(measurement)
-        there = measurement.valid() & measurement.nonnegative
-        rows_there = np.flatnonzero(there)
-        images = np.zeros((n, *measurement.grid), dtype=np.float32)
-        residual = np.full(n, np.nan)
-        status = [Status.DIVERGED if ok else Status.INVALID for ok in there]
+        valid = measurement.valid() & measurement.nonnegative
         size = max(1, min(256, TOGETHER[self.backend.device] // (self.width * math.prod(measurement.object_shape))))
         with torch_threads(self.backend.threads):
-            for rows in (rows_there[first : first + size] for first in range(0, len(rows_there), size)):
-                filled = np.resize(rows, size)  # so that no image depends on how many there are beside it
-                unit, part = normalised(measurement[filled])
-                drawn, misfit = self._fitted(part, rng)
-                images[rows], right = in_units(drawn[: len(rows)], unit[: len(rows)])
-                residual[rows[right]] = misfit[: len(rows)][right]
-                for row in rows[right]:
-                    status[row] = Status.SOLVED if residual[row] <= self.tolerance else Status.STOPPED
-        once = there.astype(np.int64)
-        return Reconstruction(
-            images=images,
-            residual=residual,
-            iterations=self.iterations * once,
-            starts=once,
-            transforms=(2 * self.iterations + 1) * once,
-            status=status,
-            kernel="portable",
-        )
+            return in_chunks(
+                lambda rows, part, unit: self._fitted(part, rng),
+                measurement,
+                valid=valid,
+                there=valid,
+                size=size,
+                tolerance=self.tolerance,
+                iterations=self.iterations,
+                transforms=2 * self.iterations + 1,
+            )
 
     def _fitted(self, measurement: Measurement, rng: Streams) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Images (B, m1, m2) and their residuals (B,), in normalised units."""

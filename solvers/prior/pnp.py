@@ -17,7 +17,7 @@ from datasets.problem import Problem
 from datasets.scaling import times_two_to_the
 from datasets.streams import TRAINING_NOISE
 from solvers.backend import Backend
-from solvers.base import Information, Reconstruction, Refiner, Solver, Status, Streams
+from solvers.base import Information, Reconstruction, Refiner, Solver, Streams
 from solvers.composed.stages import (
     best_of,
     best_of_stages,
@@ -30,9 +30,9 @@ from solvers.composed.stages import (
 from solvers.errors import ParameterError
 from solvers.iterative.block import Block, box_block
 from solvers.iterative.guess import fitted
-from solvers.iterative.units import in_units, normalised
 from solvers.learned.base import CHUNK, torch_threads
 from solvers.learned.trainable import Trainable, placed_anew
+from solvers.prior.chunks import in_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -241,39 +241,30 @@ class PlugAndPlay(Trainable, Refiner):
         if self._model is None:
             raise RuntimeError(f"{self.name}.prepare() was not called before solve()")
         valid = measurement.valid() & measurement.nonnegative
-        there = valid & images.any(axis=(1, 2))
-        numbers = np.flatnonzero(there)
-        n = len(measurement)
-        found = np.zeros((n, *measurement.grid), dtype=np.float32)
-        residual = np.full(n, np.nan)
-        status = [Status.DIVERGED if ok else Status.INVALID for ok in valid]
-        size = CHUNK[self.backend.device]
         narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
+
+        def annealed(
+            rows: NDArray[np.int64], part: Measurement, unit: NDArray[np.int32]
+        ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+            supports = part.support if part.support is not None else [None] * len(rows)
+            begun = [
+                fitted(image, part.object_shape, real=True, support=support)
+                for image, support in zip(images[rows], supports, strict=True)
+            ]
+            with narrow:
+                return self._annealed(times_two_to_the(np.stack(begun), -unit), part, rng)
+
         with torch.inference_mode(), torch_threads(self.backend.threads):
-            for rows in (numbers[first : first + size] for first in range(0, len(numbers), size)):
-                filled = np.resize(rows, size)  # a chunk is filled up, so that no image depends on its neighbours
-                unit, part = normalised(measurement[filled])
-                supports = part.support if part.support is not None else [None] * size
-                begun = [
-                    fitted(image, part.object_shape, real=True, support=support)
-                    for image, support in zip(images[filled], supports, strict=True)
-                ]
-                with narrow:
-                    drawn, misfit = self._annealed(times_two_to_the(np.stack(begun), -unit), part, rng)
-                found[rows], right = in_units(drawn[: len(rows)], unit[: len(rows)])
-                residual[rows[right]] = misfit[: len(rows)][right]
-                for row in rows[right]:
-                    status[row] = Status.SOLVED if residual[row] <= self.tolerance else Status.STOPPED
-        once = there.astype(np.int64)
-        return Reconstruction(
-            images=found,
-            residual=residual,
-            iterations=self.steps * once,
-            starts=once,
-            transforms=(2 * self._projections() + 1) * once,
-            status=status,
-            kernel="portable",
-        )
+            return in_chunks(
+                annealed,
+                measurement,
+                valid=valid,
+                there=valid & images.any(axis=(1, 2)),
+                size=CHUNK[self.backend.device],
+                tolerance=self.tolerance,
+                iterations=self.steps,
+                transforms=2 * self._projections() + 1,
+            )
 
     def _projections(self) -> int:
         """How often an annealing projects on the magnitudes."""

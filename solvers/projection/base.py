@@ -16,8 +16,9 @@ from solvers.base import Solver
 from solvers.errors import ParameterError
 from solvers.iterative.block import Block
 from solvers.iterative.kernels import Kernel, kernel, replacement, serve
-from solvers.iterative.loop import CHECK_EVERY, Ends, IterativeSolver, State
 from solvers.iterative.noise import trusted
+from solvers.iterative.solver import IterativeSolver
+from solvers.iterative.state import CHECK_EVERY, Ends, State
 
 
 class ProjectionSolver(IterativeSolver):

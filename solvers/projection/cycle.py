@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator
 
 from datasets.labels import label_of, read_label
+from datasets.refusals import of_value
 from solvers.backend import Array
 from solvers.iterative.block import Block
-from solvers.iterative.loop import IterativeSolver, State
+from solvers.iterative.solver import IterativeSolver
+from solvers.iterative.state import State
 from solvers.projection.base import ProjectionSolver
 from solvers.projection.difference_map import DifferenceMap
 from solvers.projection.er import ErrorReduction
@@ -166,8 +168,7 @@ def _map(label: str) -> ProjectionSolver:
     try:
         return MAPS[name](**values)  # type: ignore[arg-type]  # pydantic reads them
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"'{label}': {first['msg'].removeprefix('Value error, ')}") from error
+        raise ValueError(f"'{label}': {of_value(error, MAPS[name])}") from error
 
 
 def _label(solver: ProjectionSolver) -> str:

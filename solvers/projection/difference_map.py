@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from solvers.backend import Array
 from solvers.iterative.block import Block
 from solvers.iterative.kernels import replaced_by
-from solvers.iterative.loop import State
+from solvers.iterative.state import State
 from solvers.projection.base import ProjectionSolver
 
 

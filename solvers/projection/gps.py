@@ -10,7 +10,8 @@ from pydantic import Field
 
 from solvers.backend import Array
 from solvers.iterative.block import Block
-from solvers.iterative.loop import IterativeSolver, State
+from solvers.iterative.solver import IterativeSolver
+from solvers.iterative.state import State
 
 
 class GeneralizedProximalSmoothing(IterativeSolver):

@@ -12,7 +12,7 @@ from pydantic import Field
 from datasets import Measurement
 from solvers.backend import Array
 from solvers.iterative.block import Block, magnitudes
-from solvers.iterative.loop import State
+from solvers.iterative.state import State
 from solvers.projection.base import ProjectionSolver
 
 

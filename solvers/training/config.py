@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from datasets import ImageSet, Variant
 from datasets.problem import Problem, Size, read_size
+from datasets.refusals import of_value
 from solvers.errors import ParameterError
 from solvers.learned.photons import PhotonRange
 from solvers.learned.trainable import Trainable
@@ -105,7 +106,7 @@ class TrainingConfig(BaseModel):
             )
             problem.check(data)
         except ValidationError as error:
-            raise ParameterError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+            raise ParameterError(of_value(error, Problem).reason) from error
         except ValueError as error:
             raise ParameterError(str(error)) from error
         return problem

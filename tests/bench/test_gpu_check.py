@@ -40,13 +40,14 @@ def stand_in(monkeypatch):
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(gpu_check, "Backend", lambda name, *_, **__: GPU if name == "cupy" else NUMPY)
-    monkeypatch.setattr(gpu_check, "fft_pair", lambda batch: 0.25)
+    monkeypatch.setattr(gpu_check, "fft_pair", lambda batch, real: 0.25)
     monkeypatch.setattr(gpu_check, "GRID", (16, 12))
     monkeypatch.setattr(gpu_check, "BOX", (6, 5))
     monkeypatch.setattr(gpu_check, "CHECKED", [((16, 12), (6, 5))])
     monkeypatch.setattr(gpu_check, "CUFFT_ONLY", [((14, 15), (6, 5))])
     monkeypatch.setattr(gpu_check, "MAPS", ("hio",))
     monkeypatch.setattr(gpu_check, "BATCHES", (2,))
+    monkeypatch.setattr(gpu_check, "FEW", (3,))
     monkeypatch.setattr(gpu_check, "LABEL", "er[nonneg=true,iterations=1]")
     monkeypatch.setattr(gpu_check, "seconds", lambda work: 0.5 if work() is not None else 0)
     forget()
@@ -64,12 +65,17 @@ def test_it_compares_times_and_writes_a_table_with_the_name_of_the_device(stand_
     assert status == Exit.FINE, captured.err
     table = pd.read_csv(tmp_path / "Stand-in-1.csv")
     errors = table[table["unit"] == "relative"]
-    assert sorted(errors["way"]) == ["cufft"] * 4 + ["fused"] * 2 + ["pursuit"] * 2
+    small = 4 + len(gpu_check.TIMED) - 1
+    assert sorted(errors["way"]) == ["cufft"] * (small + 4) + ["fused"] * small + ["pursuit"] * small
+    assert errors["what"].str.contains("masks and supports at 16x12").sum() == 2 * 3
     assert errors["value"].between(0, gpu_check.TOLERANCE).all()
     assert table["device"].eq("Stand-in 1").all()
     rates = table[table["what"] == "rrr+ iteration"].set_index("way")["value"]
     assert rates["fused"] == rates["cufft"] == 2 * gpu_check.ITERATIONS / 0.5
-    assert set(table["what"]) >= {"rfft2 + irfft2", "iteration over rfft2 + irfft2, best block of each"}
+    assert set(table["what"]) >= {"rfft2 + irfft2", "rrr+ iteration over rfft2 + irfft2, best block of each"}
+    for kind in ("rrr+ with masks", "rrr+ with supports", "rrr of complex images", "rrr of complex images with masks"):
+        ways = table.loc[table["what"] == f"{kind} iteration", "way"]
+        assert sorted(ways) == ["cufft", "fused", "portable"], kind
     assert "part solved" in set(table["unit"])
 
 

@@ -53,6 +53,24 @@ def test_a_full_disk_below_standard_output_is_an_error_of_one_line():
     assert done.stderr == "bench: standard output cannot be written: No space left on device\n"
 
 
+def test_whoever_opens_streams_hears_the_warnings_that_commands_say_in_words_of_their_own():
+    """The two are asked for apart: a program that only wants its streams open keeps its warnings."""
+    program = """
+import warnings
+import numpy as np
+from bench.startup import leave_doubts_to_commands, open_streams
+from datasets import measure
+open_streams()
+for _ in range(2):
+    with warnings.catch_warnings(record=True) as heard:
+        measure(np.ones((1, 8, 8)), grid=(12, 12))
+    print(bool(heard))
+    leave_doubts_to_commands()
+"""
+    done = shell(f"{sys.executable} -c '{program}'")
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_an_object_larger_than_half_of_the_grid_is_warned_of_in_one_line(tmp_path, executor):

@@ -11,8 +11,8 @@ from solvers import Streams, create, select_backend
 from solvers.cuda import MAPS
 from solvers.cuda.cufft import FourierIterations
 from solvers.cuda.fused import FusedKernel
-from solvers.cuda.plan import refusal
-from solvers.iterative.loop import CHECK_EVERY
+from solvers.cuda.kind import Kind
+from solvers.iterative.state import CHECK_EVERY
 
 pytestmark = pytest.mark.skipif(no_gpu() is not None, reason=f"no GPU: {no_gpu()}")
 
@@ -75,18 +75,18 @@ def test_gpu_fft_floor(benchmark, size, box, batch):
 @pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize("way", ["fused", "cufft"])
 def test_gpu_step(benchmark, way, name, size, box, batch):
-    grid, object_box = (size, size), (box, box)
+    kind = Kind(name, (size, size), (box, box), nonnegative=True)
     x, magnitude = random_images(size, box, batch)
     beta = getattr(create(name), "beta", 0.0)
     if way == "cufft":
-        kernels = FourierIterations.of(grid, object_box, name, True, batch)
+        kernels = FourierIterations.of(kind, batch)
     else:
-        reason = refusal(grid) or FusedKernel.refusal(grid, object_box)
+        reason = FusedKernel.refusal(kind)
         if reason:
             pytest.skip(reason)
-        kernels = FusedKernel.of(grid, object_box, name, True)
+        kernels = FusedKernel.of(kind)
     facts = {"solver": name, "size": size, "images": batch, "iterations": CHECK_EVERY, "way": way}
-    resident(benchmark, lambda: kernels.iterate(x, magnitude, beta, CHECK_EVERY), **facts)
+    resident(benchmark, lambda: kernels.iterate(x, magnitude, None, beta, CHECK_EVERY), **facts)
     FourierIterations.forget()
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from datasets import Measurement, load_images, measure, place, placements
 from solvers import Backend, IterativeSolver, create
 from solvers.iterative.block import Block, box_block
-from solvers.iterative.loop import State
+from solvers.iterative.state import State
 
 ONE_THREAD = Backend("torch", "cpu", "float32", 1)
 GRID = (96, 96)

@@ -13,7 +13,7 @@ from datasets import measure
 from solvers import Backend, Streams, UnavailableError, create, select_backend
 from solvers.backend import processors
 from solvers.iterative.block import Block
-from solvers.iterative.loop import CHECK_EVERY
+from solvers.iterative.state import CHECK_EVERY
 
 LABELS = [
     f"{name}[{options}]"

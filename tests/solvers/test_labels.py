@@ -99,6 +99,17 @@ def test_labels_within_labels_are_read_with_their_quotation_marks_doubled():
 
 @pytest.mark.parametrize(
     "label",
+    ["er[support=shrinkwrap[threshold=0.1]]", "chain[stages=rrr[nonneg=true] + er", 'chain[a="[",b=rrr[c=1]]'],
+)
+def test_a_label_within_a_label_without_quotation_marks_is_refused_with_what_to_write(label):
+    with pytest.raises(
+        ParameterError, match=r'; a value with brackets goes in quotation marks, parameter="name\[…\]"$'
+    ):
+        canonical(label)
+
+
+@pytest.mark.parametrize(
+    "label",
     [
         'chain[stages="rrr[support="largest[pixels=30]"] + er"]',
         'chain[stages="rrr[support=\\"largest[pixels=30]\\"] + er"]',

@@ -42,8 +42,12 @@ def test_a_label_sets_parameters():
 
 
 def test_a_solver_cannot_be_changed_once_it_is_made():
-    with pytest.raises(ValueError, match="frozen"):
-        create("rrr").beta = 0.9
+    solver = create("rrr")
+    for name in ("beta", "memory"):
+        with pytest.raises(AttributeError, match=rf"'{name}' cannot be set.*IterativeSolver \(begin, advance\)"):
+            setattr(solver, name, 0.9)
+    solver._memory = 3
+    assert solver == create("rrr")
 
 
 @pytest.mark.parametrize(

@@ -264,18 +264,20 @@ def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Fi
     if look.title:
         ax.text(width / 2, GAP, look.title, ha="center", va="top", fontsize=LARGE)
     y = head
+    layer = 0
     for line, bands in zip(lines, tallest, strict=True):
         x = left
         for number, (title, own) in enumerate(line):
             over = columns[number] * (tile + GAP) - GAP + wide[number]
             ax.text(x + over / 2, y, title, ha="center", va="top", fontsize=LARGE)
-            _place(ax, own, names if number == 0 else {}, (x, y + LINE + GAP), tile, ratio)
+            _place(ax, own, names if number == 0 else {}, (x, y + LINE + GAP), tile, ratio, layer)
             x += over + GAP + BETWEEN
         y += LINE + GAP + sum(tile * ratio + _beside(band) for band in bands)
+        layer += len(bands)
     for i, (name, colours) in enumerate(scales.items()):
         top = height - foot + i * LINE
         extent = (GAP, GAP + STRIP[0], top + STRIP[1], top)
-        ax.imshow(colours[None], extent=extent, interpolation="nearest", aspect="auto")
+        ax.imshow(colours[None], extent=extent, interpolation="nearest", aspect="auto", zorder=layer)
         at = 2 * GAP + STRIP[0], top + STRIP[1] / 2
         ax.text(*at, name, ha="left", va="center", fontsize=SMALL, alpha=FAINT_TEXT)
     ax.set_aspect("auto")
@@ -283,24 +285,35 @@ def _drawn(blocks: list[tuple[str, list[Band]]], look: Look, phases: bool) -> Fi
 
 
 def _place(
-    ax: Axes, bands: list[Band], names: dict[str, str], at: tuple[float, float], tile: float, ratio: float
+    ax: Axes,
+    bands: list[Band],
+    names: dict[str, str],
+    at: tuple[float, float],
+    tile: float,
+    ratio: float,
+    layer: int,
 ) -> None:
-    """Draw the rows of a problem, and what they are called where there are names."""
+    """Draw the rows of a problem, and what they are called where there are names.
+
+    Each row lies on a layer of its own, from `layer` upwards, below its captions: an SVG file has one large image of
+    those that nothing lies between, into which matplotlib copies each of them at the price of the whole.
+    """
     left, y = at
-    for band in bands:
+    for on, band in enumerate(bands, layer):
         y += _before(band)
         if names:
             style: dict[str, Any] = {"fontweight": "bold"} if band.opens else {"alpha": FAINT_TEXT}
             middle = y + tile * ratio / 2
-            ax.text(left - GAP, middle, names[band.name], ha="right", va="center", fontsize=SMALL, **style)
+            ax.text(left - GAP, middle, names[band.name], ha="right", va="center", fontsize=SMALL, zorder=on, **style)
         for i, image in enumerate(band.tiles):
             x = left + i * (tile + GAP)
             if image is not None:
                 extent = (x, x + tile, y + tile * ratio, y)
-                ax.imshow(image, extent=extent, interpolation="nearest", aspect="auto")
+                ax.imshow(image, extent=extent, interpolation="nearest", aspect="auto", zorder=on)
             if band.captions:
                 below = y + tile * ratio + GAP / 3
-                ax.text(x + tile / 2, below, band.captions[i], ha="center", va="top", fontsize=SMALL)
+                text = band.captions[i]
+                ax.text(x + tile / 2, below, text, ha="center", va="top", fontsize=SMALL, zorder=on + 0.5)
         y += tile * ratio + _beside(band) - _before(band)
 
 

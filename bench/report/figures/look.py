@@ -17,6 +17,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from bench.report.figures.once import DrawnOnce
+
 SIZE = (9.0, 6.0)  # inches, without a legend
 FONT, SMALLEST = 8, 4  # points of a legend, and where the size of the figure is given
 LEGEND = 100  # characters of a line in the legend
@@ -53,7 +55,7 @@ class Look:
 
     def figure(self, size: tuple[float, float] = SIZE) -> Figure:
         """An empty figure, which makes room for what is put into it."""
-        return Figure(figsize=self.size or size, layout="constrained")
+        return DrawnOnce(self.size or size)
 
     def add_legend(
         self, figure: Figure, handles: Sequence[Artist], names: Sequence[str], place: Place = ABOVE, title: str = ""

@@ -30,8 +30,9 @@ def answer(content: Content) -> dict[str, Any]:
     for kind in content.information:
         cells = []
         for ranking in ranked:
-            best = min((line for line in ranking.lines if uses(line) == kind), key=_rank, default=None)
-            cells.append(best and _cell(content, best, digits, min(map(_score, ranking.lines))))
+            alike = [line for line in ranking.lines if uses(line) == kind]
+            best = min(alike, key=_rank, default=None)
+            cells.append(best and _cell(content, best, digits, min(map(_score, ranking.lines)), len(alike)))
         table.append({"information": kind, "cells": cells})
     points = {ranking.title: _points(content, ranking.lines) for ranking in ranked if ranking.known}
     timed = {title: found for title, found in points.items() if found}
@@ -82,7 +83,8 @@ def _rank(line: dict[str, Any]) -> tuple[float, float]:
     return _score(line), math.inf if math.isnan(cost) else cost
 
 
-def _cell(content: Content, line: dict[str, Any], digits: int, lowest: float) -> dict[str, Any]:
+def _cell(content: Content, line: dict[str, Any], digits: int, lowest: float, rivals: int) -> dict[str, Any]:
+    """The best one of so many solvers."""
     told, known = (not math.isnan(line[name]) for name in ("mse", "mse_low"))
     return {
         "solver": content.called(line),
@@ -91,6 +93,7 @@ def _cell(content: Content, line: dict[str, Any], digits: int, lowest: float) ->
         "success": words.share(line["success_rate"], digits),
         "cost": words.time(line["solve_ms_per_image_median"]),
         "lowest": _score(line) == lowest,
+        "only": rivals == 1,
     }
 
 
@@ -113,12 +116,12 @@ def _picture(content: Content, facets: dict[str, list[Point]]) -> Any:
         for k, points in enumerate(facets.values())
         for i, point in enumerate(points)
     }
-    said = "Mean error over time per image, both logarithmic, with intervals. The table of all results has the numbers."
+    said = "Mean error over wall time per image, both logarithmic, with intervals. All results below have the numbers."
     return inline("pareto", said, lambda: pareto(facets, content.information), tips)
 
 
 def _conditions(content: Content) -> str:
-    """Under which conditions the times were taken."""
+    """On how many threads the times were taken, and what was beside them."""
     threads = sorted({int(count) for count in content.table["threads"].dropna()})
     if not threads:
         return ""

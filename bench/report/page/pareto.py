@@ -1,4 +1,4 @@
-"""Error against time per image: which solver is worth its cost."""
+"""Error against wall time per image: which solver is worth its cost."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from bench.report.figures.once import DrawnOnce
 from bench.report.figures.pareto import frontier
 from bench.report.page import words
 from bench.report.page.svg import INK, PALETTE, RULE
@@ -48,7 +49,7 @@ def pareto(facets: dict[str, list[Point]], groups: Sequence[str]) -> Figure:
     """
     columns = 1 if len(facets) == 1 else 2 if len(facets) <= 4 else 3
     lines = -(-len(facets) // columns)
-    figure = Figure(figsize=((6.2, 4.3) if columns == 1 else (4.6 * columns + 1, 3.2 * lines)), layout="constrained")
+    figure = DrawnOnce((6.2, 4.3) if columns == 1 else (4.6 * columns + 1, 3.2 * lines))
     FigureCanvasAgg(figure)
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     everything = [point for points in facets.values() for point in points]
@@ -62,12 +63,11 @@ def pareto(facets: dict[str, list[Point]], groups: Sequence[str]) -> Figure:
         _scale(ax.yaxis, errors, lambda error, _: words.short(error))
         ax.tick_params(labelbottom=True, labelleft=True)
     for ax in axes[-1]:
-        ax.set_xlabel("time per image")
+        ax.set_xlabel("wall time per image")
     for ax in axes[:, 0]:
         ax.set_ylabel("mean relative error")
     _explain(figure, dict(zip(groups, axes.flat[0].get_legend_handles_labels()[0], strict=False)), columns)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # labels are placed for this layout
+    figure.lay_out()  # for which labels are placed
     for ax, points in zip(axes.flat, facets.values(), strict=False):
         _label(ax, points)
     return figure

@@ -248,6 +248,17 @@ def test_the_verdicts_are_written_for_others_however_the_check_ends(gate, run, t
     assert "nothing to compare" in (tmp_path / "check.md").read_text()
 
 
+def test_a_baseline_that_is_none_or_not_there_is_told_without_advice_to_write_over_it(bench, tmp_path):
+    other = tmp_path / "summary.csv"
+    for content in (b"solver,mse\n", b"\xff\xfe", b""):
+        other.write_bytes(content)
+        line = f"bench: '{other}' is no baseline: python -m bench baseline makes one, in another file\n"
+        assert bench("check", "--baseline", other).err == line
+    missing = tmp_path / "none.csv"
+    line = f"bench: baseline '{missing}' cannot be read: No such file or directory\n"
+    assert bench("check", "--baseline", missing).err == line
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"), [([], "is no baseline"), (["--current", "nowhere"], "holds no finished run")]
 )

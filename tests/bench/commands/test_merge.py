@@ -265,6 +265,15 @@ def test_a_run_that_is_not_whole_is_refused(run, merge, tmp_path, spoil):
     assert not (tmp_path / "both").exists()
 
 
+def test_a_run_that_is_given_twice_is_refused(run, merge, bench, tmp_path):
+    assert run("one", solvers=ER, variants="none").status == 0
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    for other in ("one", "link", "one/../one"):
+        refused(merge("one", other), f"'{tmp_path / 'one'}' is given twice")
+        refused(bench("compare", tmp_path / "one", tmp_path / other), "is given twice")
+    assert not (tmp_path / "both").exists()
+
+
 def test_what_stands_in_the_way_is_left_as_it_is(run, merge, bench, tmp_path):
     run("one", solvers=ER, variants="none", images=1)
     (tmp_path / "both").mkdir()

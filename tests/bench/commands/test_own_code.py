@@ -145,6 +145,39 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line_before_anything_is_wr
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("power: float = Field(POWER,", "power = Field(POWER,", "'power' has no type"),
+        ('title: str = "none"', "title = 0.9", "'title' has no type: write title: float = 0.9 for a parameter"),
+        ('title: str = "none"', "title: np.ndarray = None", "which no label can write"),
+        ('title: str = "none"', 'title: int = "none"', "title = none: takes a whole number"),
+        ('title: str = "none"', 'title: "sr" = "none"', "declared as sr, which is not defined"),
+    ],
+)
+def test_whoever_declares_a_parameter_wrongly_is_told_how(here, bench, monkeypatch, before, after, words):
+    monkeypatch.setenv("COLUMNS", "300")
+    Path("mine.py").write_text(SOLVER.replace(before, after))
+    for command in (["run", "--output", "out", "--solvers"], ["verify", "--solvers"], ["list"]):
+        done = bench(*command, "./mine.py")
+        said = done.err or done.out
+        assert words in said
+        assert "validation error" not in said
+        assert "pydantic" not in said.lower()
+        assert command == ["list"] or done.err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_whoever_keeps_something_in_a_solver_is_told_where_it_belongs(here, bench, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")
+    Path("mine.py").write_text(SOLVER.replace("        ones =", "        self.images = images\n        ones ="))
+    words = "'images' cannot be set: Mine does not change once it is made; what changes from step to step is the state"
+    done = run(solvers="./mine.py", variants="none", executor="processes")
+    assert done.status == 3
+    assert words in " ".join((done.out + done.err).split())
+    assert words in " ".join(bench("verify", "--solvers", "./mine.py").out.split())
+
+
 @pytest.mark.slow
 def test_a_solver_of_a_file_is_checked_against_a_baseline(here, bench):
     asked = ["--dataset", "sample", "--variants", "none", "--images", 2, "--threads", 1]

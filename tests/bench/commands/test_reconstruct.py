@@ -14,6 +14,7 @@ from PIL import Image
 
 import bench.reconstruction.starts as starts_of
 from bench import reconstruct
+from bench.errors import RequestError
 from bench.reconstruction.job import SOLVER
 from bench.reconstruction.trials import trials
 from bench.score.metrics import adjusted_mse
@@ -204,6 +205,7 @@ def test_a_pattern_is_read_from_any_file(bench, counts, tmp_path, kind):
 BAD = {
     "line": (lambda y: y[0], "a pattern is (rows, columns)"),
     "stack": (lambda y: np.stack([y, y]), "holds 2 patterns: choose one with --slice, 0 to 1"),
+    "nothing": (lambda y: np.zeros((0, *y.shape)), "holds no pattern: its shape is (0, "),
     "complex": (lambda y: y * 1j, "real numbers are expected"),
     "dark": (lambda y: 0 * y, "the pattern is dark"),
     "unmeasured": (lambda y: y * np.nan, "all of it is masked"),
@@ -227,18 +229,34 @@ def test_a_damaged_coloured_or_missing_file_is_refused(bench, counts, tmp_path):
     Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(tmp_path / "colour.png")
     Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(tmp_path / "colour.tif")
     (tmp_path / "notes.txt").write_text("to do")
+    (tmp_path / "notes.png").write_text("to do")
     for name, message in (
         ("half.tif", "cannot be read"),
         ("colour.png", "has colours"),
         ("colour.tif", "has colours"),
         ("none.npy", "cannot be read"),
         ("notes.txt", "is no image"),
+        ("notes.png", "notes.png cannot be read: it is no picture, whatever its name ends in"),
     ):
         done = bench("reconstruct", tmp_path / name, "--output", tmp_path / "out")
         assert done.status == 2, name
         assert message in done.err
         assert len(done.err.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--mask", "--support"])
+def test_a_mask_that_is_neither_zero_nor_a_number_in_places_is_refused(bench, counts, tmp_path, option):
+    mask = np.ones((40, 40))
+    mask[3, 4] = np.nan
+    np.save(tmp_path / "mask.npy", mask)
+    done = bench("reconstruct", counts, option, tmp_path / "mask.npy", "--output", tmp_path / "out")
+    assert done.status == 2
+    told = "has NaN in places: write zero or another number there"
+    assert done.err == f"bench: {option}: {tmp_path / 'mask.npy'} {told}\n"
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(RequestError, match=f"the {option[2:]} {told}"):
+        reconstruct(np.load(counts), **{option[2:]: mask})
 
 
 def test_an_hdf5_file_without_a_path_is_answered_with_those_there_are(bench, counts, tmp_path):

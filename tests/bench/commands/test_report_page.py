@@ -176,6 +176,26 @@ def test_an_output_that_cannot_be_written_is_refused_in_one_line(bench, folder, 
     assert (folder / "per_image.parquet").read_bytes() == before
 
 
+def test_a_missing_run_is_said_before_a_missing_output(bench, folder, tmp_path):
+    for arguments, reason in (
+        ((tmp_path / "nowhere",), "'{}' holds no finished run".format(tmp_path / "nowhere")),
+        ((folder, tmp_path / "nowhere"), "nowhere' holds no finished run"),
+        ((tmp_path / "nowhere", "--output", "page.txt"), "nowhere' holds no finished run"),
+        ((folder,), "--output is missing: it names the file for the page, *.html or *.htm"),
+    ):
+        done = bench("report", *arguments)
+        assert done.status == 2
+        assert done.err.count("\n") == 1
+        assert reason in done.err
+
+
+def test_a_page_says_on_which_clock_its_times_are_and_who_is_alone(page):
+    shown = "".join(text for texts in Page(page).texts.values() for text in texts)
+    assert "the only one that uses this" in shown
+    assert "Times are those on the wall" in shown
+    assert "bench export --within" in shown
+
+
 def test_what_is_no_finished_run_is_refused_in_one_line_and_the_old_page_stays(bench, folder, tmp_path):
     output = tmp_path / "report.html"
     output.write_text("old")

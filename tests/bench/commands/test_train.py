@@ -204,8 +204,8 @@ def test_weights_are_replaced_on_request(train, trained):
         ("devices", 0, ["--devices", "0"]),
         ("devices", "1.5", ["--devices", "1.5"]),
         ("devices", 2, ["--devices 2", "CPU"]),
-        ("accelerator", "tpu", ["--accelerator", "tpu", "'cuda'"]),
-        ("precision", "fp8", ["--precision", "fp8", "'bf16-mixed'"]),
+        ("accelerator", "tpu", ["--accelerator", "tpu", "auto, cpu or cuda"]),
+        ("precision", "fp8", ["--precision", "fp8", "auto, 32-true or bf16-mixed"]),
         ("dataset", "mnist", ["'mnist'", "fashion_mnist, sample"]),
     ],
 )

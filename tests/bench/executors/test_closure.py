@@ -27,6 +27,14 @@ def test_imports_are_seen_wherever_they_stand():
     assert set(imports(source, "p.q")) == {"a.b", "p.q", "p.q.d", "p.q.e", "p.q.e.f", "p.h", "p.h.i"}
 
 
+def test_imports_are_seen_in_every_kind_of_statement():
+    heads = ["def f():", "async def f():", "class C:", "with x:", "match x:\n case 1:"]
+    heads += ["if x:", "elif x:", "else:", "while x:", "else:", "for x in y:", "else:"]
+    heads += ["try:", "except E:", "else:", "finally:", "try:", "except* E:"]
+    source = "".join(f"{head}\n  import m{i}\n" for i, head in enumerate(heads))
+    assert set(imports(source.encode(), "p")) == {f"m{i}" for i in range(len(heads))}
+
+
 def test_a_change_anywhere_in_the_closure_changes_the_digest(site):
     folder = site(first="import second\n", second="def f():\n    import third\n", third="x = 1\n", other="y = 1\n")
     before = closure(["first"]).digest()

@@ -90,9 +90,11 @@ def test_of_equal_errors_the_cheaper_one_is_named():
 
 
 def test_on_a_gpu_the_time_on_the_wall_counts():
-    gpu, cpu = (budgets(*tables((rows_of("one", 0.1), 40), device=device), [10]) for device in ("cuda", "cpu"))
-    assert (gpu["solver"][0], gpu["ms_per_image"][0]) == ("one", 10)
-    assert pd.isna(cpu["solver"][0])
+    times = {}
+    for device in ("cuda", "cpu"):
+        table = budgets(*tables((rows_of("one", 0.1), 40), device=device), [10, 40])
+        times[device] = table.dropna(subset="solver")["within_ms"].tolist()
+    assert times == {"cuda": [10, 40], "cpu": [40]}
 
 
 def test_solvers_of_other_images_are_not_compared():
@@ -119,6 +121,9 @@ def test_where_there_is_nothing_to_compare_it_says_so(run):
         budgets(summary.assign(information=""), timing, rows, [10])
     with pytest.raises(RequestError, match="'solve_cpu_ms_per_image_median': it is of an older version"):
         budgets(summary, timing.drop(columns="solve_cpu_ms_per_image_median"), rows, [10])
+    with pytest.raises(RequestError, match=r"is that fast: 'quick' takes the least time .*, 5 ms"):
+        budgets(*run, [1, 4.99])
+    assert len(budgets(*run, [4.99, 5])) == 2 * 3
 
 
 @pytest.mark.parametrize(
@@ -161,9 +166,17 @@ def test_the_command_writes_it_in_every_format(bench, folder, run):
     assert named == ["solver", "network", "quick", "network"]
 
 
+def test_lines_that_name_no_solver_are_counted(bench, folder):
+    done = bench("export", folder, "--within", "1us,5ms")
+    assert done.status == 0
+    assert done.err == "bench: 4 of 6 lines name no solver: none of their information is that fast\n"
+    assert done.out.count("quick") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--within", "1us"], "no solver of this run is that fast: 'quick' takes the least time"),
         (["--within", "soon"], "--within: 'soon' is no time"),
         (["--within", "10ms", "--table", "timing"], "leave --table timing out"),
         (["--within", "10ms", "--columns", "psnr"], "no column 'psnr'"),

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_1samp
+from scipy.stats import binomtest, ttest_1samp, wilcoxon
 
 from bench.score.statistics import (
     Paired,
     bootstrap_mean,
+    bootstrap_means,
     holm,
     paired,
     signed_rank,
@@ -149,6 +150,14 @@ def test_exchanging_two_methods_turns_everything_round(values):
     assert forward.p == pytest.approx(backward.p)
 
 
+def test_samples_that_are_resampled_together_have_their_own_intervals(rng):
+    samples = [rng.random(n) for n in (30, 1, 7, 30, 0, 30)]
+    together = bootstrap_means(samples, resamples=200)
+    for sample, interval in zip(samples, together, strict=True):
+        np.testing.assert_allclose(interval, bootstrap_mean(sample, resamples=200), rtol=1e-12)
+    assert together[0] != together[3]
+
+
 def test_a_difference_on_the_same_images_is_seen_where_two_intervals_overlap(rng):
     difficulty = rng.random(60)
     a, b = difficulty, difficulty + 0.01 + 0.005 * rng.standard_normal(60)
@@ -172,6 +181,23 @@ def test_the_signed_rank_test_counts_all_assignments_of_signs(sizes, data):
     sums = np.array([np.sum(ranks[np.array(choice)]) for choice in product([False, True], repeat=len(sizes))])
     expected = min(1.0, 2 * min(np.mean(sums <= observed), np.mean(sums >= observed)))
     assert signed_rank(np.array(sorted(sizes)) * np.array(signs, dtype=float)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 13, 14, 50, 51, 200, 3000])
+@pytest.mark.parametrize("shift", [0.0, 0.3, 5.0])
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_signed_rank_test_is_that_of_scipy(size, shift, tied, rng):
+    for _ in range(5):
+        differences = rng.standard_normal(size) + shift
+        if tied:
+            differences = np.round(3 * differences)
+        told = differences[differences != 0]
+        expected = wilcoxon(told).pvalue if len(told) else 1.0
+        assert signed_rank(differences) == pytest.approx(expected, rel=1e-10, abs=1e-300)
+
+
+def test_the_signed_rank_test_does_not_hide_what_is_no_number():
+    assert np.isnan(signed_rank(np.array([0.1, np.nan, -0.3])))
 
 
 def test_images_without_a_difference_say_nothing_about_its_sign():

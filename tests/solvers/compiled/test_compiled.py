@@ -17,7 +17,7 @@ from solvers import compiled, create
 from solvers.backend import Backend
 from solvers.compiled import UNMEASURED
 from solvers.iterative.block import Block
-from solvers.iterative.loop import CHECK_EVERY
+from solvers.iterative.state import CHECK_EVERY
 
 pytestmark = pytest.mark.skipif(compiled.kernels() is None, reason="the compiled kernels were not built")
 
@@ -93,6 +93,22 @@ def test_iterations_and_residuals_are_those_of_the_reference_whatever_is_known(c
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-3 * np.abs(expected).max())
     residual = exact.residual(FLOAT64.asarray(start)).numpy()
     np.testing.assert_allclose(fast.residual(FLOAT32.asarray(start)).numpy(), residual, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", compiled.MAPS)
+def test_thousands_of_iterations_leave_a_solution_where_it_is(name, kind):
+    block, _ = random_block(FLOAT32, (30, 26), (13, 11), 2, kind, seed=3)
+    start = np.random.default_rng(0).random((2, 30, 26))
+    start[:, 13:] = start[:, :, 11:] = 0
+    if kind == "complex":
+        start = start * np.exp(2j * np.pi * np.random.default_rng(1).random(start.shape))
+    half = slice(None) if kind == "complex" else slice(26 // 2 + 1)
+    block = replace(block, magnitude=FLOAT32.asarray(np.abs(np.fft.fft2(start))[:, :, half]))
+    solver = create(f"{name}[tolerance=0]")
+    images = solver.pursue(solver.begin(FLOAT32.asarray(start), block), block, np.full(2, 5000)).state[0].numpy()
+    phase = np.sign(np.sum(images.conj() * start, axis=(1, 2), keepdims=True))  # of a complex image nothing holds it
+    np.testing.assert_allclose(images * phase, start, atol=2e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,8 +13,9 @@ from datasets import measure
 from solvers import Backend, Streams, create, cuda
 from solvers.cuda.cufft import RECORDED, FourierIterations
 from solvers.cuda.fused import FusedKernel
+from solvers.cuda.kind import Kind
 from solvers.iterative.block import box_block
-from solvers.iterative.loop import CHECK_EVERY
+from solvers.iterative.state import CHECK_EVERY
 from solvers.projection.rrr import RelaxedReflectReflect
 
 pytestmark = pytest.mark.skipif(emulator.COMPILER is None, reason="no g++ to compile the kernels for a CPU")
@@ -38,11 +39,25 @@ def forget():
     cuda._announce.cache_clear()
 
 
-def solve(label, backend, grid):
-    objects = np.random.default_rng(5).random((5, 6, 5))
+def measured(grid, *, real=True, masked=False, supported=False):
+    """Five objects, of which each has a mask and a support of its own."""
+    rng = np.random.default_rng(5)
+    objects = rng.random((5, 6, 5))
+    support = rng.random(objects.shape) < 0.7 if supported else None
+    found = measure(
+        (objects if real else objects * np.exp(2j * objects)) * (1 if support is None else support),
+        grid=grid,
+        support=support,
+    )
+    if masked:
+        found.intensities[rng.random(found.intensities.shape) < 0.2] = np.nan
+    return found
+
+
+def solve(label, backend, grid, **known):
     solver = create(label)
     solver.prepare(backend)
-    return solver.solve(measure(objects, grid=grid), Streams(1))
+    return solver.solve(measured(grid, **known), Streams(1))
 
 
 LABELS = ["er[nonneg=true]", "hio", "rrr[nonneg=true]", "difference_map", "difference_map[beta=0.8]", "raar", "alm"]
@@ -55,17 +70,53 @@ def test_a_solve_is_that_of_the_readable_code_while_rounding_allows(label, grid)
     iterations = 5 if label == "alm" else 12
     label = label.replace("]", ",") if "[" in label else f"{label}["
     label += f"iterations={iterations},tolerance=0]"
-    found, expected = (solve(label, b, grid) for b in (emulator.GpuBackend(), Backend("numpy", precision="float64")))
+    assert_same(label, grid)
+
+
+def assert_same(label, grid, **known):
+    """A solve on the stand-in for a GPU is that of the readable code; returns what did it."""
+    backends = emulator.GpuBackend(), Backend("numpy", precision="float64")
+    found, expected = (solve(label, backend, grid, **known) for backend in backends)
+    assert np.isfinite(expected.residual).all()
     np.testing.assert_allclose(found.images, expected.images, atol=1e-3)
     np.testing.assert_allclose(found.residual, expected.residual, rtol=1e-2, atol=1e-4)
     assert found.transforms.tolist() == expected.transforms.tolist()
+    return found.kernel
+
+
+SHRINKWRAP = 'support="shrinkwrap[every=4]"'
+
+
+@pytest.mark.parametrize(("grid", "kernel"), [(FUSED, "cuda"), (ODD, "cufft")])
+@pytest.mark.parametrize(
+    ("label", "known"),
+    [
+        ("rrr[nonneg=true", {"masked": True}),
+        ("hio[nonneg=true", {"supported": True}),
+        ("raar[nonneg=true", {"masked": True, "supported": True}),
+        ("rrr[nonneg=true," + SHRINKWRAP, {"masked": True}),
+        ("difference_map[real=false", {"masked": True}),
+        ("er[nonneg=false", {"real": False}),
+        ("rrr[nonneg=false", {"real": False, "masked": True}),
+        ("hio[nonneg=false", {"real": False, "masked": True, "supported": True}),
+        ("raar[" + SHRINKWRAP, {"real": False, "supported": True}),
+    ],
+)
+def test_so_it_is_with_masks_supports_and_complex_objects(label, known, grid, kernel, caplog):
+    assert assert_same(f"{label},iterations=12,tolerance=0]", grid, **known) == kernel
+    assert not [message for message in caplog.messages if "portable" in message]
+    cycle = f'cycle[schedule="hio:5+er:7",tolerance=0{",nonneg=true" if "=true" in label else ""}]'
+    if "real" not in label:
+        assert_same(cycle, grid, **known)
 
 
 @pytest.mark.parametrize(("grid", "kernel"), [(FUSED, "cuda"), (ODD, "cufft")])
 def test_a_reconstruction_says_which_kernel_made_it(grid, kernel):
     backend = emulator.GpuBackend()
     assert solve("rrr[iterations=5]", backend, grid).kernel == kernel
-    assert solve("rrr[iterations=5,support=shrinkwrap]", backend, grid).kernel == "portable"
+    assert solve("rrr[iterations=5,support=shrinkwrap]", backend, grid).kernel == kernel
+    assert solve("rrr[iterations=5,real=false]", backend, grid).kernel == kernel
+    assert solve('rrr[iterations=5,support="largest[pixels=9]"]', backend, grid).kernel == "portable"
     assert solve("alm[iterations=5]", backend, grid).kernel == "portable"
 
     class Mine(RelaxedReflectReflect):
@@ -87,13 +138,14 @@ def test_images_finish_and_make_room(grid):
 
 
 def test_the_way_follows_the_grid_and_the_environment(monkeypatch, caplog):
-    assert cuda.way((96, 96), (42, 42)) == "fused"
-    assert cuda.way(ODD, (6, 5)) == cuda.way(ODD, (6, 5)) == "cufft"
+    favourite, odd = Kind("rrr", (96, 96), (42, 42)), Kind("rrr", ODD, (6, 5))
+    assert cuda.way(favourite) == "fused"
+    assert cuda.way(odd) == cuda.way(replace(odd, name="er", masked=True)) == "cufft"
     assert caplog.messages == [
         "no shared-memory kernel: length 14 is not a product of 2, 3 and 5; the iterations go through cuFFT"
     ]
     monkeypatch.setenv("PHASEBENCH_KERNELS", "cufft")
-    assert cuda.way((96, 96), (42, 42)) == "cufft"
+    assert cuda.way(favourite) == "cufft"
     assert cuda.serves(emulator.GpuBackend())
     monkeypatch.setenv("PHASEBENCH_KERNELS", "portable")
     assert not cuda.serves(emulator.GpuBackend())
@@ -103,25 +155,35 @@ def test_the_way_follows_the_grid_and_the_environment(monkeypatch, caplog):
 @pytest.mark.parametrize(
     ("known", "reason"),
     [
-        ({"real": False}, "complex images"),
-        ({"box": None}, "a support that is no box"),
-        ({"magnitude": -np.ones((2, 16, 7), np.float32)}, "a masked measurement"),
+        ({"pixels": 20}, "a support of the largest pixels"),
+        ({"real": False, "phases": (0.0, 1.0)}, "a range of phases"),
     ],
     ids=str,
 )
 def test_what_the_kernels_do_not_know_takes_portable_code_and_that_is_said_once(caplog, known, reason):
-    m = measure(np.random.default_rng(0).random((2, 6, 5)), grid=FUSED)
-    block = box_block(m, emulator.GpuBackend(), real=True, nonnegative=False)
-    assert block.on_gpu
+    block = box_block(measured(FUSED), emulator.GpuBackend(), real=True, nonnegative=False)
+    for other in ({}, {"box": None}, {"magnitude": -np.ones((5, 16, 7), np.float32)}, {"real": False}):
+        assert replace(block, **other).on_gpu
     assert not caplog.messages
     for _ in range(2):
         assert not replace(block, **known).on_gpu
     assert caplog.messages == [f"no CUDA kernel for {reason}: portable code on the GPU, which is slower"]
 
 
+@pytest.mark.parametrize("grid", [FUSED, ODD])
+def test_a_support_of_which_no_frame_is_known_may_reach_anywhere(grid):
+    rng, solver, found = np.random.default_rng(2), create("hio"), []
+    support, start = rng.random((5, *grid)) < 0.3, rng.standard_normal((5, *grid))
+    for backend in (emulator.GpuBackend(), Backend("numpy", precision="float64")):
+        block = box_block(measured(grid), backend, real=True, nonnegative=False)
+        block = replace(block, support=support, box=None, frame=None)
+        found.append(solver.advance((backend.asarray(start),), block, 3)[0])
+    np.testing.assert_allclose(*found, atol=1e-4 * np.abs(found[1]).max())
+
+
 def test_a_device_with_little_shared_memory_takes_the_other_way(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "cupy", emulator.cupy_stand_in(shared_memory=48 << 10)["cupy"])
-    assert cuda.way((96, 96), (42, 42)) == "cufft"
+    assert cuda.way(Kind("rrr", (96, 96), (42, 42))) == "cufft"
     assert "needs 73824 bytes of shared memory, this device has 49152" in caplog.text
 
 
@@ -136,10 +198,10 @@ def test_recorded_iterations_are_those_that_are_launched_one_by_one(monkeypatch,
     monkeypatch.setattr(emulator._Stream, "can_record", records)
     assert RECORDED == CHECK_EVERY
     x, magnitude = random_images(3)
-    arrays = FourierIterations.of(ODD, (6, 5), "er", True, 3)
-    whole = arrays.iterate(x, magnitude, 0.0, 2 * RECORDED + 1)
+    arrays = FourierIterations.of(Kind("er", ODD, (6, 5), nonnegative=True), 3)
+    whole = arrays.iterate(x, magnitude, None, 0.0, 2 * RECORDED + 1)
     for _ in range(2 * RECORDED + 1):
-        x = arrays.iterate(x, magnitude, 0.0, 1)
+        x = arrays.iterate(x, magnitude, None, 0.0, 1)
     np.testing.assert_array_equal(whole, x)
     assert (arrays.graph(0.0) is not None) == records
     assert len(caplog.messages) == (0 if records else 1)
@@ -147,16 +209,18 @@ def test_recorded_iterations_are_those_that_are_launched_one_by_one(monkeypatch,
 
 def test_batches_of_similar_size_share_their_arrays_and_not_their_images():
     x, magnitude = random_images(4)
-    one = FourierIterations.of(ODD, (6, 5), "hio", False, 4)
-    assert FourierIterations.of(ODD, (6, 5), "hio", False, 3) is one
-    assert FourierIterations.of(ODD, (6, 5), "hio", False, 5) is not one
-    together = one.iterate(x, magnitude, 0.9, 3)
-    np.testing.assert_allclose(one.iterate(x[2:3], magnitude[2:3], 0.9, 3), together[2:3], rtol=1e-5, atol=1e-5)
+    kind = Kind("hio", ODD, (6, 5))
+    one = FourierIterations.of(kind, 4)
+    assert FourierIterations.of(kind, 3) is one
+    assert FourierIterations.of(kind, 5) is not one
+    assert FourierIterations.of(replace(kind, masked=True), 4) is not one
+    together = one.iterate(x, magnitude, None, 0.9, 3)
+    np.testing.assert_allclose(one.iterate(x[2:3], magnitude[2:3], None, 0.9, 3), together[2:3], rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_given_is_left_as_it_is():
     for grid in (FUSED, ODD):
         x, magnitude = random_images(2, grid)
         before = x.copy()
-        cuda.Map("rrr", grid, (6, 5), nonnegative=True, beta=0.6).iterate(x, magnitude, 2)
+        cuda.Map(Kind("rrr", grid, (6, 5), nonnegative=True), beta=0.6).iterate(x, magnitude, None, 2)
         np.testing.assert_array_equal(x, before)

@@ -16,7 +16,7 @@ from datasets import Measurement, measure, place, placements
 from solvers import Backend, Status, Streams, compiled, create
 from solvers.alm.solver import AugmentedLagrangian
 from solvers.errors import ParameterError
-from solvers.iterative.loop import CHECK_EVERY
+from solvers.iterative.state import CHECK_EVERY
 from solvers.projection.rrr import RelaxedReflectReflect
 
 SOLVERS = ["er", "hio", "raar", "difference_map", "rrr", "alm"]

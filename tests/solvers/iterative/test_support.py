@@ -16,8 +16,8 @@ from datasets.problem import Problem
 from solvers import Backend, ParameterError, Streams, compiled, create
 from solvers.iterative.block import Block
 from solvers.iterative.largest import largest
-from solvers.iterative.loop import CHECK_EVERY
 from solvers.iterative.phases import in_phase, nearest_phase
+from solvers.iterative.state import CHECK_EVERY
 from solvers.registry import canonical
 
 FLOAT64 = Backend("numpy", precision="float64")

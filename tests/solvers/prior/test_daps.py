@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from conftest import prepared
 
 from bench.commands.train import _learned_solver
 from bench.score.metrics import adjusted_mse
-from datasets import measure, place, placements
 from datasets.labels import write_label
 from datasets.problem import Problem
 from solvers import Backend, ParameterError, Status, Streams, UnavailableError, create
@@ -22,28 +22,15 @@ BEGIN = "rrr[nonneg=true,iterations=200] + er[nonneg=true,iterations=60]"
 QUICK = {"begin": BEGIN, "tries": 1, "steps": 6, "ode": 2, "langevin": 4}
 
 
-def prepared(**parameters):
-    solver = create(write_label("daps", {**QUICK, **parameters}))
-    solver.prepare(Backend("torch"))
-    return solver
-
-
-@pytest.fixture(scope="module")
-def objects(tiles):
-    return place(tiles[:4], placements("shift_flip", seed=0, split="test", indices=np.arange(4)))
-
-
-@pytest.fixture(scope="module")
-def noisy(objects):
-    return measure(objects, photons=1e5)
+def quick(**parameters):
+    return prepared(write_label("daps", {**QUICK, **parameters}), Backend("torch"))
 
 
 @pytest.mark.slow
 def test_it_takes_away_error_that_the_measurement_alone_leaves(objects, noisy):
-    begun = create(write_label("chain", {"stages": BEGIN}))
-    begun.prepare(Backend("torch"))
+    begun = prepared(write_label("chain", {"stages": BEGIN}), Backend("torch"))
     start = adjusted_mse(objects, begun.solve(noisy, Streams()).images)
-    found = prepared(steps=15).solve(noisy, Streams())
+    found = quick(steps=15).solve(noisy, Streams())
     assert np.median(adjusted_mse(objects, found.images) / start) < 0.75
     assert (found.images >= 0).all()
 
@@ -52,7 +39,7 @@ def test_it_takes_away_error_that_the_measurement_alone_leaves(objects, noisy):
 def test_the_same_seed_draws_the_same_image_in_any_company_and_another_seed_another(objects, noisy):
     images = np.zeros((4, 96, 96), dtype=np.float32)
     images[:, :42, :42] = objects
-    solver = prepared()
+    solver = quick()
     whole = solver.refine(images, noisy, Streams())
     alone = solver.refine(images[2:], noisy[2:], Streams())
     np.testing.assert_array_equal(alone.images, whole.images[2:])
@@ -72,7 +59,7 @@ class Halving:
 
 
 def test_the_flow_is_eulers_method_for_the_published_equation(rng):
-    solver = prepared(ode=3)
+    solver = quick(ode=3)
     solver._model = Halving()
     x, sigma = torch.from_numpy(rng.standard_normal((2, 5, 5))), torch.tensor([0.8, 0.3], dtype=torch.float64)
     expected = x.clone()
@@ -85,7 +72,7 @@ def test_the_flow_is_eulers_method_for_the_published_equation(rng):
 
 def test_langevin_follows_the_gradient_of_the_posterior(objects, noisy):
     """By finite differences of −log p(x₀ | x̂, Y), without the noise."""
-    solver = prepared(langevin=1)
+    solver = quick(langevin=1)
     backend = Backend("torch", precision="float64")
     block = box_block(noisy[:1], backend, real=True, nonnegative=True)
     rng = np.random.default_rng(1)
@@ -130,7 +117,7 @@ def test_a_bad_measurement_spoils_no_other(noisy, objects):
     y[1] = 0
     images = np.zeros((4, 96, 96), dtype=np.float32)
     images[:, :42, :42] = objects
-    bad, good = (prepared().refine(images, m, Streams()) for m in (replace(noisy, intensities=y), noisy))
+    bad, good = (quick().refine(images, m, Streams()) for m in (replace(noisy, intensities=y), noisy))
     assert bad.status[1] == Status.INVALID
     np.testing.assert_array_equal(bad.images[[0, 2, 3]], good.images[[0, 2, 3]])
 
@@ -138,7 +125,7 @@ def test_a_bad_measurement_spoils_no_other(noisy, objects):
 def test_its_cost_counts_every_projection(noisy, objects):
     images = np.zeros((4, 96, 96), dtype=np.float32)
     images[:, :42, :42] = objects
-    np.testing.assert_array_equal(prepared().refine(images, noisy, Streams()).transforms, 2 * 6 * 4 + 1)
+    np.testing.assert_array_equal(quick().refine(images, noisy, Streams()).transforms, 2 * 6 * 4 + 1)
 
 
 def test_its_denoiser_is_that_of_pnp(tmp_path):

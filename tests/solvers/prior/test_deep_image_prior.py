@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import prepared
 
 from bench.score.metrics import adjusted_mse
-from datasets import measure, place, placements
+from datasets import measure
 from datasets.labels import write_label
 from datasets.problem import Problem
 from solvers import Backend, ParameterError, Status, Streams, create
@@ -19,15 +20,8 @@ from solvers.prior.deep_image_prior import DeepImagePrior, _Decoder, _interpolat
 QUICK = {"iterations": 12, "starts": 1, "width": 8}
 
 
-def prepared(**parameters):
-    solver = create(write_label("deep_image_prior", {**QUICK, **parameters}))
-    solver.prepare(Backend("torch"))
-    return solver
-
-
-@pytest.fixture(scope="module")
-def objects(tiles):
-    return place(tiles[:4], placements("shift_flip", seed=0, split="test", indices=np.arange(4)))
+def quick(**parameters):
+    return prepared(write_label("deep_image_prior", {**QUICK, **parameters}), Backend("torch"))
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +30,13 @@ def measurement(objects):
 
 
 def test_it_lowers_the_residual_and_with_it_the_error(objects, measurement):
-    few, many = (prepared(iterations=count, width=16).solve(measurement, Streams()) for count in (2, 120))
+    few, many = (quick(iterations=count, width=16).solve(measurement, Streams()) for count in (2, 120))
     assert (many.residual < 0.7 * few.residual).all()
     assert adjusted_mse(objects, many.images).mean() < 0.7 * adjusted_mse(objects, few.images).mean()
 
 
 def test_its_images_keep_to_what_it_declares(measurement):
-    found = prepared().solve(measurement, Streams())
+    found = quick().solve(measurement, Streams())
     assert found.images.min() >= 0
     assert not found.images[:, 42:].any()
     assert not found.images[:, :, 42:].any()
@@ -52,13 +46,13 @@ def test_its_images_keep_to_what_it_declares(measurement):
 def test_a_given_support_takes_the_place_of_the_box(measurement):
     support = np.zeros((42, 42), dtype=bool)
     support[5:40, 3:41] = True
-    found = prepared().solve(replace(measurement, support=support), Streams())
+    found = quick().solve(replace(measurement, support=support), Streams())
     assert found.images[:, :42, :42][:, support].any()
     assert not found.images[:, :42, :42][:, ~support].any()
 
 
 def test_the_same_seed_gives_the_same_image_in_any_company_and_another_seed_another(measurement):
-    solver = prepared()
+    solver = quick()
     whole = solver.solve(measurement, Streams())
     np.testing.assert_array_equal(solver.solve(measurement, Streams()).images, whole.images)
     np.testing.assert_array_equal(solver.solve(measurement[2:], Streams()).images, whole.images[2:])
@@ -68,15 +62,15 @@ def test_the_same_seed_gives_the_same_image_in_any_company_and_another_seed_anot
 
 
 def test_images_that_are_not_fitted_together_are_fitted_as_well(measurement, monkeypatch):
-    whole = prepared().solve(measurement, Streams())
+    whole = quick().solve(measurement, Streams())
     monkeypatch.setattr("solvers.prior.deep_image_prior.TOGETHER", {"cpu": 3 * 8 * 42 * 42})
-    apart = prepared().solve(measurement, Streams())
+    apart = quick().solve(measurement, Streams())
     np.testing.assert_allclose(apart.images, whole.images, atol=1e-3 * whole.images.max())
 
 
 def test_of_several_starts_the_smallest_residual_is_kept_and_all_are_paid(measurement):
-    single = [prepared().solve(measurement, Streams(first=start)) for start in range(3)]
-    found = prepared(starts=3).solve(measurement, Streams())
+    single = [quick().solve(measurement, Streams(first=start)) for start in range(3)]
+    found = quick(starts=3).solve(measurement, Streams())
     np.testing.assert_array_equal(found.residual, np.min([one.residual for one in single], axis=0))
     np.testing.assert_array_equal(found.starts, 3)
     np.testing.assert_array_equal(found.iterations, 3 * 12)
@@ -99,7 +93,7 @@ def test_it_descends_the_published_loss(measurement):
         (misfit.square().sum() / (96 * 96) / energy).backward()
         adam.step()
     expected = (decoder.images() * unit).detach().numpy()
-    found = prepared(iterations=6, rate=0.03).solve(part, Streams()).images[:, :42, :42]
+    found = quick(iterations=6, rate=0.03).solve(part, Streams()).images[:, :42, :42]
     np.testing.assert_allclose(found, expected, atol=2e-3 * expected.max())
 
 
@@ -107,7 +101,7 @@ def test_what_was_not_measured_is_not_looked_at(objects):
     mask = np.ones((96, 96), dtype=bool)
     mask[:2, :2] = mask[-1:, :2] = mask[:2, -1:] = mask[-1:, -1:] = False
     masked = measure(objects, mask=mask)
-    few, many = (prepared(iterations=count, width=16).solve(masked, Streams()) for count in (2, 100))
+    few, many = (quick(iterations=count, width=16).solve(masked, Streams()) for count in (2, 100))
     assert np.isfinite(many.images).all()
     assert (many.residual < 0.8 * few.residual).all()
 
@@ -138,18 +132,18 @@ def test_interpolation_is_linear_between_the_middles_of_pixels(coarse, fine):
 def test_a_bad_measurement_spoils_no_other(measurement):
     y = measurement.intensities.copy()
     y[1] = 0
-    bad, good = (prepared().solve(one, Streams()) for one in (replace(measurement, intensities=y), measurement))
+    bad, good = (quick().solve(one, Streams()) for one in (replace(measurement, intensities=y), measurement))
     assert bad.status[1] == Status.INVALID
     np.testing.assert_array_equal(bad.images[[0, 2, 3]], good.images[[0, 2, 3]])
     signed = replace(measurement, nonnegative=np.array([True, False, True, True]))
-    assert prepared().solve(signed, Streams()).status[1] == Status.INVALID
+    assert quick().solve(signed, Streams()).status[1] == Status.INVALID
 
 
 def test_complex_objects_are_refused(objects):
     assert "complex" in create("deep_image_prior").refusal(Problem(object="complex"))
     assert not create("deep_image_prior").refusal(Problem(photons=1e5))
     with pytest.raises(ParameterError, match="was given complex objects"):
-        prepared().solve(measure(objects * np.exp(0.3j)), Streams())
+        quick().solve(measure(objects * np.exp(0.3j)), Streams())
 
 
 @pytest.mark.parametrize(
@@ -163,9 +157,8 @@ def test_bad_parameters_are_refused(parameter):
 
 def test_others_can_go_on_from_its_image_and_say_what_they_used(measurement):
     label = 'chain[stages="deep_image_prior[iterations=12,starts=1,width=8] + er[nonneg=true,iterations=20]"]'
-    chain = create(label)
-    chain.prepare(Backend("torch"))
-    assert (chain.solve(measurement, Streams()).residual < prepared().solve(measurement, Streams()).residual).all()
+    chain = prepared(label, Backend("torch"))
+    assert (chain.solve(measurement, Streams()).residual < quick().solve(measurement, Streams()).residual).all()
     assert str(chain.information()) == "support: box, real, nonnegative, untrained network"
     assert together([DeepImagePrior().information(), create("er").information()]).untrained
     assert not together([create("er").information()]).untrained

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import prepared
 
 from bench.score.metrics import adjusted_mse
 from datasets import measure, place, placements
@@ -26,31 +27,19 @@ def pnp(**parameters):
     return write_label("pnp", {"begin": BEGIN, "tries": 1, "steps": 5, **parameters})
 
 
-def prepared(label, backend=Backend("torch")):  # noqa: B008
-    solver = create(label)
-    solver.prepare(backend)
-    return solver
-
-
-@pytest.fixture(scope="module")
-def objects(tiles):
-    return place(tiles[:4], placements("shift_flip", seed=0, split="test", indices=np.arange(4)))
-
-
-@pytest.fixture(scope="module")
-def noisy(objects):
-    return measure(objects, photons=1e5)
+def ready(label, backend=Backend("torch")):  # noqa: B008
+    return prepared(label, backend)
 
 
 @pytest.fixture(scope="module")
 def found(noisy):
-    return prepared(pnp()).solve(noisy, Streams())
+    return ready(pnp()).solve(noisy, Streams())
 
 
 def test_the_denoiser_takes_away_error_that_the_measurement_alone_leaves(objects, noisy):
     """Of half of them less than a quarter remains, and more where the start is in a wrong basin."""
-    start = prepared(write_label("chain", {"stages": BEGIN})).solve(noisy, Streams())
-    found = prepared(pnp(steps=12)).solve(noisy, Streams())
+    start = ready(write_label("chain", {"stages": BEGIN})).solve(noisy, Streams())
+    found = ready(pnp(steps=12)).solve(noisy, Streams())
     remaining = adjusted_mse(objects, found.images) / adjusted_mse(objects, start.images)
     assert (remaining < 1).all()
     assert (remaining < 0.25).mean() >= 0.5
@@ -59,7 +48,7 @@ def test_the_denoiser_takes_away_error_that_the_measurement_alone_leaves(objects
 
 def test_it_is_the_last_stage_of_a_chain_as_well(noisy, found):
     steps = "pnp[steps=5]"
-    chained = prepared(write_label("chain", {"stages": f"{BEGIN} + {steps}"})).solve(noisy, Streams())
+    chained = ready(write_label("chain", {"stages": f"{BEGIN} + {steps}"})).solve(noisy, Streams())
     np.testing.assert_array_equal(chained.images, found.images)
     np.testing.assert_array_equal(chained.transforms, found.transforms)
     assert chained.kernel == found.kernel
@@ -67,17 +56,17 @@ def test_it_is_the_last_stage_of_a_chain_as_well(noisy, found):
 
 
 def test_among_several_starts_the_residual_of_the_denoised_image_decides(noisy, found):
-    one = prepared(pnp()).solve(noisy, Streams(first=1))
-    both = prepared(pnp(starts=2)).solve(noisy, Streams())
+    one = ready(pnp()).solve(noisy, Streams(first=1))
+    both = ready(pnp(starts=2)).solve(noisy, Streams())
     better = np.where((one.residual < found.residual)[:, None, None], one.images, found.images)
     np.testing.assert_array_equal(both.images, better)
     np.testing.assert_array_equal(both.iterations, one.iterations + found.iterations)
 
 
 def test_of_several_tries_the_best_is_annealed(noisy):
-    tries = prepared(pnp(tries=2)).solve(noisy, Streams())
-    begun = prepared(write_label("chain", {"stages": BEGIN, "starts": 2})).solve(noisy, Streams())
-    annealed = prepared(pnp()).refine(begun.images, noisy, Streams())
+    tries = ready(pnp(tries=2)).solve(noisy, Streams())
+    begun = ready(write_label("chain", {"stages": BEGIN, "starts": 2})).solve(noisy, Streams())
+    annealed = ready(pnp()).refine(begun.images, noisy, Streams())
     np.testing.assert_array_equal(tries.images, annealed.images)
 
 
@@ -86,25 +75,25 @@ def test_starts_of_a_chain_share_none_of_its_random_starts(noisy):
     """Otherwise the best of the first start would be among those of the second, and be found again."""
     steps = create(pnp(tries=3, starts=2))
     assert steps.streams_used == 6
-    both = prepared(write_label("chain", {"stages": pnp(tries=3), "starts": 2})).solve(noisy, Streams())
-    each = [prepared(pnp(tries=3)).solve(noisy, Streams(first=first)) for first in (0, 3)]
+    both = ready(write_label("chain", {"stages": pnp(tries=3), "starts": 2})).solve(noisy, Streams())
+    each = [ready(pnp(tries=3)).solve(noisy, Streams(first=first)) for first in (0, 3)]
     np.testing.assert_array_equal(both.residual, np.minimum(each[0].residual, each[1].residual))
     assert create(write_label("chain", {"stages": pnp(tries=3), "starts": 4})).streams_used == 12
 
 
 def test_what_its_start_has_solved_is_left_as_it_is(objects):
     exact = measure(objects)
-    begun = prepared("rrr[nonneg=true]").solve(exact, Streams())
+    begun = ready("rrr[nonneg=true]").solve(exact, Streams())
     solved = np.array([status == Status.SOLVED for status in begun.status])
     assert solved.any()
-    images = prepared(pnp(begin="rrr[nonneg=true]")).solve(exact, Streams()).images
+    images = ready(pnp(begin="rrr[nonneg=true]")).solve(exact, Streams()).images
     np.testing.assert_array_equal(images[solved], begun.images[solved])
 
 
 def test_numpy_gives_what_torch_gives(noisy):
     start = np.zeros((4, 96, 96), dtype=np.float32)
     start[:, 7:35, 7:35] = np.random.default_rng(0).random((4, 28, 28))
-    one, other = (prepared(pnp(), Backend(name)).refine(start, noisy, Streams()) for name in ("torch", "numpy"))
+    one, other = (ready(pnp(), Backend(name)).refine(start, noisy, Streams()) for name in ("torch", "numpy"))
     np.testing.assert_allclose(one.images, other.images, atol=1e-4)
 
 
@@ -114,11 +103,11 @@ def test_a_bad_measurement_or_an_empty_image_spoils_no_other(noisy, objects):
     bad = replace(noisy, intensities=y, nonnegative=np.array([True, True, False, True]))
     images = np.zeros((4, 96, 96), dtype=np.float32)
     images[:3, :42, :42] = objects[:3]
-    result = prepared(pnp()).refine(images, bad, Streams())
+    result = ready(pnp()).refine(images, bad, Streams())
     assert result.status == [Status.STOPPED, Status.INVALID, Status.INVALID, Status.DIVERGED]
     assert not result.images[1:].any()
     images[3, :42, :42] = objects[3]
-    np.testing.assert_array_equal(result.images[0], prepared(pnp()).refine(images, noisy, Streams()).images[0])
+    np.testing.assert_array_equal(result.images[0], ready(pnp()).refine(images, noisy, Streams()).images[0])
 
 
 def test_where_the_middle_was_not_measured_the_image_is_free_there(objects):
@@ -127,7 +116,7 @@ def test_where_the_middle_was_not_measured_the_image_is_free_there(objects):
     seen = measure(objects, photons=1e6, mask=mask)
     images = np.zeros((4, 96, 96), dtype=np.float32)
     images[:, :42, :42] = objects
-    refined = prepared(pnp()).refine(images, seen, Streams())
+    refined = ready(pnp()).refine(images, seen, Streams())
     assert (adjusted_mse(objects, refined.images) < 0.02).all()
 
 
@@ -163,9 +152,9 @@ def test_what_a_wide_beamstop_hides_is_found_from_a_higher_level(objects):
     mask = np.ones((96, 96), dtype=bool)
     mask[np.ix_([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2])] = False
     seen = measure(objects, mask=mask)
-    begun = prepared("rrr[nonneg=true,iterations=200]").solve(seen, Streams())
+    begun = ready("rrr[nonneg=true,iterations=200]").solve(seen, Streams())
     low, high = (
-        adjusted_mse(objects, prepared(pnp(steps=20, **levels)).refine(begun.images, seen, Streams()).images).mean()
+        adjusted_mse(objects, ready(pnp(steps=20, **levels)).refine(begun.images, seen, Streams()).images).mean()
         for levels in ({}, {"first": 0.6, "last": 0.02})
     )
     assert high < 0.9 * low
@@ -178,7 +167,7 @@ def test_complex_objects_are_refused_in_one_line(noisy):
     assert create("pnp").refusal(Problem(object="complex")) == "pnp was trained on real objects, not on complex ones"
     assert create("pnp").refusal(Problem(frame=(60, 50), grid=(128, 128), photons=1e5)) == ""
     with pytest.raises(ParameterError, match="complex objects"):
-        prepared(pnp()).solve(replace(noisy, real=False, nonnegative=False), Streams())
+        ready(pnp()).solve(replace(noisy, real=False, nonnegative=False), Streams())
 
 
 def test_it_says_what_it_and_its_start_use():
@@ -193,7 +182,7 @@ def test_its_weights_and_those_of_its_start_are_named(tmp_path):
     begin = write_label("unet_a", {"weights": mine})
     assert create(write_label("pnp", {"begin": begin, "weights": mine})).named_files() == (mine, mine)
     with pytest.raises(UnavailableError, match="bench train --solver pnp"):
-        prepared(write_label("pnp", {"weights": mine}))
+        ready(write_label("pnp", {"weights": mine}))
 
 
 def test_the_shipped_weights_are_small_and_were_not_trained_on_test_images():
@@ -205,7 +194,7 @@ def test_the_shipped_weights_are_small_and_were_not_trained_on_test_images():
 
 def test_the_shipped_card_says_how_well_its_weights_denoise(tiles):
     """Of other images than those of the card, which were held out of the training, so that it is nearly this."""
-    solver = prepared("pnp")
+    solver = ready("pnp")
     problem = Problem(variant="shift_flip")
     objects = place(tiles, placements("shift_flip", seed=0, split="test", indices=np.arange(len(tiles))))
     none = np.full(len(tiles), np.inf)

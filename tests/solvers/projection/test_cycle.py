@@ -89,7 +89,7 @@ def test_a_schedule_that_is_written_down_is_read_as_it_was(terms):
         ("er[beta=1]:3", "'er' takes nothing in a schedule, not 'beta'"),
         ("hio[nonneg=true]:3", "'hio' takes beta in a schedule, not 'nonneg'"),
         ("rrr[relax=1]:3", "'rrr' takes beta in a schedule, not 'relax'"),
-        ("hio[beta=7]:3", "less than or equal to 2"),
+        ("hio[beta=7]:3", "beta = 7: takes a number above 0 and at most 2"),
     ],
 )
 def test_what_is_no_schedule_is_refused_in_one_line_with_the_place(text, message):

@@ -5,20 +5,14 @@ from __future__ import annotations
 import numpy as np
 import oracles
 import pytest
+from conftest import prepared
 
 from datasets import measure
-from solvers import create
 from solvers.iterative.block import box_block
 
 GRID, SHAPE = (9, 8), (4, 3)
 T, S, SIGMA, STAGES = 0.8, 0.7, 0.3, 4
 LABEL = f"gps[t={T},s={S},sigma={SIGMA},stages={STAGES},iterations=8"
-
-
-def prepared(label, backend):
-    solver = create(label)
-    solver.prepare(backend)
-    return solver
 
 
 def smooth(y, alpha):

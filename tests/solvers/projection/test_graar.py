@@ -5,18 +5,13 @@ from __future__ import annotations
 import numpy as np
 import oracles
 import pytest
+from conftest import prepared
 
 from datasets import measure
-from solvers import Streams, create
+from solvers import Streams
 from solvers.projection.graar import smoothed
 
 GRID, SHAPE = (9, 8), (4, 3)
-
-
-def prepared(label, backend):
-    solver = create(label)
-    solver.prepare(backend)
-    return solver
 
 
 def literal_smoothing(y, measured, sigma):

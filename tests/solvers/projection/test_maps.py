@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import oracles
 import pytest
+from conftest import prepared
 
 from datasets import measure
-from solvers import create
 from solvers.iterative.block import box_block
 
 GRIDS = [(8, 8), (9, 7), (8, 9)]
@@ -58,12 +58,6 @@ def with_nonneg(label: str, nonneg: bool) -> str:
     if not nonneg:
         return label
     return label.replace("[", "[nonneg=true,") if "[" in label else f"{label}[nonneg=true]"
-
-
-def prepared(label, backend):
-    solver = create(label)
-    solver.prepare(backend)
-    return solver
 
 
 def real_images(rng, count, shape):

@@ -62,6 +62,13 @@ def test_a_gallery_shows_truth_reconstruction_and_error_on_the_scale_of_the_trut
     assert darkest == np.unravel_index(np.abs(picture.truth - picture.reconstruction).argmin(), error.shape[:2])
 
 
+def test_an_svg_file_of_a_gallery_has_no_image_of_several_rows(tmp_path):
+    for variants in (("none",), ("none", "shift")):
+        gallery(pictured(["er", "rrr", "hio"], variants=variants), Look()).savefig(tmp_path / "gallery.svg")
+        shown = (tmp_path / "gallery.svg").read_text()
+        assert shown.count("<image ") >= 8, "the truth, three solvers with their errors, and the scale of those"
+
+
 def test_an_image_without_a_reconstruction_leaves_a_gap_that_says_so():
     source = pictured(["er", "rrr"], images=2)
     vars(source)["pictures"] = [one for one in source.pictures if (one.solver, one.image) != ("rrr", 11)]

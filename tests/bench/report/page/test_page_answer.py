@@ -29,6 +29,7 @@ def test_solvers_are_compared_with_those_that_use_the_same(tmp_path):
     best = {line["information"]: line["cells"][0] for line in found["table"]}
     assert {kind: cell["solver"] for kind, cell in best.items()} == {BOX: "alm", NONNEGATIVE: "rrr", TRAINED: "unet_a"}
     assert [kind for kind, cell in best.items() if cell["lowest"]] == [NONNEGATIVE]
+    assert {kind for kind, cell in best.items() if cell["only"]} == {NONNEGATIVE, TRAINED}
     assert (best[BOX]["error"], best[BOX]["interval"]) == ("0.2000", "0.2000 to 0.2000")
     assert (best[NONNEGATIVE]["success"], best[BOX]["success"]) == ("100%", "0%")
 

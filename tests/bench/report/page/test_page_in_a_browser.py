@@ -128,8 +128,8 @@ def test_a_column_is_sorted_upwards_downwards_and_as_it_was(opened):
 def test_what_is_not_known_comes_last_whichever_way(opened):
     page = opened()
     for _ in range(2):
-        page.get_by_role("button", name="time per image").click()
-        assert column(page, "time per image")[-1] == "–"
+        page.get_by_role("button", name="wall time per image").click()
+        assert column(page, "wall time per image")[-1] == "–"
 
 
 def test_lines_are_chosen_by_solver_information_problem_and_run(opened):
