@@ -30,7 +30,7 @@ run: install  ## the main job: four solvers, four variants, on the embedded samp
 	$(BIN)/python -m bench run --dataset sample --images 16 --output $(RUN)
 	$(BIN)/python -m bench report $(RUN) --output $(RUN)/report.html
 
-tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (about an hour on two cores)
+tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (some two hours on two cores)
 	for name in table1 table2 figure4 noise beamstop complex; do \
 	  $(BIN)/python -m bench run --config results/$$name.toml --output runs/$$name || exit; \
 	done
@@ -43,6 +43,7 @@ tables: install  ## the tables and figures under results/: all solvers, on the w
 	cp runs/table2/figures/gallery.png runs/table2/figures/convergence.png results/figures/
 	cp runs/noise/summary.csv results/noise.csv
 	cp runs/noise/figures/photons.png results/figures/noise.png
+	$(BIN)/python -m bench export runs/noise --within 10ms,100ms,1s --output results/budgets.csv
 	cp runs/beamstop/summary.csv results/beamstop.csv
 	cp runs/complex/summary.csv results/complex.csv
 	cp runs/beamstop/figures/beamstop.png results/figures/
