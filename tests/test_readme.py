@@ -109,7 +109,7 @@ def labels_in_print() -> list[str]:
         table = pd.read_csv(path, comment="#")
         if "information" in table:
             table = table[table["information"] != USES]  # references, which are no solvers
-        found |= set(table["solver"]) if "solver" in table else set(table.columns) - {"variant"}
+        found |= set(table["solver"].dropna()) if "solver" in table else set(table.columns) - {"variant"}
     for options in re.findall(r"--solvers '([^']*)'", PRINTED):
         found |= set(split_labels(options))
     return sorted(found)

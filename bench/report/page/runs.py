@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import RequestError, one_line
+from bench.given import refuse_twice
 from bench.report.figures.source import SUMMARY
 from bench.report.finished import (
     checksums,
@@ -70,10 +71,8 @@ def names(folders: Sequence[Path]) -> list[str]:
     Raises:
         RequestError: a folder is given twice.
     """
+    refuse_twice(folders)
     parts = [folder.resolve().parts for folder in folders]
-    repeated = next((folder for folder, of in zip(folders, parts, strict=True) if parts.count(of) > 1), None)
-    if repeated is not None:
-        raise RequestError(f"'{repeated}' is given twice")
     found: list[str] = []
     for of in parts:
         length = 1

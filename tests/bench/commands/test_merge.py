@@ -276,16 +276,17 @@ def test_a_run_that_is_given_twice_is_refused(run, merge, bench, tmp_path):
 
 def test_what_stands_in_the_way_is_left_as_it_is(run, merge, bench, tmp_path):
     run("one", solvers=ER, variants="none", images=1)
+    run("two", solvers=ER, variants="flip", images=1)
     (tmp_path / "both").mkdir()
     (tmp_path / "both" / "notes.txt").write_text("mine")
-    refused(merge("one", "one"), "is not empty")
+    refused(merge("one", "two"), "is not empty")
     (tmp_path / "both" / "notes.txt").unlink()
-    assert merge("one", "one").status == 0, "an empty folder is as good as none"
+    assert merge("one", "two").status == 0, "an empty folder is as good as none"
     refused(bench("merge", tmp_path / "one", "--output", tmp_path / "c"), "at least two")
     refused(
         bench("merge", tmp_path / "one", tmp_path / "gone", "--output", tmp_path / "c"), "gone' holds no finished run"
     )
-    refused(bench("merge", tmp_path / "one", tmp_path / "one", "--output", tmp_path / "one" / FILE), "is not a folder")
+    refused(bench("merge", tmp_path / "one", tmp_path / "two", "--output", tmp_path / "one" / FILE), "is not a folder")
 
 
 def test_a_shard_that_was_changed_after_its_run_contradicts_its_twin(run, merge, tmp_path):
