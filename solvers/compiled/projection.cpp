@@ -135,15 +135,16 @@ INLINE void iterate_all(const ProjectionProblem *it, Workspace *w, int count) {
     const size_t width = w->modulus.width;
     const Support inside = w->support;
     const float beta = it->beta;
+    const Weights of = weights(map, beta);
     Pixels *x = pixels<Pixels>(w->x), *made = pixels<Pixels>(w->correction);
     for (int i = 0; i < count; i++, w->iterations++)
         project_spectrum(
             &w->modulus, map == RRR || w->iterations ? w->inside() : Extent{}, w->inside(), combination(w, map, beta),
             w->spectrum, corrections<map == RRR, nonnegative, Pixels>(w), [&](int r, int v, Pixels p) INLINE_LAMBDA {
-                const vec in = inside(r, v);
                 Pixels &at = x[r * width + v];
-                if (map != RRR) made[r * width + v] = correction<map, nonnegative>(beta, at, p, in);
-                at = after<map, nonnegative>(beta, at, p, in);
+                const Pixels c = correction<map, nonnegative>(beta, at, p, inside(r, v));
+                if (map != RRR) made[r * width + v] = c;
+                at = of.x * at + of.projected * p + of.correction * c;
             });
 }
 
