@@ -30,7 +30,7 @@ run: install  ## the main job: four solvers, four variants, on the embedded samp
 	$(BIN)/python -m bench run --dataset sample --images 16 --output $(RUN)
 	$(BIN)/python -m bench report $(RUN) --output $(RUN)/report.html
 
-tables: install  ## the tables and figures under results/: all solvers, on the whole test set where there is no noise (some two hours on two cores)
+tables: install  ## the tables and figures under results/: Tables 1 and 2 on the whole test set, the other sweeps on 128 images (some two hours on two cores)
 	for name in table1 table2 figure4 noise beamstop complex; do \
 	  $(BIN)/python -m bench run --config results/$$name.toml --output runs/$$name || exit; \
 	done

@@ -126,7 +126,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 @_command(
     "run --solvers alm,unet_a --variants shift_flip --output runs/first",
-    "run --solvers 'rrr[nonneg=true,starts=5],unet_a' --variants shift_flip --photons none,1e6,1e4 --output runs/noise",
+    "run --solvers 'rrr[nonneg=true,starts=5],unet_a' --variants shift_flip --photons none,1e6,1e4 --output runs/photons",
     "run --dataset 'images[path=my/folder]' --solvers 'rrr[nonneg=true]' --variants none --images 20 --output runs/own",
 )
 @_sweep(OPTIONS)
@@ -172,7 +172,7 @@ def train(
     start_from: Annotated[Path | None, _PathOption(help="Weights to begin with, instead of random ones.")] = None,
     seed: Annotated[int | None, _WholeOption(help="Seed of initialisation, order and placements.")] = None,
     batch: Annotated[int | None, _WholeOption(help="Images in a step; 32 if absent.")] = None,
-    learning_rate: Annotated[float | None, _NumberOption(help="At its highest; 0.001 if absent.")] = None,
+    learning_rate: Annotated[float | None, _NumberOption(help="Peak learning rate; 0.001 if absent.")] = None,
     resume: Annotated[bool | None, typer.Option(help="Go on from the checkpoint in the output folder.")] = None,
     overwrite: Annotated[
         bool | None, typer.Option("--overwrite", help="Replace weights that lie in the output folder.")
@@ -215,9 +215,9 @@ def train(
 
 @_command(
     "reconstruct pattern.npy --output runs/object",
-    "reconstruct scan.h5:/entry/data --slice 12 --centre 126,127 --crop 128x128 --object 60x60 --output runs/object",
+    "reconstruct scan.h5:/entry/data --slice 12 --centre 126,127 --crop 128x128 --object 60x60 --output runs/slice12",
     "reconstruct counts.tif --mask dead.npy --mask saturated --beamstop 3 "
-    "--solver 'raar[support=\"shrinkwrap[keep=last]\"]' --starts 50 --output runs/object",
+    "--solver 'raar[support=\"shrinkwrap[keep=last]\"]' --starts 50 --output runs/counts",
 )
 def reconstruct(
     file: Annotated[
@@ -247,7 +247,7 @@ def reconstruct(
         str | None, typer.Option(help="Label; nonneg=true in it says that the object is real and nonnegative.")
     ] = None,
     starts: Annotated[int | None, _WholeOption(help="Random starts, 20 if absent.")] = None,
-    seed: Annotated[int, _WholeOption(help="Of the starts.")] = 0,
+    seed: Annotated[int, _WholeOption(help="Seed of the starts.")] = 0,
     threads: Annotated[int | None, _WholeOption(help="Starts solved side by side.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
@@ -307,16 +307,16 @@ def plot(
         Path | None, _PathOption(help="File in .png, .svg or .pdf, or a folder; RUN/figures if absent.")
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="Of the files in a folder: png, svg or pdf; png if absent.")
+        str | None, typer.Option("--format", help="Format of the files in a folder: png, svg or pdf; png if absent.")
     ] = None,
     solvers: Annotated[str, typer.Option(help="Labels, comma-separated, in this order; all if absent.")] = "",
     where: Annotated[
         str, typer.Option(help="Problems, comma-separated: variant=flip,photons=1e5; all if absent.")
     ] = "",
     images: Annotated[str, typer.Option(help="Numbers of images in a gallery, comma-separated.")] = "",
-    worst: Annotated[int, _CountOption(help="In a gallery so many kept images of largest error, by solver.")] = 0,
-    best: Annotated[int, _CountOption(help="In a gallery so many kept images of smallest error, by solver.")] = 0,
-    title: Annotated[str, typer.Option(help="Above the figure.")] = "",
+    worst: Annotated[int, _CountOption(help="In a gallery, how many of the kept images with the largest error, for each solver.")] = 0,
+    best: Annotated[int, _CountOption(help="In a gallery, how many of the kept images with the smallest error, for each solver.")] = 0,
+    title: Annotated[str, typer.Option(help="Title above the figure.")] = "",
     size: Annotated[str | None, typer.Option(help="Width and height in inches, such as 8x5.")] = None,
     style: Annotated[str | None, typer.Option(help="A .mplstyle file, or the name of a style of matplotlib's.")] = None,
     rename: Annotated[
@@ -409,7 +409,7 @@ def export(
 def report(
     runs: Annotated[list[Path], _PathArgument(help="Folders of finished runs.", metavar="RUN…")],
     output: Annotated[Path | None, _PathOption(help="File for the page: *.html (required).")] = None,
-    title: Annotated[str | None, typer.Option(help="Of the page; the names of the runs if absent.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the page; the names of the runs if absent.")] = None,
     debug: Debug = False,
 ) -> None:
     """Make one HTML page of finished runs, which needs no network: answer, tables, figures, failures, provenance."""
@@ -429,7 +429,7 @@ def check(
     current: Annotated[Path | None, _PathOption(help="Folder of a finished run, instead of running again.")] = None,
     seed: Annotated[str | None, typer.Option(help="Run again with these seeds, instead of the baseline's.")] = None,
     tolerance: Annotated[
-        str, typer.Option(help="Other tolerances: mse, success_rate, transforms, time = number.")
+        str, typer.Option(help="Other tolerances: metric=number, comma-separated, of mse, success_rate, residual, transforms, time.")
     ] = "",
     power: Annotated[
         bool, typer.Option("--power", help="Say how many images the tolerances need, and what would be found.")
@@ -438,7 +438,7 @@ def check(
     markdown: Annotated[Path | None, _PathOption(help="File for the verdicts as Markdown.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone."""
+    """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone, 4 if nothing could be compared."""
     from bench.commands.check import check as check_baseline
 
     status = check_baseline(

@@ -60,7 +60,7 @@ OPTIONS: dict[str, Option] = {
     "data_dir": Option(Path, "Folder with the four Fashion-MNIST files", recorded=False),
     "objects": Option(
         str,
-        "Comma-separated: real, complex, complex[phase=1.5] with a second image as phase",
+        "Kinds of object, comma-separated: real, complex, complex[phase=1.5], whose phase is a second image",
         ("real",),
         axis="object",
     ),
@@ -90,7 +90,7 @@ OPTIONS: dict[str, Option] = {
     "workers": Option(
         int, "Shards solved side by side; they share the threads, and slow each other down", recorded=False
     ),
-    "timeout": Option(float, "Seconds for one shard, whose process is then ended", recorded=False),
+    "timeout": Option(float, "Time limit of a shard in seconds, after which its process is ended", recorded=False),
     "dask_scheduler": Option(
         str, "Address of a running dask scheduler; without it, one is started here", recorded=False
     ),

@@ -92,7 +92,7 @@ class Natural(ImageSource):
 def _data_folder() -> Path:
     found = importlib.util.find_spec("skimage")
     if found is None or found.origin is None:
-        raise DatasetError("dataset 'natural' needs scikit-image: pip install 'phasebench[natural]'")
+        raise DatasetError("dataset 'natural' needs scikit-image: pip install -e '.[natural]'")
     return Path(found.origin).parent / "data"
 
 
