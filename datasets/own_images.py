@@ -267,7 +267,7 @@ def _npz(file: Path, name: str | None) -> NDArray:
 
 def _hdf5(file: Path, name: str | None) -> NDArray:
     if importlib.util.find_spec("h5py") is None:
-        raise DatasetError(f"{file} needs h5py: pip install 'phasebench[hdf5]'")
+        raise DatasetError(f"{file} needs h5py: pip install -e '.[hdf5]'")
     import h5py
 
     def chosen(stream: BufferedReader) -> NDArray:
@@ -305,6 +305,8 @@ def _read(file: Path, decoded: Callable[[BufferedReader], Any]) -> NDArray:
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror or error}") from error
     except Exception as error:
+        if "allow_pickle" in str(error):  # what NumPy advises then would run whatever the file says
+            raise DatasetError(f"{file} cannot be read: it holds Python objects (pickle) instead of numbers") from error
         raise DatasetError(f"{file} cannot be read: {error or type(error).__name__}") from error
 
 

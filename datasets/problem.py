@@ -146,7 +146,7 @@ class Problem(BaseModel):
         if any(n < side for n, side in zip(self.frame, images.tile, strict=True)):
             raise ValueError(f"images of {show_size(images.tile)} do not fit into a frame of {show_size(self.frame)}")
         if self.phase is None and np.dtype(images.images.dtype).kind == "c":
-            raise ValueError(f"the images of {self.dataset} are complex: ask for complex objects")
+            raise ValueError(f"the images of {self.dataset} are complex: ask for --objects complex")
 
     def objects(self, images: ImageSet, indices: NDArray[np.int64], seed: int) -> NDArray:
         """The true objects (N, n1, n2) with these numbers; the runner's secret.

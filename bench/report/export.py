@@ -198,7 +198,8 @@ def cells(table: pd.DataFrame, column: str, form: Form) -> list[str]:
         return ["yes" if value else "no" for value in values]
     if not is_numeric_dtype(values):
         write: Callable[[str], str] = form.label if column == "solver" else form.text
-        return ["" if pd.isna(value) else write(str(value)) for value in values]
+        missing = form.text("none") if column == "solver" else ""
+        return [missing if pd.isna(value) else write(str(value)) for value in values]
     low, high = (table[bound] if bound in table.columns else None for bound in BOUNDS.get(column, ("", "")))
     if low is None or high is None:
         return [_number(value, form, share=column in SHARES) for value in values]

@@ -136,6 +136,8 @@ def read_card(path: Path) -> Card:
         card.problem()
         return card
     except FileNotFoundError as error:
+        if not path.exists():
+            raise WeightsError(f"{path} is missing") from error
         raise WeightsError(
             f"{card_path(path)} is missing: weights are only used with the card that was written with them"
         ) from error

@@ -176,7 +176,7 @@ def test_weights_are_replaced_on_request(train, trained):
         ("solver", "nobody", ["'nobody'", "unet_b, unet_a, chain, pnp"]),
         ("solver", "unet_b[preset=best]", ["preset", "best", "paper"]),
         ("solver", "unet_b[weights=mine.safetensors]", ["unet_b[weights=mine.safetensors]", "--start-from"]),
-        ("start_from", "none.safetensors", ["none.json", "missing"]),
+        ("start_from", "none.safetensors", ["none.safetensors is missing"]),
         ("photons", "1e9:1e3", ["--photons", "1e9:1e3", "1e3:1e9"]),
         ("photons", "many", ["--photons", "many"]),
         ("frame", "27", ["28x28", "27x27"]),

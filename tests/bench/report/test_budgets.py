@@ -168,6 +168,8 @@ def test_the_command_writes_it_in_every_format(bench, folder, run):
 
 def test_lines_that_name_no_solver_are_counted(bench, folder):
     done = bench("export", folder, "--within", "1us,5ms")
+    shown = bench("export", folder, "--within", "1us,5ms", "--format", "markdown", "--columns", "within_ms,solver").out
+    assert shown.splitlines()[2] == "| 0.00100 | none |"
     assert done.status == 0
     assert done.err == "bench: 4 of 6 lines name no solver: none of their information is that fast\n"
     assert done.out.count("quick") == 2
