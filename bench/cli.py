@@ -126,7 +126,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 @_command(
     "run --solvers alm,unet_a --variants shift_flip --output runs/first",
-    "run --solvers 'rrr[nonneg=true,starts=5],unet_a' --variants shift_flip --photons none,1e6,1e4 --output runs/photons",
+    "run --solvers 'rrr[nonneg=true],unet_a' --variants shift_flip --photons none,1e6,1e4 --output runs/photons",
     "run --dataset 'images[path=my/folder]' --solvers 'rrr[nonneg=true]' --variants none --images 20 --output runs/own",
 )
 @_sweep(OPTIONS)
@@ -314,8 +314,12 @@ def plot(
         str, typer.Option(help="Problems, comma-separated: variant=flip,photons=1e5; all if absent.")
     ] = "",
     images: Annotated[str, typer.Option(help="Numbers of images in a gallery, comma-separated.")] = "",
-    worst: Annotated[int, _CountOption(help="In a gallery, how many of the kept images with the largest error, for each solver.")] = 0,
-    best: Annotated[int, _CountOption(help="In a gallery, how many of the kept images with the smallest error, for each solver.")] = 0,
+    worst: Annotated[
+        int, _CountOption(help="In a gallery, how many of the kept images with the largest error, for each solver.")
+    ] = 0,
+    best: Annotated[
+        int, _CountOption(help="In a gallery, how many of the kept images with the smallest error, for each solver.")
+    ] = 0,
     title: Annotated[str, typer.Option(help="Title above the figure.")] = "",
     size: Annotated[str | None, typer.Option(help="Width and height in inches, such as 8x5.")] = None,
     style: Annotated[str | None, typer.Option(help="A .mplstyle file, or the name of a style of matplotlib's.")] = None,
@@ -429,7 +433,10 @@ def check(
     current: Annotated[Path | None, _PathOption(help="Folder of a finished run, instead of running again.")] = None,
     seed: Annotated[str | None, typer.Option(help="Run again with these seeds, instead of the baseline's.")] = None,
     tolerance: Annotated[
-        str, typer.Option(help="Other tolerances: metric=number, comma-separated, of mse, success_rate, residual, transforms, time.")
+        str,
+        typer.Option(
+            help="Other tolerances: metric=number, comma-separated, of mse, success_rate, residual, transforms, time."
+        ),
     ] = "",
     power: Annotated[
         bool, typer.Option("--power", help="Say how many images the tolerances need, and what would be found.")
@@ -438,7 +445,10 @@ def check(
     markdown: Annotated[Path | None, _PathOption(help="File for the verdicts as Markdown.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Say whether a solver became worse than a baseline: exit status 1 if one did, 3 if one failed or is gone, 4 if nothing could be compared."""
+    """Say whether a solver became worse than a baseline.
+
+    Exit status 1 if one did, 3 if one failed or is gone, 4 if nothing could be compared.
+    """
     from bench.commands.check import check as check_baseline
 
     status = check_baseline(

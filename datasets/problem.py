@@ -129,7 +129,7 @@ class Problem(BaseModel):
         say = {
             "frame": f"frame {show_size(self.frame)}",
             "grid": f"grid {show_size(self.grid)}",
-            "photons": f"{_number(self.photons)} photons" if math.isfinite(self.photons) else "no noise",
+            "photons": f"{shortest(self.photons)} photons" if math.isfinite(self.photons) else "no noise",
             "mask": {mask_label(0): "no mask", GIVEN: "a mask of its own"}.get(self.mask, self.mask),
         }
         return ", ".join(say.get(name, str(getattr(self, name))) for name in names)
@@ -208,13 +208,15 @@ def read_size(value: Any) -> Size:
     return rows, columns
 
 
-def _number(value: float) -> str:
-    """1e5 and not 1e+05."""
-    mantissa, _, exponent = f"{value:.3g}".partition("e")
+def shortest(value: float) -> str:
+    """A number in the fewest digits that are read as this one: 1e5 and not 1e+05, 1048576; `inf`."""
+    digits = next(text for count in range(3, 18) if float(text := f"{value:.{count}g}") == value or count == 17)
+    mantissa, _, exponent = digits.partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
 def show_size(value: Size) -> str:
+    """A size in its one spelling: 96x128."""
     return f"{value[0]}x{value[1]}"
 
 

@@ -13,7 +13,7 @@ from doubles import result_rows
 from bench.report.manifest import MANIFEST
 from bench.report.tables import summarise
 from bench.report.timing import TIMING
-from bench.store.folder import write_csv, write_parquet
+from bench.store.tables import write_csv, write_parquet
 from bench.sweep.rows import FILE, GROUP
 from solvers.files import sha256
 

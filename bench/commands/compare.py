@@ -19,7 +19,7 @@ from bench.report.settings import briefly, problem_of
 from bench.report.terminal import labelled, output_console
 from bench.score.by_image import on_common_measurements
 from bench.score.statistics import CONFIDENCE, holm, paired
-from bench.store.folder import write_csv
+from bench.store.tables import write_csv
 from bench.sweep.rows import GROUP, failed, score_of, scored
 from datasets.problem import COLUMNS, Problem
 from solvers.labels import split_labels

@@ -24,8 +24,9 @@ from bench.report.pictures import PICTURES
 from bench.report.tables import summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, timing_table
-from bench.store.folder import read_claim, write_claim, write_csv, write_parquet
+from bench.store.folder import read_claim, write_claim
 from bench.store.joined import Finished, Joined, join, read_finished
+from bench.store.tables import write_csv, write_parquet
 from bench.sweep.rows import FILE, REFERENCES_FILE, failed
 from solvers import Backend
 from solvers.files import sha256, write_text

@@ -21,6 +21,7 @@ from bench.errors import RequestError
 from bench.gate.verdicts import DIGEST
 from bench.report.finished import known_label, with_canonical_labels
 from bench.report.settings import problem_of
+from bench.store.tables import csv_text
 from bench.sweep.rows import IDENTITY, TEXTS, check_rows
 from datasets.problem import COLUMNS, Problem
 from solvers.files import sha256, write_text
@@ -104,7 +105,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
     rows = baseline.rows[kept].assign(measurement=baseline.rows["measurement"].str.slice(0, DIGEST))
     common = [name for name in COLUMNS if name != "variant" and rows[name].nunique() == 1]
     problem = problem_of(rows.iloc[0]).model_dump(mode="json", include=set(common))
-    table = rows.drop(columns=common).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    table = csv_text(rows.drop(columns=common))
     header = {
         "phasebench": baseline.version,
         "sweep": baseline.sweep,

@@ -21,9 +21,9 @@ from bench.reconstruction.job import Job
 from bench.reconstruction.result import Reconstructed
 from bench.reconstruction.starts import Start
 from bench.report.manifest import MANIFEST, commit, machine, versions
-from bench.store.folder import write_csv
 from bench.store.lock import NAME as LOCK_NAME
 from bench.store.lock import Lock
+from bench.store.tables import write_csv
 from solvers.files import read_regular, sha256, write_atomically, write_text
 
 CLAIM = "reconstruction.json"

@@ -15,6 +15,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from bench.errors import RequestError, one_line
 from bench.report.settings import varying
+from bench.store.tables import csv_text
 from datasets.problem import COLUMNS
 
 FORMATS = ("csv", "markdown", "latex")
@@ -95,8 +96,7 @@ def export(table: pd.DataFrame, name: str, form: str, columns: Sequence[str] = (
         if column not in table.columns:
             raise RequestError(f"--columns: '{name}' has no column '{column}': choose from {', '.join(table.columns)}")
     if form == "csv":
-        chosen = table[list(columns)] if columns else table
-        return chosen.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        return csv_text(table[list(columns)] if columns else table)
     shown = list(columns) or _usual(table, name)
     lines = list(zip(*(cells(table, column, _FORMS[form]) for column in shown), strict=True))
     right = [is_numeric_dtype(table[column]) and not is_bool_dtype(table[column]) for column in shown]

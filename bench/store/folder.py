@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pandas as pd
-
 from bench.errors import RequestError
 from bench.request import Sweep
 from bench.score.references import label_of
@@ -21,7 +19,7 @@ from bench.store.shard_file import DamagedError, decode, encode
 from bench.sweep.shard import Outcome, Shard
 from datasets.problem import Problem
 from solvers import Backend
-from solvers.files import read_regular, replace_atomically, sha256, write_atomically, write_text
+from solvers.files import read_regular, sha256, write_atomically, write_text
 
 CLAIM = "sweep.json"
 SUFFIX = ".shard"
@@ -200,14 +198,6 @@ def write_claim(folder: Path, claim: dict[str, Any]) -> None:
 
 def _checksum(claim: dict[str, Any]) -> str:
     return sha256(json.dumps(claim, sort_keys=True).encode())
-
-
-def write_parquet(path: Path, rows: pd.DataFrame) -> None:
-    replace_atomically(path, lambda stream: rows.to_parquet(stream, index=False))
-
-
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, table.to_csv(index=False, float_format="%.6g"))
 
 
 def _is_ours(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.problem import read_photons
+from datasets.problem import read_photons, shortest
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,4 @@ class PhotonRange:
     def __str__(self) -> str:
         if not self.noisy:
             return "none"
-        return ":".join(dict.fromkeys(map(_shortest, (self.fewest, self.most))))
-
-
-def _shortest(number: float) -> str:
-    """1e5: the fewest digits that are read as this number."""
-    return np.format_float_scientific(number, trim="-", exp_digits=1).replace("+", "")
+        return ":".join(dict.fromkeys(map(shortest, (self.fewest, self.most))))

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from datasets import load_images
 from datasets.forward import forward
-from datasets.problem import COLUMNS, Problem, beamstop_mask, partners_of
+from datasets.problem import COLUMNS, Problem, beamstop_mask, partners_of, shortest
 
 SETTINGS = st.fixed_dictionaries(
     {},
@@ -114,3 +114,16 @@ def test_a_measurement_is_that_of_the_objects_and_leaves_out_what_is_hidden():
     seen = beamstop_mask((64, 70), 3)
     np.testing.assert_array_equal(measurement.intensities[:, seen], forward(objects, (64, 70))[:, seen])
     assert np.isnan(measurement.intensities[:, ~seen]).all()
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1e5, "1e5"), (2.5e5, "2.5e5"), (42.0, "42"), (1048576.0, "1048576"), (1e-12, "1e-12"), (math.inf, "inf")],
+)
+def test_a_number_is_written_with_the_fewest_digits_that_are_read_as_it(number, text):
+    assert shortest(number) == text
+    assert float(text) == number
+
+
+def test_problems_with_nearly_as_many_photons_are_told_apart():
+    assert str(Problem(photons=1.234e6)) != str(Problem(photons=1.23e6))

@@ -16,7 +16,7 @@ from bench.errors import NothingStoredError
 from bench.report.figures.look import LEGEND, LINES, Look, folded, line_styles
 from bench.report.figures.source import Source
 from bench.report.settings import briefly, problem_of, varying
-from datasets.problem import Problem
+from datasets.problem import Problem, shortest
 
 
 @dataclass(frozen=True)
@@ -120,4 +120,4 @@ def error_over(source: Source, look: Look, *, axis: Axis) -> Figure:
 
 def _written(number: float, axis: Axis) -> str:
     """1e4, 42, or what an infinite value is called."""
-    return f"{number:.3g}".replace("e+0", "e") if np.isfinite(number) else axis.infinity
+    return shortest(number) if np.isfinite(number) else axis.infinity

@@ -11,6 +11,7 @@ from bench.errors import visible
 from bench.report.page import words
 from bench.report.page.content import Content, uses
 from bench.report.tables import RESOLUTION
+from datasets.problem import shortest
 
 Line = dict[str, Any]
 
@@ -102,7 +103,7 @@ def _setting(name: str) -> Column:
             ("photons",),
             "photons",
             "number",
-            lambda line: "no noise" if math.isinf(line["photons"]) else words.short(line["photons"]),
+            lambda line: "no noise" if math.isinf(line["photons"]) else shortest(line["photons"]),
             choice=True,
         )
     return Column((name,), name, "text", lambda line: visible(str(line[name])), choice=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from datasets.problem import Problem, show_size
+from datasets.problem import Problem, shortest, show_size
 
 UNKNOWN = "–"
 
@@ -151,7 +151,7 @@ def _placed(problems: Sequence[Problem]) -> str:
 
 def _noise(problems: Sequence[Problem]) -> str:
     counts = sorted({problem.photons for problem in problems}, reverse=True)
-    finite = [short(count) for count in counts if math.isfinite(count)]
+    finite = [shortest(count) for count in counts if math.isfinite(count)]
     if not finite:
         return "The measurement has no noise"
     clean = "without noise, and with" if math.isinf(counts[0]) else "with"
