@@ -15,14 +15,16 @@ from solvers.iterative.block import Block
 from solvers.iterative.kernels import replaced_by, replacement
 from solvers.iterative.solver import IterativeSolver
 from solvers.iterative.state import CHECK_EVERY, Ends, State
+from solvers.iterative.support import Shrinkwrap
 
 ARMIJO = 1e-4  # sufficient decrease, Nocedal and Wright, section 3.1
 BACKTRACKS = 8  # halvings of a step before it is given up
 
 
 class _Iterate(NamedTuple):
-    """Arrays of one block; shapes (B, m1, m2) and (B,)."""
+    """Arrays of one block; shapes (B, m1, m2) and (B,). The kernel has others, but begins with the same one."""
 
+    evaluations: Array  # transform pairs spent
     z: Array
     misfit: Array  # z − P_M z, the gradient of ½ dist²(z, M)
     value: Array  # L(z, λ)
@@ -31,7 +33,6 @@ class _Iterate(NamedTuple):
     rho: Array  # ρ
     violation: Array  # ‖z − P_S z‖ at the last multiplier update
     inner: Array  # subproblem steps since then
-    evaluations: Array  # transform pairs spent
 
 
 @replaced_by("alm", "lagrangian", "penalised", "step", "update_multipliers")
@@ -66,10 +67,14 @@ class AugmentedLagrangian(IterativeSolver):
     memory: int = Field(4, ge=0, le=20, description="curvature pairs of L-BFGS")
 
     def begin(self, guess: Array, block: Block) -> State:
+        kernel = self._kernel(block)
+        if kernel:
+            return tuple(map(block.backend.asarray, kernel.begin(block.backend.to_numpy(guess))))
         xp = block.backend.xp
         scalar = xp.zeros_like(xp.sum(xp.abs(guess), axis=(1, 2)))
         iterate = _Iterate(
-            z=guess + 0,  # an array of its own: the kernel overwrites it
+            evaluations=scalar + 1,
+            z=guess,
             misfit=guess,
             value=scalar,
             gradient=guess,
@@ -77,40 +82,41 @@ class AugmentedLagrangian(IterativeSolver):
             rho=scalar + self.rho,
             violation=scalar + float("inf"),
             inner=scalar,
-            evaluations=scalar + 1,
         )
         value, gradient, misfit = self.lagrangian(guess, iterate, block)
         iterate = iterate._replace(value=value, gradient=gradient, misfit=misfit)
         return (*iterate, *History.empty(guess, self.memory).arrays())
 
     def advance(self, state: State, block: Block, count: int) -> State:
+        kernel = self._kernel(block)
+        if kernel:
+            kernel.iterate(_overwritten(state, block), count)
+            return state
         size = len(_Iterate._fields)
         iterate, history = _Iterate(*state[:size]), History.of(state[size:])
-        kernel = self._kernel(iterate, history, block)
-        if kernel:
-            kernel.iterate(count)
-            return state
         for _ in range(count):
             iterate, history = self.step(iterate, history, block)
             iterate = self.update_multipliers(iterate, block)
         return (*iterate, *history.arrays())
 
     def pursue(self, state: State, block: Block, limit: NDArray[np.int64]) -> Ends | None:
-        size = len(_Iterate._fields)
-        kernel = self._kernel(_Iterate(*state[:size]), History.of(state[size:]), block)
+        kernel = self._kernel(block)
         if kernel is None:
             return None
-        age, estimate, residual = kernel.pursue(limit, CHECK_EVERY, self.tolerance)
+        age, estimate, residual = kernel.pursue(_overwritten(state, block), limit, CHECK_EVERY, self.tolerance)
         return Ends(state, age, block.backend.asarray(estimate), block.backend.asarray(residual))
 
     def iterated_by(self, block: Block) -> str:
-        return "compiled" if self._has_kernel(block) else super().iterated_by(block)
+        return "compiled" if self._kernel(block) else super().iterated_by(block)
 
     def estimate(self, state: State, block: Block) -> Array:
-        return block.project_object(state[0])
+        kernel = self._kernel(block)
+        if kernel:
+            return block.backend.asarray(kernel.images(_overwritten(state, block)))
+        return block.project_object(_Iterate(*state[: len(_Iterate._fields)]).z)
 
     def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
-        pairs = self.backend.to_numpy(_Iterate(*state[: len(_Iterate._fields)]).evaluations)
+        pairs = self.backend.to_numpy(state[0])
         return 2 * np.rint(pairs).astype(np.int64) + -(-iterations // self.look_every)
 
     def lagrangian(self, z: Array, it: _Iterate, block: Block) -> tuple[Array, Array, Array]:
@@ -174,28 +180,23 @@ class AugmentedLagrangian(IterativeSolver):
             inner=xp.where(due, xp.zeros_like(it.inner), it.inner),
         )
 
-    def _has_kernel(self, block: Block) -> bool:
-        return block.constraints is not None and block.pixels is None and replacement(type(self)) is not None
-
-    def _kernel(self, it: _Iterate, history: History, block: Block) -> compiled.Lagrangian | None:
-        """The compiled kernel on these arrays, which it overwrites: copies would take as long as several iterations.
-
-        None where the portable code runs.
-        """
-        if block.constraints is None or not self._has_kernel(block):
+    def _kernel(self, block: Block) -> compiled.Lagrangian | None:
+        """The compiled kernel for these images; None where the portable code runs."""
+        if block.constraints is None or block.pixels is not None or replacement(type(self)) is None:
             return None
-        to_numpy = block.backend.to_numpy
-        return compiled.Lagrangian(
-            [to_numpy(a) for a in it],
-            [to_numpy(a) for a in history.steps],
-            [to_numpy(a) for a in history.changes],
-            block.constraints,
-            parameters={
-                "inner": self.inner,
-                "shrink": self.shrink,
-                "growth": self.growth,
-                "rho_max": max(self.rho_max, self.rho),
-                "armijo": ARMIJO,
-                "backtracks": BACKTRACKS,
-            },
-        )
+        parameters = {
+            "inner": self.inner,
+            "fixed": not isinstance(self.support, Shrinkwrap),
+            "rho": self.rho,
+            "shrink": self.shrink,
+            "growth": self.growth,
+            "rho_max": max(self.rho_max, self.rho),
+            "armijo": ARMIJO,
+            "backtracks": BACKTRACKS,
+        }
+        return compiled.Lagrangian(block.constraints, self.memory, parameters)
+
+
+def _overwritten(state: State, block: Block) -> compiled.LagrangianState:
+    """The kernel's state in the memory of these arrays: copies would take as long as several iterations."""
+    return compiled.LagrangianState(*map(block.backend.to_numpy, state))

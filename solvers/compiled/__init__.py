@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -23,8 +24,9 @@ MAPS = ("er", "hio", "raar", "difference_map", "rrr")  # in the order of the ker
 VARIABLE = "PHASEBENCH_KERNELS"
 CHOICES = ("portable", "cufft")  # cufft is for the kernels of a GPU
 
+SCALARS, SPECTRA = 4, 3  # of a state of ALM, in lagrangian.cpp
 UNMEASURED = -1.0  # in place of the magnitude of a coefficient that was not measured
-INTERFACE = 3  # of the shared library: what projection.cpp says of the one that fits these structures
+INTERFACE = 4  # of the shared library: what projection.cpp says of the one that fits these structures
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +60,8 @@ class _AlmProblem(ctypes.Structure):
 
     _fields_ = (
         ("constraints", _Constraints),
-        *((name, _INT) for name in ("memory", "inner")),
-        *((name, ctypes.c_float) for name in ("shrink", "growth", "rho_max", "armijo")),
+        *((name, _INT) for name in ("memory", "inner", "fixed")),
+        *((name, ctypes.c_float) for name in ("rho", "shrink", "growth", "rho_max", "armijo")),
         ("backtracks", _INT),
     )
 
@@ -67,11 +69,7 @@ class _AlmProblem(ctypes.Structure):
 class _AlmState(ctypes.Structure):
     """`AlmState` of lagrangian.cpp."""
 
-    _fields_ = (
-        *((f"array{i}", ctypes.c_void_p) for i in range(9)),
-        ("steps", ctypes.POINTER(ctypes.c_void_p)),
-        ("changes", ctypes.POINTER(ctypes.c_void_p)),
-    )
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("evaluations", "scalars", "spectra"))
 
 
 class _Pursuit(ctypes.Structure):
@@ -119,7 +117,10 @@ def kernels() -> ctypes.CDLL | None:
     kernel.phasebench_pursue.argtypes = [ctypes.POINTER(_ProjectionProblem), ctypes.POINTER(_Pursuit), pointer]
     kernel.phasebench_residual.argtypes = [ctypes.POINTER(_Constraints), pointer, pointer]
     alm = ctypes.POINTER(_AlmProblem), ctypes.POINTER(_AlmState)
+    kernel.phasebench_spectrum_numbers.argtypes = [ctypes.POINTER(_Constraints)]
+    kernel.phasebench_begin_lagrangian.argtypes = [*alm, pointer]
     kernel.phasebench_lagrangian.argtypes = [*alm, _INT]
+    kernel.phasebench_image_of_lagrangian.argtypes = [*alm, pointer]
     kernel.phasebench_pursue_lagrangian.argtypes = [*alm, ctypes.POINTER(_Pursuit)]
     kernel.phasebench_search.argtypes = [ctypes.POINTER(_SearchProblem)]
     return kernel
@@ -211,40 +212,57 @@ class Projection:
         return _pursue(self._constraints, limit, every, tolerance, call)
 
 
-class Lagrangian:
-    """ALM on B images, whose iterates both methods change in place."""
+class LagrangianState(NamedTuple):
+    """Of B images: float32 arrays that the kernel alone understands, but for the first."""
 
-    def __init__(
-        self,
-        state: list[NDArray],
-        steps: list[Images],
-        changes: list[Images],
-        constraints: Constraints,
-        parameters: Mapping[str, float],
-    ) -> None:
-        """ALM on these iterates.
+    evaluations: NDArray[np.float32]  # (B,) transform pairs spent
+    scalars: NDArray[np.float32]  # (B, SCALARS)
+    spectra: NDArray[np.float32]  # (B, SPECTRA + 2 memory, numbers of a spectrum)
+
+
+class Lagrangian:
+    """ALM on B images."""
+
+    def __init__(self, constraints: Constraints, memory: int, parameters: Mapping[str, float]) -> None:
+        """With so many curvature pairs.
 
         Args:
-            state: the arrays of an iterate, images or float32 (B,), in the order of the kernel's `AlmState`.
-            steps, changes: curvature pairs, each (B, m1, m2), oldest first.
-            parameters: inner, shrink, growth, rho_max, armijo and backtracks.
+            parameters: inner, rho, shrink, growth, rho_max, armijo, backtracks; and fixed, whether the support is the
+                same in all calls for these images.
         """
-        constraints.check(*(a for a in state if a.ndim == 3), *steps, *changes)
-        _check(*(a for a in state if a.ndim == 1), dtype=np.float32)
-        self._constraints, self._arrays = constraints, [*state, *steps, *changes]  # they must outlive the pointers
-        pointers = ctypes.c_void_p * max(len(steps), 1)
-        tables = [pointers(*(a.ctypes.data for a in arrays)) for arrays in (steps, changes)]
-        self._problem = _AlmProblem(constraints.structure, len(steps), **parameters)
-        self._state = _AlmState(*(a.ctypes.data for a in state), *tables)
+        self._constraints = constraints
+        self._problem = _AlmProblem(constraints.structure, memory, **parameters)
 
-    def iterate(self, count: int) -> None:
-        """`count` iterations."""
-        _call("phasebench_lagrangian", self._problem, self._state, count)
+    def begin(self, images: Images) -> LagrangianState:
+        """The state that begins with these images (B, m1, m2)."""
+        kernel = kernels()
+        assert kernel is not None
+        self._constraints.check(images)
+        batch, numbers = len(images), kernel.phasebench_spectrum_numbers(self._constraints.structure)
+        shapes = (batch,), (batch, SCALARS), (batch, SPECTRA + 2 * self._problem.memory, numbers)
+        state = LagrangianState(*(np.empty(shape, np.float32) for shape in shapes))
+        _call("phasebench_begin_lagrangian", self._problem, self._pointers(state), images.ctypes.data)
+        return state
 
-    def pursue(self, limit: NDArray[np.int64], every: int, tolerance: float) -> Found:
+    def iterate(self, state: LagrangianState, count: int) -> None:
+        """`count` iterations, which change the state in place."""
+        _call("phasebench_lagrangian", self._problem, self._pointers(state), count)
+
+    def images(self, state: LagrangianState) -> Images:
+        """Those that a state stands for."""
+        images = np.empty(self._constraints.shape, self._constraints.dtype)
+        _call("phasebench_image_of_lagrangian", self._problem, self._pointers(state), images.ctypes.data)
+        return images
+
+    def pursue(self, state: LagrangianState, limit: NDArray[np.int64], every: int, tolerance: float) -> Found:
         """As that of `Projection`."""
-        call = partial(_call, "phasebench_pursue_lagrangian", self._problem, self._state)
+        call = partial(_call, "phasebench_pursue_lagrangian", self._problem, self._pointers(state))
         return _pursue(self._constraints, limit, every, tolerance, call)
+
+    def _pointers(self, state: LagrangianState) -> _AlmState:
+        _check(*state, dtype=np.float32)
+        assert all(len(array) == self._constraints.shape[0] for array in state)
+        return _AlmState(*(array.ctypes.data for array in state))
 
 
 def residual(x: Images, constraints: Constraints) -> NDArray[np.float32]:

@@ -99,6 +99,8 @@ DISPATCH static void load_magnitude(Modulus *p, const Constraints *of, int image
     };
     for (int r = 0; r < p->height; r++) /* in passing, where the plane will be overwritten */
         whole_row(r, reinterpret_cast<float *>(p->re + (size_t)r * width));
+    for (vec *part : {p->re, p->im}) /* rows that no image has: they travel with the last group, and stay zero */
+        std::fill(part + (size_t)p->height * width, part + (size_t)p->groups * LANES * width, vec{});
     vec missing{};
     if (p->paired) {
         whole_row(0, p->edge[0]), whole_row(m1 / 2, p->edge[1]);
@@ -243,11 +245,10 @@ INLINE void impose_pair(const Modulus *p, float unmeasured) {
 }
 
 /* The coefficients z of one group with the magnitudes that were measured and the phases they have; with a mask, those
- * that were not measured stay as they are. `combined`: as `by` says, with a spectrum x. */
+ * that were not measured are multiplied by `unmeasured`. `combined`: as `by` says, with a spectrum x. */
 template <bool combined, bool masked, bool paired>
-INLINE void impose(const Modulus *p, int group, Halves z, Combination by, Spectrum x) {
+INLINE void impose_as(const Modulus *p, int group, Halves z, float unmeasured, Combination by, Spectrum x) {
     const vec *magnitude = p->magnitude + (size_t)group * p->m2, first = first_lanes(1);
-    const float unmeasured = combined ? 1.0f : p->scale;
     const auto given = [=](auto c, auto x) INLINE_LAMBDA { return combined ? by.s * c + by.t * x : c; };
     if constexpr (paired) {
         take_pair(
@@ -270,6 +271,16 @@ INLINE void impose(const Modulus *p, int group, Halves z, Combination by, Spectr
         }
         z.re[c] = out_re, z.im[c] = out_im;
     }
+}
+
+template <bool combined>
+INLINE void impose(const Modulus *p, int group, Halves z, float unmeasured, Combination by, Spectrum x) {
+    if (p->paired && group == 0)
+        p->masked ? impose_as<combined, true, true>(p, group, z, unmeasured, by, x)
+                  : impose_as<combined, false, true>(p, group, z, unmeasured, by, x);
+    else
+        p->masked ? impose_as<combined, true, false>(p, group, z, unmeasured, by, x)
+                  : impose_as<combined, false, false>(p, group, z, unmeasured, by, x);
 }
 
 /* The rows of a group, of which the first vectors differ from zero, transformed; and back, as far as they are wanted. */
@@ -295,11 +306,8 @@ template <bool combined>
 INLINE void each_group(const Modulus *p, int vectors, int wanted, Combination by, Spectrum x) {
     for (int group = 0; group < p->groups; group++) {
         const Halves z = row_forward(p, group, vectors);
-        const Spectrum of{x.re + (size_t)group * p->m2, x.im + (size_t)group * p->m2};
-        if (p->paired && group == 0)
-            p->masked ? impose<combined, true, true>(p, group, z, by, of) : impose<combined, false, true>(p, group, z, by, of);
-        else
-            p->masked ? impose<combined, true, false>(p, group, z, by, of) : impose<combined, false, false>(p, group, z, by, of);
+        const size_t from = combined ? (size_t)group * p->m2 : 0; /* without a spectrum there is no array to move in */
+        impose<combined>(p, group, z, combined ? 1.0f : p->scale, by, {x.re + from, x.im + from});
         row_inverse(p, group, wanted, z);
     }
 }

@@ -2,7 +2,8 @@
  *
  * An image stays in the second-level cache for all the iterations of a call, and costs the same whatever its
  * neighbours. An iteration is three passes: columns of the support, with the map's correction; rows, with the magnitudes
- * and the spectrum of x; columns of the support, with the map's new x. The reference is the step of solvers/projection/er.py, hio.py, raar.py, difference_map.py and rrr.py.
+ * and the spectrum of x; columns of the support, with the map's new x. The reference is the step of
+ * solvers/projection/er.py, hio.py, raar.py, difference_map.py and rrr.py.
  */
 
 #include "pursuit.h"
@@ -63,29 +64,9 @@ INLINE Pixels project_object(Pixels x, vec inside) {
     return kept;
 }
 
-/* What the map gives to P_M. */
-template <Map map, bool nonnegative, typename Pixels>
-INLINE Pixels before(Pixels x, vec inside) {
-    return map == RRR ? 2.0f * project_object<nonnegative>(x, inside) - x : x;
-}
-
-/* The new iterate from the old one and p, which P_M gave back. */
-template <Map map, bool nonnegative, typename Pixels>
-INLINE Pixels after(float beta, Pixels x, Pixels p, vec inside) {
-    if constexpr (map == ER) return project_object<nonnegative>(p, inside);
-    if constexpr (map == HIO) {
-        const Pixels fed_back = x - beta * p;
-        if constexpr (nonnegative) return choose(inside, p, vec{} - 1.0f) < 0.0f ? fed_back : p;
-        return choose(inside, p, fed_back);
-    }
-    if constexpr (map == RAAR)
-        return beta * (project_object<nonnegative>(2.0f * p - x, inside) + x - p) + (1.0f - beta) * p;
-    if constexpr (map == DIFFERENCE_MAP) return x + project_object<nonnegative>(2.0f * p - x, inside) - p;
-    return x + beta * (p - project_object<nonnegative>(x, inside));
-}
-
-/* The same by the weights of x, of P_M and of the correction. Of RRR the correction is P_S x and known beforehand: P_M is
- * given 2 c - x. The others give x to P_M, and their correction follows from the outcome. */
+/* The new iterate by the weights of the old one x, of p, which P_M gave back, and of a correction that is zero outside. Of
+ * RRR the correction is P_S x and known beforehand: P_M is given 2 c - x. The others give x to P_M, and their correction
+ * follows from the outcome. */
 struct Weights {
     float x, projected, correction;
 };
@@ -220,13 +201,17 @@ INLINE void iterate_largest(const ProjectionProblem *it, Workspace *w, int count
     const int pixels_kept = it->of.pixels;
     const ivec *chosen = w->chosen;
     Pixels *x = pixels<Pixels>(w->x), *p = pixels<Pixels>(w->estimate);
-    const auto inside = [&](size_t at) INLINE_LAMBDA { return chosen[at] != 0 ? vec{} + 1.0f : vec{}; };
+    const size_t size = w->m1 * width;
+    const Weights of = weights(map, it->beta);
+    const auto correction_at = [&](size_t at) INLINE_LAMBDA {
+        return correction<map, nonnegative>(it->beta, x[at], p[at], chosen[at] != 0 ? vec{} + 1.0f : vec{});
+    };
     const Pixels *from = map == RRR ? p : x;
     for (int i = 0; i < count; i++) {
         if (map == RRR) {
             choose_largest<nonnegative, Pixels>(
                 w, pixels_kept, [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; });
-            for (size_t at = 0; at < w->m1 * width; at++) p[at] = before<map, nonnegative>(x[at], inside(at));
+            for (size_t at = 0; at < size; at++) p[at] = 2.0f * correction_at(at) - x[at];
         }
         project_magnitude(
             &w->modulus, [&](int r, int v) INLINE_LAMBDA { return from[r * width + v]; },
@@ -236,7 +221,8 @@ INLINE void iterate_largest(const ProjectionProblem *it, Workspace *w, int count
                 const size_t at = r * width + v;
                 return map == ER || map == HIO ? p[at] : 2.0f * p[at] - x[at];
             });
-        for (size_t at = 0; at < w->m1 * width; at++) x[at] = after<map, nonnegative>(it->beta, x[at], p[at], inside(at));
+        for (size_t at = 0; at < size; at++)
+            x[at] = of.x * x[at] + of.projected * p[at] + of.correction * correction_at(at);
     }
 }
 
@@ -390,7 +376,7 @@ static bool each_image(const Constraints *of, const float *x, Act act) {
 }
 
 /* Raised with every change of an entry or of what it is given. */
-extern "C" int phasebench_interface() { return 3; }
+extern "C" int phasebench_interface() { return 4; }
 
 /* 1 if the kernels can transform this length. */
 extern "C" int phasebench_supports(int n) {

@@ -9,6 +9,9 @@
 
 #include "modulus.h"
 
+/* Vectors of a spectrum, real and imaginary parts. */
+static inline size_t spectrum_vectors(const Modulus *p) { return 2 * (size_t)p->groups * p->m2; }
+
 /* The spectrum of the image that `load` gives. */
 DISPATCH static void rows_into(const Modulus *p, Spectrum x) {
     for (int group = 0; group < p->groups; group++) {
