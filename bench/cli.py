@@ -401,9 +401,10 @@ def export(
     """Write a table of a run as CSV, Markdown or LaTeX: means with their intervals, and the settings that vary."""
     from bench.commands.export import export_table
     from bench.given import split_words
+    from solvers.labels import split_labels
 
     times = None if within is None else split_words(within)
-    export_table(run, table=table, form=form, columns=split_words(columns), within=times, output=output)
+    export_table(run, table=table, form=form, columns=split_labels(columns), within=times, output=output)
 
 
 @_command(

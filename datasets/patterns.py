@@ -19,6 +19,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from datasets.arrays import not_zero
 from datasets.counts import usable
 from datasets.errors import DatasetError
 from datasets.image_set import digest_of
@@ -91,7 +92,10 @@ class Patterns(PatternSource):
         given = read_array(self.mask)
         if given.shape not in (shape, shape[1:]):
             raise DatasetError(f"the mask {self.mask} has the shape {given.shape}, the patterns {shape}")
-        return np.broadcast_to(given != 0, shape)
+        try:
+            return np.broadcast_to(not_zero(f"the mask {self.mask}", given), shape)
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
 
 
 def _said(notes: list[str]) -> str:

@@ -60,7 +60,7 @@ def reconstruct(
     pattern = prepare(
         array,
         masks=masks,
-        centre=read_centre(centre) if isinstance(centre, str) else centre,
+        centre=read_centre(centre if isinstance(centre, str) else ",".join(map(str, centre))),
         beamstop=beamstop,
         crop=crop,
         bin=bin,

@@ -37,6 +37,7 @@ class Job:
     Attributes:
         solver: canonical label; each start is one call of it.
         code: SHA-256 of the code that solves.
+        files: SHA-256 of the files that the solver reads.
     """
 
     known: Known
@@ -45,11 +46,12 @@ class Job:
     seed: int
     backend: Backend
     code: str
+    files: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def identity(self) -> dict[str, Any]:
-        """What decides every start, but for the code."""
+        """What decides every start, but for the code and the files of the solver."""
         return {
             "pattern_sha256": self.known.measurement([0]).digest(),
             "solver": self.solver,
@@ -61,7 +63,7 @@ class Job:
 
     def key(self) -> str:
         """16 hexadecimal digits that change with what decides a start."""
-        parts = json.dumps([self.identity(), self.code], sort_keys=True)
+        parts = json.dumps([self.identity(), self.code, self.files], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
     def run(
@@ -121,7 +123,7 @@ def plan(
         raise RequestError(f"--seed: a seed must not be negative, got {seed}")
     built_in = create(label) if read_label(label)[0] in BUILT_IN else None
     rule = built_in.support if isinstance(built_in, IterativeSolver) else None
-    nonnegative = isinstance(built_in, IterativeSolver) and built_in.nonneg
+    nonnegative = built_in is not None and built_in.information().nonnegative
     notes, warnings = list(pattern.notes), list(pattern.warnings)
     if support is not None:
         if object_shape not in (None, support.shape):
@@ -154,12 +156,15 @@ def plan(
         if reason := built_in.refusal(known.problem):
             raise RequestError(f"--solver: {reason}")
         warnings += filter(None, [remark(built_in)])
-    return Job(known, label, starts, seed, backend, described.code, tuple(notes), tuple(warnings))
+    files = describe(label, [known.problem]).files[known.problem]
+    return Job(known, label, starts, seed, backend, described.code, tuple(files), tuple(notes), tuple(warnings))
 
 
 def _starts(label: str, starts: int | None) -> tuple[str, int]:
     """A label without its starts, and how many there are to be."""
     name, values = read_label(label)
+    if name in BUILT_IN and "mean" in values:
+        raise RequestError("--solver: the starts that agree are averaged here: leave 'mean' out of the label")
     if name in BUILT_IN and "starts" in values:
         inside = int(values.pop("starts"))
         if starts not in (None, inside):

@@ -23,6 +23,7 @@ from datasets.errors import DatasetError
 from datasets.half_plane_file import is_half_plane, read_half_plane
 from datasets.own_images import read_array
 from datasets.pattern_set import PatternSet
+from datasets.problem import LARGEST
 
 Place = tuple[int, int]
 
@@ -171,6 +172,11 @@ def prepare(
     if beamstop is not None:
         y[_disc(y.shape, at, beamstop)] = np.nan
     y = _window(y, at, crop, bin)
+    if max(y.shape) > LARGEST:
+        raise RequestError(
+            f"a pattern of {y.shape[0]}x{y.shape[1]} is too large, {LARGEST} along an axis at most: "
+            "--crop keeps the middle, --bin adds counts up"
+        )
     missing = np.isnan(y)
     if 2 * missing.sum() > missing.size:
         raise RequestError(

@@ -62,6 +62,7 @@ def together(uses: list[Information]) -> Information:
         real=any(one.real for one in uses),
         nonnegative=any(one.nonnegative for one in uses),
         training_data=words([one.training_data for one in uses]),
+        phases=any(one.phases for one in uses),
         untrained=any(one.untrained for one in uses),
     )
 

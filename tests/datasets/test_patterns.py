@@ -118,6 +118,12 @@ def test_what_cannot_be_used_is_refused_in_one_line(read, counts, change, parame
     assert "\n" not in str(refused.value)
 
 
+def test_a_mask_that_is_neither_zero_nor_a_number_in_places_is_refused(read, counts, tmp_path):
+    np.save(tmp_path / "mask.npy", np.where(np.arange(12) == 3, np.nan, np.ones((9, 12))))
+    with pytest.raises(DatasetError, match=r"mask.npy has NaN in places"):
+        read(counts, mask=tmp_path / "mask.npy")
+
+
 def test_patterns_of_two_sizes_and_a_mask_of_another_are_refused(read, counts, tmp_path):
     (tmp_path / "folder").mkdir()
     np.save(tmp_path / "folder" / "a.npy", counts[0])

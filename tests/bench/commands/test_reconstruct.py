@@ -15,11 +15,12 @@ from PIL import Image
 import bench.reconstruction.starts as starts_of
 from bench import reconstruct
 from bench.errors import RequestError
-from bench.reconstruction.job import SOLVER
+from bench.reconstruction.job import SOLVER, plan
+from bench.reconstruction.pattern import prepare
 from bench.reconstruction.trials import trials
 from bench.score.metrics import adjusted_mse
 from datasets import forward
-from solvers import create
+from solvers import create, select_backend
 from solvers.projection.er import ErrorReduction
 from solvers.registry import canonical
 
@@ -139,6 +140,49 @@ def test_the_library_gives_what_the_command_writes(bench, counts, real_object, t
     assert error_of(found.object, real_object) < 1e-3
     assert np.isrealobj(found.object)
     assert np.isnan(found.half_period), "three starts are too few for a resolution"
+
+
+@pytest.mark.parametrize("solver", ['chain[stages="rrr[nonneg=true] + er[nonneg=true]"]', "deep_image_prior"])
+def test_a_solver_of_nonnegative_objects_says_so_of_the_object(counts, solver):
+    job = plan(prepare(np.load(counts)), select_backend("auto", "cpu", "float32", 1), solver=solver, starts=1)
+    assert job.known.real
+    assert job.known.measurement([0]).nonnegative.all()
+
+
+def test_the_centre_is_a_pair_of_any_kind_and_nothing_else(counts):
+    array, known = np.load(counts), {"object_shape": (9, 8), "solver": "er[iterations=2]", "starts": 1}
+    off = reconstruct(np.roll(array, (1, -2), (0, 1)), centre=(13, 10), **known)
+    for centre in ([13, 10], np.array([13, 10])):
+        found = reconstruct(np.roll(array, (1, -2), (0, 1)), centre=centre, **known)
+        np.testing.assert_array_equal(found.object, off.object)
+    for centre in ((-1, 3), (1.5, 3), (1, 2, 3)):
+        with pytest.raises(RequestError, match=r"--centre: .* is no place"):
+            reconstruct(array, centre=centre, **known)
+
+
+def test_a_pattern_that_is_too_large_is_refused_with_what_makes_it_smaller():
+    with pytest.raises(RequestError, match=r"5000x6 is too large, 4096 along an axis at most: --crop .* --bin"):
+        reconstruct(np.ones((5000, 6)), starts=1)
+
+
+@pytest.mark.slow
+def test_a_file_that_the_solver_reads_decides_its_starts(bench, counts, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from solvers import FilePath\n"
+        "from solvers.projection.er import ErrorReduction\n"
+        "class Mine(ErrorReduction):\n"
+        "    name = 'mine'\n"
+        "    summary = 'has a file'\n"
+        "    prior: FilePath\n"
+    )
+    (tmp_path / "prior").write_text("one")
+    solver = f"{tmp_path / 'mine.py'}[iterations=5,prior={tmp_path / 'prior'}]"
+    command = ("reconstruct", counts, "--object", 9, "--solver", solver, "--starts", 1, "--output", tmp_path / "out")
+    assert bench(*command).status == 0
+    before = {path.name for path in (tmp_path / "out" / "starts").iterdir()}
+    (tmp_path / "prior").write_text("another")
+    assert bench(*command).status == 0
+    assert {path.name for path in (tmp_path / "out" / "starts").iterdir()} - before
 
 
 def test_a_complex_object_needs_no_word(rng):
@@ -285,6 +329,7 @@ def test_an_hdf5_file_without_a_path_is_answered_with_those_there_are(bench, cou
         (("--slice", "1"), "holds one pattern"),
         (("--solver", "magic"), "unknown solver 'magic'"),
         (("--solver", "er[starts=3]", "--starts", "4"), "--starts 4, but the solver has starts=3"),
+        (("--solver", 'chain[stages="er + er",starts=6,mean=6]'), "leave 'mean' out of the label"),
         (("--support", "wrong.npy", "--object", "9"), "--object 9x9, but the support is 3x3"),
     ],
 )

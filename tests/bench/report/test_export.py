@@ -179,6 +179,13 @@ def test_every_table_of_a_run_has_every_format(bench, finished, table, form):
     assert "er[iterations=1]" in done.out.replace("\\", "")
 
 
+def test_a_column_that_is_a_solver_is_named_with_its_commas(bench, finished):
+    label = pd.read_csv(finished / "table1.csv").columns[-1]
+    assert "," in label
+    done = bench("export", finished, "--table", "table1", "--columns", f"variant,{label}")
+    assert (done.status, done.out.splitlines()[0]) == (0, f'variant,"{label}"'), done.err
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     from bench.commands.run import run_sweep
@@ -186,7 +193,7 @@ def finished(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("finished")
     sweep = request(
-        solvers=("er[iterations=1]",),
+        solvers=("er[iterations=1]", "hio[iterations=1,beta=0.8]"),
         variants=("none", "shift_flip"),
         images=2,
         dataset="sample",

@@ -138,6 +138,13 @@ def test_a_chain_uses_what_any_of_its_stages_uses():
     assert used == Information("box and shrinkwrap", real=True, nonnegative=True, training_data="fashion_mnist")
 
 
+def test_a_chain_of_stages_that_know_phases_says_so():
+    phased = "er[phase_min=0,phase_max=1.5]"
+    assert create(chain(f"{phased} + {phased}")).information().phases
+    assert create(chain(f"er + {phased}")).information().phases
+    assert not create(chain("er + er")).information().phases
+
+
 def test_a_chain_is_refused_what_one_of_its_stages_is_refused():
     problem = Problem(grid=(64, 64), frame=(20, 20))
     assert create(chain("unet_a + er")).refusal(problem) == create("unet_a").refusal(problem) != ""
