@@ -57,7 +57,7 @@ class Folder:
                     for left in folder.iterdir():
                         if _TEMPORARY.fullmatch(left.name):
                             left.unlink(missing_ok=True)
-                write_text(self.path / CLAIM, json.dumps(self.job.identity(), indent=2) + "\n")
+                write_text(self.path / CLAIM, json.dumps(self.job.identity, indent=2) + "\n")
             except BaseException:
                 self._lock.release()
                 raise
@@ -129,7 +129,7 @@ class Folder:
             "pattern": source,
             "options": options,
             "argv": sys.argv[1:],
-            **self.job.identity(),
+            **self.job.identity,
             "starts": self.job.starts,
             "object_shape": list(self.job.known.object_shape),
             "real": self.job.known.real,
@@ -149,7 +149,7 @@ class Folder:
         write_text(self.path / MANIFEST, json.dumps(described, indent=2) + "\n")
 
     def _file(self, number: int) -> Path:
-        return self.path / STARTS / f"{self.job.key()}-{number:04d}.npz"
+        return self.path / STARTS / f"{self.job.key}-{number:04d}.npz"
 
     def _load(self, number: int) -> Start | None:
         try:
@@ -177,7 +177,7 @@ class Folder:
             found = json.loads(read_regular(claim, 2**20))
         except (OSError, ValueError) as error:
             raise RequestError(f"'{claim}' is damaged: {error}") from error
-        if found != self.job.identity():
+        if found != self.job.identity:
             raise RequestError(
                 f"output '{self.path}' holds a reconstruction of another pattern, or by other means: choose another one"
             )

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class Job:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """What decides every start, but for the code and the files of the solver."""
         return {
@@ -61,9 +63,10 @@ class Job:
             "precision": self.backend.precision,
         }
 
+    @cached_property
     def key(self) -> str:
         """16 hexadecimal digits that change with what decides a start."""
-        parts = json.dumps([self.identity(), self.code, self.files], sort_keys=True)
+        parts = json.dumps([self.identity, self.code, self.files], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
     def run(
