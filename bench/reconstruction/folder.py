@@ -20,10 +20,11 @@ from bench.errors import RequestError
 from bench.reconstruction.job import Job
 from bench.reconstruction.result import Reconstructed
 from bench.reconstruction.starts import Start
-from bench.report.manifest import MANIFEST, commit, machine, versions
+from bench.report.manifest import MANIFEST, machine, versions
 from bench.store.lock import NAME as LOCK_NAME
 from bench.store.lock import Lock
 from bench.store.tables import write_csv
+from solvers.checkout import commit
 from solvers.files import read_regular, sha256, write_atomically, write_text
 
 CLAIM = "reconstruction.json"
