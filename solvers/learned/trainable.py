@@ -57,12 +57,13 @@ class Trainable(Solver):
     @classmethod
     def _with_known_blanks(cls, value: Path | None) -> Path | None:
         try:
-            blanks = [field for _, field, _, _ in Formatter().parse(str(value or "")) if field is not None]
+            blanks = [blank for _, *blank in Formatter().parse(str(value or "")) if blank[0] is not None]
         except ValueError as error:
             raise ValueError(f"{error}: write {{{{ and }}}} for braces in the name of a file") from error
-        for blank in blanks:
-            if blank not in _BLANKS:
-                raise ValueError(f"unknown {{{blank}}}: choose from {', '.join(f'{{{name}}}' for name in _BLANKS)}")
+        for name, form, conversion in blanks:
+            if name not in _BLANKS or form or conversion:
+                asked = f"{{{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}}}"
+                raise ValueError(f"unknown {asked}: choose from {', '.join(f'{{{name}}}' for name in _BLANKS)}")
         return value
 
     @abstractmethod
