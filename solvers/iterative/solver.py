@@ -143,7 +143,7 @@ class IterativeSolver(Refiner):
         With `nonneg`, an object that is not known to be nonnegative is left out, and its status is INVALID.
 
         Raises:
-            ParameterError: nonnegativity is to be used of complex objects, or phases of real ones.
+            ParameterError: what only real objects have is to be used of complex ones, or phases of real ones.
         """
         return self._solve(measurement, rng, observer, None)
 

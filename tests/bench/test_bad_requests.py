@@ -166,6 +166,7 @@ def test_a_damaged_run_folder_is_refused_and_kept(refused, tmp_path, content):
     ("objects", "solver", "word"),
     [
         ("complex", "rrr[nonneg=true]", "complex objects"),
+        ("complex", "rrr[relax=1]", "complex objects"),
         ("complex", "pnp", "complex"),
         ("complex", 'chain[stages="er + rrr[nonneg=true]"]', "complex objects"),
         ("real", "hio[phase_min=0,phase_max=1]", "real objects"),
