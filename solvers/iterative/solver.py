@@ -117,7 +117,7 @@ class IterativeSolver(Refiner):
         return "portable"
 
     def refusal(self, problem: Problem) -> str:
-        if isinstance(self.support, Largest) and self.support.pixels > math.prod(problem.frame):
+        if isinstance(self.support, Largest) and self.support.pixels >= math.prod(problem.frame):
             n1, n2 = problem.frame
             return f"{self.support} leaves nothing out: an object of {n1}x{n2} has {n1 * n2} pixels"
         return self._unfit(problem.phase is None)
