@@ -47,6 +47,7 @@ class Trainable(Solver):
         "float32", description="of the network's layers; bf16 is faster where the processor has instructions for it"
     )
 
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
     folder: ClassVar[Path] = weight_files.FOLDER  # of the weights that come with the package
     network_of: ClassVar[str] = ""  # the solver whose network it uses and which is trained; itself if empty
 

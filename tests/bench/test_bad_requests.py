@@ -176,6 +176,12 @@ def test_a_solver_for_other_objects_is_refused(refused, tmp_path, objects, solve
     assert word in refused(*run_arguments(tmp_path / "out", {"--objects": objects, "--solvers": solver}))
 
 
+@pytest.mark.parametrize("solver", ["unet_a", "unet_b", "pnp", "daps", "deep_image_prior", 'chain[stages="er + pnp"]'])
+def test_a_solver_that_computes_in_float32_alone_is_not_run_in_float64(refused, tmp_path, solver):
+    line = refused(*run_arguments(tmp_path / "out", {"--precision": "float64", "--solvers": solver}))
+    assert "computes in float32, not in float64" in line
+
+
 @pytest.mark.parametrize("changes", [{"--precision": "float64"}, {"--split": "train"}, {"--backend": "numpy"}])
 def test_a_run_of_another_kind_is_refused_and_kept(bench, refused, tmp_path, changes):
     assert bench(*run_arguments(tmp_path / "out", {})).status == 0
