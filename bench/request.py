@@ -271,7 +271,7 @@ class Sweep(BaseModel):
         return self.model_copy(update={"images": len(images)})
 
     def problems(self, images: ImageSet | PatternSet) -> tuple[Problem, ...]:
-        """The problems of this sweep on these images, variants last to change but one.
+        """The problems of this sweep on these images; from one to the next, the variant changes first.
 
         Raises:
             RequestError: a setting does not go with another one, or with the images.

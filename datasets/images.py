@@ -15,6 +15,7 @@ import numpy as np
 from datasets import registry
 from datasets.errors import DatasetError
 from datasets.image_set import DTYPES, SPLITS, ImageSet
+from datasets.labels import read_label
 from datasets.pattern_set import PatternSet
 from datasets.source import Source
 
@@ -76,7 +77,7 @@ def load_data(label: str, split: str = "test", data_dir: str | Path | None = Non
     source = create(label)
     if split not in SPLITS:
         raise DatasetError(f"unknown split '{split}': choose from {', '.join(SPLITS)}")
-    if source.name in BUILT_IN:
+    if read_label(source.label, "dataset")[0] in BUILT_IN:
         return _checked(source.read(split, data_dir))
     with _SOURCES.blaming(f"dataset '{source.label}' cannot be read"):
         return _checked(source.read(split, data_dir))

@@ -138,21 +138,21 @@ class Problem(BaseModel):
         """Whether these images make such a problem.
 
         Raises:
-            ValueError: they do not fit into the frame, are complex where real ones are asked for, or have no mask that
-                would be given.
+            ValueError: they do not fit into the frame, are complex where real ones or other phases are asked for, or
+                have no mask that would be given.
         """
         if self.mask == GIVEN:
             raise ValueError(f"the mask '{GIVEN}' is that of measured patterns: images have none")
         if any(n < side for n, side in zip(self.frame, images.tile, strict=True)):
             raise ValueError(f"images of {show_size(images.tile)} do not fit into a frame of {show_size(self.frame)}")
-        if self.phase is None and np.dtype(images.images.dtype).kind == "c":
+        if self.object != "complex" and np.dtype(images.images.dtype).kind == "c":  # with phases of their own
             raise ValueError(f"the images of {self.dataset} are complex: ask for --objects complex")
 
     def objects(self, images: ImageSet, indices: NDArray[np.int64], seed: int) -> NDArray:
         """The true objects (N, n1, n2) with these numbers; the runner's secret.
 
         Raises:
-            ValueError: the images do not fit into the frame, or are complex where real ones are asked for.
+            ValueError: as `check`.
         """
         self.check(images)
         tiles = images.tiles(indices)

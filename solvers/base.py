@@ -16,7 +16,7 @@ from datasets import Measurement
 from datasets.labelled import Labelled
 from datasets.problem import Problem
 from datasets.streams import START
-from solvers.backend import Backend
+from solvers.backend import PRECISIONS, Backend
 
 
 class Status(StrEnum):
@@ -128,6 +128,7 @@ class Solver(Labelled, ABC):
     """
 
     draws: ClassVar[bool] = True  # random numbers: a second start then differs from the first
+    precisions: ClassVar[tuple[str, ...]] = PRECISIONS  # that it computes in
     _instead: ClassVar[str] = (
         "what changes from step to step is the state of a solvers.IterativeSolver (begin, advance), and what prepare() "
         "sets up has a name that begins with _"
@@ -141,6 +142,13 @@ class Solver(Labelled, ABC):
 
     def refusal(self, problem: Problem) -> str:
         """Why this solver is not made for a problem, in one line; empty where it can be tried."""
+        return ""
+
+    def refusal_of(self, backend: Backend) -> str:
+        """Why it, or a solver that it is made of, does not compute as a backend says; empty where all of them do."""
+        for one in (self, *self.parts()):
+            if backend.precision not in one.precisions:
+                return f"{one.name} computes in {' or '.join(one.precisions)}, not in {backend.precision}"
         return ""
 
     def prepare(self, backend: Backend, problem: Problem | None = None) -> None:

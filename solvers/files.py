@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from datasets.files import read_regular as read_regular  # where a file is read that may be anything
+
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}", re.DOTALL)
 
 
 def replace_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -17,19 +20,28 @@ def replace_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     A failure leaves what was there before and no temporary file.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    temporary = temporary_beside(path)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        with temporary.open("xb") as stream:  # not tempfile's: others may read as much as the umask allows
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
         _sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name that is free, for what is going to be renamed to `path`."""
+    return path.parent / f".{path.name}.{secrets.token_hex(4)}"
+
+
+def written_for(name: str) -> str:
+    """What a temporary file of this name would have been renamed to; empty where it is none."""
+    found = _TEMPORARY.fullmatch(name)
+    return found[1] if found else ""
 
 
 def write_atomically(path: Path, content: bytes) -> None:

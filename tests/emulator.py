@@ -181,7 +181,7 @@ class _Plan:
             a[...] = np.nan
 
 
-def cupy_stand_in(shared_memory: int = 227 << 10) -> dict[str, ModuleType]:
+def cupy_stand_in(shared_memory: int = 227 << 10, device: int = 0) -> dict[str, ModuleType]:
     """Modules for sys.modules, enough of CuPy for solvers.cuda."""
     cupy, fft = ModuleType("cupy"), ModuleType("cupyx.scipy.fft")
     for name in ("asarray", "ascontiguousarray", "empty", "empty_like", "full", "zeros", "zeros_like"):
@@ -191,7 +191,7 @@ def cupy_stand_in(shared_memory: int = 227 << 10) -> dict[str, ModuleType]:
     cupy.get_default_memory_pool = lambda: pool  # type: ignore[attr-defined]
     cupy.RawModule = _RawModule  # type: ignore[attr-defined]
     cupy.cuda = SimpleNamespace(  # type: ignore[attr-defined]
-        Device=lambda: SimpleNamespace(id=0, attributes={"MaxSharedMemoryPerBlockOptin": shared_memory}),
+        Device=lambda: SimpleNamespace(id=device, attributes={"MaxSharedMemoryPerBlockOptin": shared_memory}),
         Stream=_Stream,
         get_current_stream=_Stream,
         cufft=SimpleNamespace(CUFFT_FORWARD=-1, CUFFT_INVERSE=1),

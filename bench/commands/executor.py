@@ -20,7 +20,12 @@ def make_executor(sweep: Sweep, images: ImageSet | PatternSet, backend: Backend)
     if sweep.executor == "dask":
         from bench.executors.cluster import Cluster
 
-        return Cluster(images, backend, sweep.workers or 1, sweep.timeout, sweep.dask_scheduler)
+        return Cluster(_needed(sweep, images), backend, sweep.workers or 1, sweep.timeout, sweep.dask_scheduler)
     from bench.executors.processes import Processes
 
     return Processes(images, backend, sweep.workers or 1, sweep.timeout)
+
+
+def _needed(sweep: Sweep, images: ImageSet | PatternSet) -> ImageSet | PatternSet:
+    """Those that any shard of a sweep takes, whichever are missing: any image may be the phase of a complex object."""
+    return images.head(sweep.images if sweep.objects == ("real",) or isinstance(images, PatternSet) else None)

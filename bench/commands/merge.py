@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +27,7 @@ from bench.store.joined import Finished, Joined, join, read_finished
 from bench.store.tables import write_csv, write_parquet
 from bench.sweep.rows import FILE, REFERENCES_FILE, failed
 from solvers import Backend
-from solvers.files import sha256, write_text
+from solvers.files import sha256, temporary_beside, write_text
 from solvers.training.interruption import terminated_as_interrupted
 
 
@@ -52,10 +50,10 @@ def merge(folders: Sequence[Path], output: Path, *, console: Console | None = No
     summary = summarise(joined.rows, references, pictures)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+        made = temporary_beside(output)
+        made.mkdir()
         try:
             _fill(made, joined, summary, runs, manifests)
-            made.chmod(0o777 & ~_umask())
             made.replace(output)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
@@ -166,9 +164,3 @@ def _agreed(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
         else:
             found[name] = every[0] if all(one == every[0] for one in every) else None
     return found
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -81,7 +81,7 @@ def run_sweep(
     images = read_images(sweep)
     sweep = sweep.on(images)
     problems = sweep.problems(images)
-    for warning in [*_refuse(sweep, problems), *sweep.doubts(problems), *_doubts(images)]:
+    for warning in [*_refuse(sweep, problems, backend), *sweep.doubts(problems), *_doubts(images)]:
         console.print(warning, style="yellow", highlight=False, markup=False)
     with (
         terminated_as_interrupted(),
@@ -148,7 +148,7 @@ def read_images(sweep: Sweep) -> ImageSet | PatternSet:
         raise RequestError(str(error)) from error
 
 
-def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> list[str]:
+def _refuse(sweep: Sweep, problems: Sequence[Problem], backend: Backend) -> list[str]:
     """Refuse what a built-in solver was not made for, before anything is computed.
 
     Returns:
@@ -159,9 +159,8 @@ def _refuse(sweep: Sweep, problems: Sequence[Problem]) -> list[str]:
     """
     solvers = [create(label) for label in sweep.solvers if read_label(label)[0] in BUILT_IN]
     for solver in solvers:
-        for problem in problems:
-            if reason := solver.refusal(problem):
-                raise RequestError(f"--solvers: {reason}")
+        if reason := solver.refusal_of(backend) or next(filter(None, map(solver.refusal, problems)), ""):
+            raise RequestError(f"--solvers: {reason}")
     return list(dict.fromkeys(filter(None, map(remark, solvers))))
 
 

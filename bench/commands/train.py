@@ -18,6 +18,7 @@ from bench.given import told
 from bench.store.lock import Lock
 from datasets import VARIANTS, DatasetError, ImageSet, load_images
 from solvers.errors import ParameterError, SolverError, printable
+from solvers.files import written_for
 from solvers.labels import read_label
 from solvers.learned.trainable import Trainable
 from solvers.registry import BUILT_IN, create, solver_class
@@ -27,10 +28,9 @@ from solvers.training.interruption import terminated_as_interrupted
 if TYPE_CHECKING:
     from solvers.training.trainer import Progress
 
-# As solvers.files names the temporaries of a training's files; the group is the training.
-_TEMPORARY = re.compile(
-    rf"\.([\w.-]+-[\w-]+-({'|'.join(VARIANTS)}))"
-    r"\.(safetensors|json|checkpoint|history\.csv|history\.png)\.[a-z0-9_]{8}"
+# A file of a training; the group is the training.
+_WRITTEN = re.compile(
+    rf"([\w.-]+-[\w-]+-({'|'.join(VARIANTS)}))\.(safetensors|json|checkpoint|history\.csv|history\.png)"
 )
 
 
@@ -186,7 +186,7 @@ def _lock_name(training: str) -> str:
 def _sweep_up(asked: Training) -> None:
     """Remove the temporary files that killed trainings have left behind, but not those of others that are at work."""
     for path in asked.output.iterdir():
-        left = _TEMPORARY.fullmatch(path.name)
+        left = _WRITTEN.fullmatch(written_for(path.name))
         if left is None:
             continue
         if left[1] == asked.name:

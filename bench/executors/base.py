@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
-from bench.executors.task import Task, Tell
+from bench.executors.probes import Tell
+from bench.executors.task import Task
 from bench.sweep.shard import Outcome, Shard
 
 

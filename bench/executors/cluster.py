@@ -51,6 +51,7 @@ class Cluster:
     """As `Executor`.
 
     Args:
+        images: all that are sent.
         workers: how many are started here, each with one shard at a time.
         timeout: seconds for one shard; None for as long as it takes.
         address: of the scheduler of a cluster that is there; None to start one.
@@ -82,10 +83,8 @@ class Cluster:
             return
         client = self._connected()
         with _scheduler_needed():
-            real = all(shard.problem.phase is None for shard in shards)  # else any image may be another one's phase
-            shared = self._shared(max(shard.first + shard.count for shard in shards) if real else None)
             for shard in shards:
-                self._futures[client.submit(_solve, shared, shard, pure=False)] = shard
+                self._futures[client.submit(_solve, self._shared(), shard, pure=False)] = shard
         for future in as_completed(list(self._futures), loop=client.loop):
             shard = self._futures.pop(future)
             yield self._outcome(future, shard)
@@ -119,14 +118,12 @@ class Cluster:
             self._stack.callback(self._leave, client)
         return self._client
 
-    def _shared(self, count: int | None = None) -> Future:
-        """The setup, on the cluster, with so many images: a task, unlike scattered data, is made again when its worker
-        is lost."""
+    def _shared(self) -> Future:
+        """The setup, on the cluster: a task, unlike scattered data, is made again when its worker is lost."""
         if self._setup is None:
-            images = self.images.head(count)
             client = self._connected()
             beside = max(1, sum(client.nthreads().values()))
-            setup = Setup(uuid.uuid4().hex, images, replace(self.backend), self.timeout, beside, str(Path.cwd()))
+            setup = Setup(uuid.uuid4().hex, self.images, replace(self.backend), self.timeout, beside, str(Path.cwd()))
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
                 self._setup = client.submit(_same, setup, key=f"setup-{setup.token}")
         return self._setup

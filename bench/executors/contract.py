@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.executors.code import file_digests
+from bench.sweep.solved import COUNTS
 from datasets import Measurement
 from datasets.problem import Problem
 from solvers import Information, Reconstruction, Solver, Status, Streams
@@ -22,7 +23,6 @@ IMAGES = 5  # of the measurement that the checks take
 # Of the intensities, powers of four near these of ten: the images then get powers of two, which cost no rounding.
 SCALES = tuple(4.0 ** round(decimal * math.log2(10) / 2) for decimal in (-30, -15, -3, 3, 15, 30))
 ROUNDING = 1e-3  # largest ‖a − b‖ / ‖b‖ between two images that must be the same but for rounding
-COUNTS = ("iterations", "starts", "transforms")
 RESIDUAL = 0.01  # largest distance between a reported residual and its definition
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
-from bench.executors.probes import Bench
-from bench.executors.task import CallError, Task, Tell, told
+from bench.executors.probes import Bench, Tell
+from bench.executors.task import CallError, Task, told
 from bench.sweep.shard import Observation, Outcome, Shard
 from bench.sweep.solved import Solved
 from datasets import ImageSet, PatternSet

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from typing import Any, Self
 
-from bench.executors.task import CallError, Task, Tell, told
+from bench.executors.probes import Tell
+from bench.executors.task import CallError, Task, told
 from bench.executors.worker_process import Warden, Worker
 from bench.sweep.rows import FAILED, TIMEOUT
 from bench.sweep.shard import Observation, Outcome, Shard

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.errors import TRACEBACK, clean, one_line
-from bench.executors.probes import PROBES, Bench
+from bench.executors.probes import PROBES, Bench, Tell
 from bench.sweep.shard import Shard
 from datasets import Measurement
-
-Tell = Callable[[dict[str, Any]], None]
 
 
 class CallError(Exception):

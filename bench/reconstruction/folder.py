@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import platform
-import re
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -20,17 +19,18 @@ from bench.errors import RequestError
 from bench.reconstruction.job import Job
 from bench.reconstruction.result import Reconstructed
 from bench.reconstruction.starts import Start
-from bench.report.manifest import MANIFEST, commit, machine, versions
+from bench.report.manifest import MANIFEST, machine, versions
 from bench.store.lock import NAME as LOCK_NAME
 from bench.store.lock import Lock
 from bench.store.tables import write_csv
-from solvers.files import read_regular, sha256, write_atomically, write_text
+from solvers.checkout import commit
+from solvers.files import read_regular, sha256, write_atomically, write_text, written_for
 
 CLAIM = "reconstruction.json"
 STARTS = "starts"
 LARGEST_START = 2**32  # bytes
 
-_TEMPORARY = re.compile(r"\.(.+\.(npz|json|csv|png|tif))\.[a-z0-9_]{8}")  # as solvers.files names them
+_WRITTEN = (".npz", ".json", ".csv", ".png", ".tif")
 
 
 class Folder:
@@ -55,7 +55,7 @@ class Folder:
                 self._lock.sign()
                 for folder in (self.path, self.path / STARTS):
                     for left in folder.iterdir():
-                        if _TEMPORARY.fullmatch(left.name):
+                        if written_for(left.name).endswith(_WRITTEN):
                             left.unlink(missing_ok=True)
                 write_text(self.path / CLAIM, json.dumps(self.job.identity, indent=2) + "\n")
             except BaseException:
@@ -170,7 +170,8 @@ class Folder:
         claim = self.path / CLAIM
         if not claim.is_file():
             ours = (LOCK_NAME, STARTS)
-            if any(entry.name not in ours and not _TEMPORARY.fullmatch(entry.name) for entry in self.path.iterdir()):
+            others = [entry.name for entry in self.path.iterdir() if entry.name not in ours]
+            if any(not written_for(name).endswith(_WRITTEN) for name in others):
                 raise RequestError(f"output '{self.path}' is not empty and holds no reconstruction: choose another one")
             return
         try:

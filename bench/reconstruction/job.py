@@ -156,7 +156,7 @@ def plan(
         )
     known = Known(pattern.intensities, object_shape, support, real or nonnegative, nonnegative)
     if built_in is not None:
-        if reason := built_in.refusal(known.problem):
+        if reason := built_in.refusal_of(backend) or built_in.refusal(known.problem):
             raise RequestError(f"--solver: {reason}")
         warnings += filter(None, [remark(built_in)])
     files = describe(label, [known.problem]).files[known.problem]

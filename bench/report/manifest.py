@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +15,7 @@ from bench.request import Sweep
 from datasets import ImageSet, PatternSet
 from datasets.problem import COLUMNS, Problem
 from solvers import Backend
+from solvers.checkout import commit
 from solvers.compiled import kernels
 
 MANIFEST = "manifest.json"
@@ -75,22 +75,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def commit() -> str | None:
-    """The commit of this source tree, with a mark if files were changed since; None outside a checkout."""
-    root = Path(__file__).resolve().parents[2]
-    try:
-        head = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return head.stdout.strip()
 
 
 def _processor() -> str:

@@ -68,9 +68,8 @@ def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame
 def single_images(outcomes: list[Outcome], executor: Executor, known: pd.DataFrame | None = None) -> pd.DataFrame:
     """How long each solver of a sweep takes to set up, and to solve one image by itself: a line for each solver.
 
-    It is measured after the sweep, on the first variant that the solver went through without an error: the shards of
-    a sweep fill all processors, and a solver is set up once for many of them. A solver that would take too long has no
-    latency.
+    It is measured after the sweep, on the solver's first shard: the shards of a sweep fill all processors, and a solver
+    is set up once for many of them. A solver of which a shard failed, or that would take too long, has no latency.
 
     Args:
         known: lines of an earlier run, which are taken over.

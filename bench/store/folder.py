@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +18,7 @@ from bench.store.shard_file import DamagedError, decode, encode
 from bench.sweep.shard import Outcome, Shard
 from datasets.problem import Problem
 from solvers import Backend
-from solvers.files import read_regular, sha256, write_atomically, write_text
+from solvers.files import read_regular, sha256, write_atomically, write_text, written_for
 
 CLAIM = "sweep.json"
 SUFFIX = ".shard"
@@ -30,7 +29,7 @@ CHECKSUM = "sha256"  # of the rest of a claim
 # What all runs in one folder have in common; the rest of a request may grow or shrink.
 IDENTITY = ("dataset", "split", "backend", "device", "precision")
 
-_TEMPORARY = re.compile(r"\.(.+\.(shard|json|csv|parquet|png|svg|pdf|html))\.[a-z0-9_]{8}")  # of solvers.files
+_WRITTEN = (SUFFIX, ".json", ".csv", ".parquet", ".png", ".svg", ".pdf", ".html")
 
 
 class Store:
@@ -164,7 +163,7 @@ class Store:
         for folder in (self.folder, self.shards, self.folder / "figures"):
             if folder.is_dir():
                 for path in folder.iterdir():
-                    if _TEMPORARY.fullmatch(path.name):
+                    if written_for(path.name).endswith(_WRITTEN):
                         path.unlink(missing_ok=True)
 
 
@@ -205,4 +204,4 @@ def _is_ours(path: Path) -> bool:
     deleted while it was at work."""
     if path.name == "shards" and path.is_dir():
         return all(shard.suffix == SUFFIX or _is_ours(shard) for shard in path.iterdir())
-    return path.name == LOCK_NAME or bool(_TEMPORARY.fullmatch(path.name))
+    return path.name == LOCK_NAME or written_for(path.name).endswith(_WRITTEN)

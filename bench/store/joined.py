@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import RequestError
 from bench.options import AXES
-from bench.store.folder import SUFFIX
+from bench.store.folder import LARGEST_SHARD, SUFFIX
 from bench.store.shard_file import DamagedError, decode
 from bench.sweep.rows import GROUP, UNSOLVED
 from bench.sweep.shard import Outcome, Shard
@@ -34,7 +34,6 @@ SAME = {  # what all runs of a folder have in common: in the claim, and in words
     "precision": "precision",
 }
 
-_LARGEST = 2**31  # bytes of a shard
 _ROW = [*GROUP, "seed", "image"]  # what there is one row of
 _SHOWN = 40  # characters of a value in a message
 
@@ -94,7 +93,7 @@ def read_finished(folder: Path, claim: dict[str, Any], manifest: dict[str, Any])
     for key in keys:
         path = folder / "shards" / f"{key}{SUFFIX}"
         try:
-            outcomes[key] = decode(read_regular(path, _LARGEST))
+            outcomes[key] = decode(read_regular(path, LARGEST_SHARD))
         except FileNotFoundError as error:
             raise RequestError(f"'{path}' is gone: {again}") from error
         except (DamagedError, OSError) as error:

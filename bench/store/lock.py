@@ -53,7 +53,7 @@ class Lock:
         """Whether what is locked is still the folder that has this path: it may have been deleted, or replaced."""
         assert self._descriptor is not None
         try:
-            return os.path.samestat(os.fstat(self._descriptor), (self.folder / NAME).stat())
+            return os.path.samestat(os.fstat(self._descriptor), (self.folder / self.name).stat())
         except OSError:
             return False
 

@@ -47,9 +47,11 @@ def _announce(what: str) -> None:
 
 
 def way(kind: Kind) -> str:
-    """How images of this kind are iterated: 'fused' or 'cufft'."""
+    """How images of this kind are iterated on the current device: 'fused' or 'cufft'."""
+    import cupy
+
     size = Kind(MAPS[0], kind.grid, kind.box, real=kind.real, supported=kind.supported)
-    return "cufft" if os.environ.get(VARIABLE) == "cufft" or _unfit(size) else "fused"
+    return "cufft" if os.environ.get(VARIABLE) == "cufft" or _unfit(size, cupy.cuda.Device().id) else "fused"
 
 
 class Map:
@@ -74,8 +76,8 @@ class Map:
 
 
 @cache
-def _unfit(size: Kind) -> str | None:
-    """Why the fused kernel does not do images of this size on the current device; logged the first time."""
+def _unfit(size: Kind, device: int) -> str | None:
+    """Why the fused kernel does not do images of this size on this device, the current one; logged the first time."""
     reason = FusedKernel.refusal(size)
     if reason:
         log.warning("no shared-memory kernel: %s; the iterations go through cuFFT", reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ class FusedKernel:
     bool (B, m1, m2), or None where the box is.
     """
 
+    _kept: ClassVar[dict[tuple[int, Kind], FusedKernel]] = {}
+
     def __init__(self, kind: Kind) -> None:
         import cupy
 
@@ -29,11 +31,20 @@ class FusedKernel:
         self.kernel = self.module.get_function("pursue")
         self.kernel.max_dynamic_shared_size_bytes = self.plan.shared_bytes
 
-    @staticmethod
-    @cache
-    def of(kind: Kind) -> FusedKernel:
-        """The one for this purpose; CuPy keeps what it compiled on disk."""
-        return FusedKernel(kind)
+    @classmethod
+    def of(cls, kind: Kind) -> FusedKernel:
+        """The one for this purpose on the current device; CuPy keeps what it compiled on disk."""
+        import cupy
+
+        key = (cupy.cuda.Device().id, kind)
+        if key not in cls._kept:
+            cls._kept[key] = cls(kind)
+        return cls._kept[key]
+
+    @classmethod
+    def forget(cls) -> None:
+        """Compile anew when one is asked for."""
+        cls._kept.clear()
 
     @staticmethod
     def refusal(kind: Kind) -> str | None:

@@ -117,7 +117,7 @@ class IterativeSolver(Refiner):
         return "portable"
 
     def refusal(self, problem: Problem) -> str:
-        if isinstance(self.support, Largest) and self.support.pixels > math.prod(problem.frame):
+        if isinstance(self.support, Largest) and self.support.pixels >= math.prod(problem.frame):
             n1, n2 = problem.frame
             return f"{self.support} leaves nothing out: an object of {n1}x{n2} has {n1 * n2} pixels"
         return self._unfit(problem.phase is None)
@@ -143,7 +143,7 @@ class IterativeSolver(Refiner):
         With `nonneg`, an object that is not known to be nonnegative is left out, and its status is INVALID.
 
         Raises:
-            ParameterError: nonnegativity is to be used of complex objects, or phases of real ones.
+            ParameterError: what only real objects have is to be used of complex ones, or phases of real ones.
         """
         return self._solve(measurement, rng, observer, None)
 

@@ -47,6 +47,7 @@ class Trainable(Solver):
         "float32", description="of the network's layers; bf16 is faster where the processor has instructions for it"
     )
 
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
     folder: ClassVar[Path] = weight_files.FOLDER  # of the weights that come with the package
     network_of: ClassVar[str] = ""  # the solver whose network it uses and which is trained; itself if empty
 
@@ -57,12 +58,13 @@ class Trainable(Solver):
     @classmethod
     def _with_known_blanks(cls, value: Path | None) -> Path | None:
         try:
-            blanks = [field for _, field, _, _ in Formatter().parse(str(value or "")) if field is not None]
+            blanks = [blank for _, *blank in Formatter().parse(str(value or "")) if blank[0] is not None]
         except ValueError as error:
             raise ValueError(f"{error}: write {{{{ and }}}} for braces in the name of a file") from error
-        for blank in blanks:
-            if blank not in _BLANKS:
-                raise ValueError(f"unknown {{{blank}}}: choose from {', '.join(f'{{{name}}}' for name in _BLANKS)}")
+        for name, form, conversion in blanks:
+            if name not in _BLANKS or form or conversion:
+                asked = f"{{{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}}}"
+                raise ValueError(f"unknown {asked}: choose from {', '.join(f'{{{name}}}' for name in _BLANKS)}")
         return value
 
     @abstractmethod

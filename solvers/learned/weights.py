@@ -40,7 +40,8 @@ class Card:
         variants: the variants whose training data these were; the same for all of them.
         architecture: the shapes of the network, as `unet.Architecture` has them.
         sha256: of the safetensors file.
-        commit: of the code that trained them; "unknown" outside a git checkout.
+        commit: of the code that trained them, with "-dirty" after it if that was changed since; "unknown" outside a git
+            checkout.
         dataset, split, data_sha256: the images they were trained on.
         images, validation_images: how many were trained on, and how many of the same split were held out.
         seed, epochs, batch, learning_rate: how they were trained.

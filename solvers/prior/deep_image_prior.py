@@ -54,6 +54,7 @@ class DeepImagePrior(Solver):
 
     name: ClassVar[str] = "deep_image_prior"
     summary: ClassVar[str] = "an untrained network, fitted to the magnitudes of each image by itself"
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
 
     iterations: int = Field(200, ge=1, le=10**6, description="steps of Adam in a start")
     starts: int = Field(4, ge=1, le=1000, description="random networks, at most; chosen by residual")

@@ -13,7 +13,6 @@ from datasets import Measurement
 from datasets.forward import half_plane
 from solvers.backend import Array
 from solvers.base import Solver
-from solvers.errors import ParameterError
 from solvers.iterative.block import Block
 from solvers.iterative.kernels import Kernel, kernel, replacement, serve
 from solvers.iterative.noise import trusted
@@ -40,16 +39,15 @@ class ProjectionSolver(IterativeSolver):
             )
         return self
 
-    def constrain(self, block: Block, measurement: Measurement) -> Block:
-        """With `relax` = κ > 0, P_M takes a magnitude of c photons by c / (c + κ) of the way to the measured one.
+    def _unfit(self, real: bool) -> str:
+        if self.relax and not real:
+            return f"{self.name}[relax={self.relax:g}] was given complex objects: it takes real ones"
+        return super()._unfit(real)
 
-        Raises:
-            ParameterError: the objects are complex.
-        """
+    def constrain(self, block: Block, measurement: Measurement) -> Block:
+        """With `relax` = κ > 0, P_M takes a magnitude of c photons by c / (c + κ) of the way to the measured one."""
         if not self.relax:
             return block
-        if not measurement.real:
-            raise ParameterError(f"{self.name}[relax={self.relax:g}] was given complex objects: it takes real ones")
         weight = trusted(measurement.intensities, self.relax)
         return replace(block, weight=block.backend.asarray(half_plane(weight)))
 

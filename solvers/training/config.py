@@ -15,7 +15,7 @@ from solvers.learned.photons import PhotonRange
 from solvers.learned.trainable import Trainable
 from solvers.learned.weights import card_path
 
-HELD_OUT = 2_000  # the last images of the training set: never trained on, they measure progress
+HELD_OUT = 2_000  # the last images of the training set, at most: never trained on, they measure progress
 
 
 class TrainingConfig(BaseModel):
@@ -133,9 +133,11 @@ class TrainingConfig(BaseModel):
         """How many of these images are trained on, and how many are held out.
 
         Raises:
-            ParameterError: more are asked for than there are, or more in a step than in all.
+            ParameterError: there are fewer than two, or fewer than are asked for, or more in a step than in all.
         """
-        held_out = min(HELD_OUT, len(data) // 10)
+        if len(data) < 2:
+            raise ParameterError(f"one image is trained on and another one held out: there is 1 ({data.source})")
+        held_out = max(1, min(HELD_OUT, len(data) // 10))
         available = len(data) - held_out
         if self.images > available:
             raise ParameterError(

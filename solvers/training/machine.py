@@ -1,10 +1,8 @@
-"""What a training should know, and say, of the machine and the code it runs on."""
+"""What a training should know, and say, of the machine it runs on."""
 
 from __future__ import annotations
 
 import platform
-import subprocess
-from pathlib import Path
 
 import torch
 
@@ -24,20 +22,3 @@ def describe(device: torch.device, count: int) -> str:
         return f"{count} × {torch.cuda.get_device_name(device)}"
     instructions = torch.backends.cpu.get_cpu_capability()
     return f"{platform.machine()} CPU with {instructions}, {torch.get_num_threads()} threads"
-
-
-def commit() -> str:
-    """The git commit of this code, "unknown" outside a checkout; "+" after it if files differ from it."""
-    folder = Path(__file__).parent
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no", "--", str(folder)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from datasets import ImageSet, Variant
 from datasets.image_set import as_floats
 from datasets.problem import Problem, show_size
+from solvers.checkout import commit
 from solvers.errors import ParameterError
 from solvers.learned.base import LearnedSolver
 from solvers.learned.photons import PhotonRange
@@ -123,7 +124,6 @@ def save_weights(
         WeightsError: the weights are not finite in half precision.
     """
     from solvers.learned import weights
-    from solvers.training import machine
 
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -139,7 +139,7 @@ def save_weights(
         variants=tuple(map(str, solver.equivalent(Variant(problem.variant)))),
         architecture=model.shapes(),
         sha256="",
-        commit=machine.commit(),
+        commit=commit() or "unknown",
         dataset=images.name if images else problem.dataset,
         split="train",
         data_sha256=images.digest if images else "",

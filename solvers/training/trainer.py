@@ -24,6 +24,7 @@ from torch import Tensor
 from datasets import ImageSet
 from datasets.problem import show_size
 from solvers.backend import processors
+from solvers.checkout import commit
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
 from solvers.learned.network import Learner
@@ -209,7 +210,7 @@ class _Training:
         self, config: TrainingConfig, data: ImageSet, score: Score, report: Callable[[Progress], None]
     ) -> None:
         self.config, self.data, self.score, self.report = config, data, score, report
-        self.commit = machine.commit()  # now: the files may be others by the time the training ends
+        self.commit = commit() or "unknown"  # now: the files may be others by the time the training ends
         self.images, self.held_out = config.counts(data)
         self.steps_per_epoch = self.images // config.batch
         self.steps = config.epochs * self.steps_per_epoch

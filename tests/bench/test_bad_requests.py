@@ -166,6 +166,7 @@ def test_a_damaged_run_folder_is_refused_and_kept(refused, tmp_path, content):
     ("objects", "solver", "word"),
     [
         ("complex", "rrr[nonneg=true]", "complex objects"),
+        ("complex", "rrr[relax=1]", "complex objects"),
         ("complex", "pnp", "complex"),
         ("complex", 'chain[stages="er + rrr[nonneg=true]"]', "complex objects"),
         ("real", "hio[phase_min=0,phase_max=1]", "real objects"),
@@ -173,6 +174,12 @@ def test_a_damaged_run_folder_is_refused_and_kept(refused, tmp_path, content):
 )
 def test_a_solver_for_other_objects_is_refused(refused, tmp_path, objects, solver, word):
     assert word in refused(*run_arguments(tmp_path / "out", {"--objects": objects, "--solvers": solver}))
+
+
+@pytest.mark.parametrize("solver", ["unet_a", "unet_b", "pnp", "daps", "deep_image_prior", 'chain[stages="er + pnp"]'])
+def test_a_solver_that_computes_in_float32_alone_is_not_run_in_float64(refused, tmp_path, solver):
+    line = refused(*run_arguments(tmp_path / "out", {"--precision": "float64", "--solvers": solver}))
+    assert "computes in float32, not in float64" in line
 
 
 @pytest.mark.parametrize("changes", [{"--precision": "float64"}, {"--split": "train"}, {"--backend": "numpy"}])

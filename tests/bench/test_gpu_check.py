@@ -26,7 +26,7 @@ def test_without_cupy_it_says_so_in_one_line(capsys, tmp_path):
 
 
 def forget():
-    FusedKernel.of.cache_clear()
+    FusedKernel.forget()
     FourierIterations.forget()
     cuda._unfit.cache_clear()
 

@@ -188,3 +188,11 @@ def test_a_plug_in_is_listed_and_read():
 def test_what_is_wrong_with_a_plug_in_is_said_with_its_name(fault, reason):
     with pytest.raises(DatasetError, match=rf"dataset 'ramp\[fault={fault}\]' cannot be read: .*{reason}"):
         load_images(f"ramp[fault={fault}]")
+
+
+def test_what_is_wrong_in_a_subclass_of_a_built_in_source_is_said_with_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    read = "    def read(self, split, folder=None):\n        return 1 / 0\n"
+    (tmp_path / "mine.py").write_text(f"from datasets.own_images import OwnImages\n\nclass Mine(OwnImages):\n{read}")
+    with pytest.raises(DatasetError, match=r"dataset 'mine.py:Mine\[path=a\]' cannot be read: ZeroDivisionError"):
+        load_images("mine.py[path=a]")

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from datasets import load_images
+from datasets import ImageSet, load_images
 from datasets.forward import forward
+from datasets.image_set import digest_of
 from datasets.problem import COLUMNS, Problem, beamstop_mask, partners_of, shortest
 
 SETTINGS = st.fixed_dictionaries(
@@ -88,6 +89,16 @@ def test_a_complex_object_has_its_magnitude_from_one_image_and_its_phase_from_an
     bright = images.tiles(indices) > 0.1
     turned = objects * np.exp(-1j * phase * images.tiles(partners))
     np.testing.assert_allclose(np.angle(turned)[bright], 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("asked", ["real", "complex[phase=1]"])
+def test_complex_images_keep_their_phases(asked):
+    pixels = np.exp(1j * np.arange(1, 5).reshape(1, 2, 2))
+    images = ImageSet("some", "test", pixels, None, "memory", digest_of(pixels))
+    kept = Problem(object="complex", variant="none", frame=2, grid=4).objects(images, np.arange(1), 0)
+    np.testing.assert_array_equal(kept, pixels)
+    with pytest.raises(ValueError, match="are complex: ask for --objects complex"):
+        Problem(object=asked, variant="none", frame=2, grid=4).check(images)
 
 
 def test_an_object_depends_on_its_number_and_the_seed_alone():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from solvers.files import read_regular, replace_atomically, write_text
+from solvers.files import read_regular, replace_atomically, write_text, written_for
 
 
 def test_a_file_is_made_and_replaced(tmp_path):
@@ -54,9 +54,21 @@ def test_nobody_sees_the_new_content_before_it_is_on_the_disk(tmp_path, monkeypa
     assert synced == ["old", "new"]  # the content before the rename, the folder after it
 
 
-def test_others_may_read_what_was_written(tmp_path):
-    write_text(tmp_path / "a", "x")
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_others_may_read_what_was_written_if_the_umask_allows_it(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode
+
+
+def test_a_temporary_file_is_told_by_its_name(tmp_path):
+    seen = []
+    replace_atomically(tmp_path / "a.csv", lambda stream: seen.extend(tmp_path.iterdir()))
+    assert [written_for(path.name) for path in seen] == ["a.csv"]
+    assert [written_for(name) for name in ("a.csv", ".a.csv", ".a.csv.copy", "a.csv.0123abcd")] == [""] * 4
 
 
 def test_only_regular_files_are_read(tmp_path):

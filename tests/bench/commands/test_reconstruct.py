@@ -393,6 +393,13 @@ def test_a_network_says_that_it_was_trained_on_something_else(bench, counts, tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_a_network_says_that_it_computes_in_float32(bench, counts, tmp_path):
+    given = ("--real", "--precision", "float64", "--output", tmp_path / "out")
+    done = bench("reconstruct", counts, "--solver", "pnp", *given)
+    assert done.status == 2
+    assert "--solver: pnp computes in float32, not in float64" in done.err
+
+
 @pytest.mark.slow
 def test_a_plug_in_runs_in_a_process_of_its_own(bench, counts, tmp_path, monkeypatch):
     (tmp_path / "plugged.py").write_text(

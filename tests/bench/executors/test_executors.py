@@ -20,7 +20,7 @@ from doubles import Broken, register_solvers
 from troubled import alive, calls, install
 
 from bench.commands.executor import make_executor
-from bench.commands.run import run_sweep
+from bench.commands.run import run_sweep, shards
 from bench.commands.status import State, inventory
 from bench.errors import PACKAGES, Exit, RequestError
 from bench.executors.inline import Inline
@@ -252,6 +252,22 @@ def test_a_time_limit_holds_on_dask_as_well(tmp_path, notes, light_cluster):
     result = run_sweep(sweep_of(label, timeout=LIMIT, **light_cluster), tmp_path / "out", figures=False)
     assert list(result.rows["status"]) == ["timeout"] * 2 + ["stopped"] * 2
     assert not any(alive(pid) for pid, _ in calls(notes))
+
+
+def objects_of(shard, images, place):
+    return observe(images, shard)[0]
+
+
+@pytest.mark.parametrize(
+    ("objects", "missing", "asked"), [("real", 0, 1), ("real,complex", 1, 2)], ids=["images", "phases"]
+)
+def test_dask_has_the_images_of_a_sweep_whichever_shards_are_missing(light_cluster, objects, missing, asked):
+    images, sweep = load_images("sample"), sweep_of("er[iterations=1]", objects=objects, **light_cluster)
+    plan = list(shards(sweep, sweep.problems(images)))
+    with make_executor(sweep, images, Backend("numpy")) as place:
+        (outcome,) = place.run([plan[missing]])
+        assert not outcome.error
+        np.testing.assert_array_equal(place.call(objects_of, plan[asked]), observe(images, plan[asked])[0])
 
 
 @pytest.mark.parametrize("options", [{"executor": "inline"}, {"executor": "processes"}], ids=lambda o: o["executor"])

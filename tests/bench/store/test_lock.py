@@ -58,3 +58,14 @@ def test_a_refused_process_does_not_change_the_lock(tmp_path):
 def test_looking_who_has_it_makes_no_file(tmp_path):
     assert holder(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [".phasebench.lock", ".another.lock"])
+def test_a_lock_is_held_for_as_long_as_its_own_file_is_there(tmp_path, name):
+    lock = Lock(tmp_path, name)
+    lock.acquire()
+    assert lock.holds()
+    (tmp_path / name).unlink()
+    (tmp_path / name).touch()
+    assert not lock.holds()
+    lock.release()

@@ -33,7 +33,7 @@ def stand_in(monkeypatch):
 
 
 def forget():
-    FusedKernel.of.cache_clear()
+    FusedKernel.forget()
     FourierIterations.forget()
     cuda._unfit.cache_clear()
     cuda._announce.cache_clear()
@@ -185,6 +185,15 @@ def test_a_device_with_little_shared_memory_takes_the_other_way(monkeypatch, cap
     monkeypatch.setitem(sys.modules, "cupy", emulator.cupy_stand_in(shared_memory=48 << 10)["cupy"])
     assert cuda.way(Kind("rrr", (96, 96), (42, 42))) == "cufft"
     assert "needs 73824 bytes of shared memory, this device has 49152" in caplog.text
+
+
+def test_another_device_is_asked_for_itself_and_has_kernels_of_its_own(monkeypatch):
+    small, large = Kind("rrr", FUSED, (6, 5)), Kind("rrr", (96, 96), (42, 42))
+    first = FusedKernel.of(small)
+    assert (cuda.way(large), FusedKernel.of(small)) == ("fused", first)
+    monkeypatch.setitem(sys.modules, "cupy", emulator.cupy_stand_in(shared_memory=48 << 10, device=1)["cupy"])
+    assert cuda.way(large) == "cufft"
+    assert FusedKernel.of(small) is not first
 
 
 def random_images(count, grid=ODD):

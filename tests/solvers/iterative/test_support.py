@@ -333,8 +333,8 @@ def test_the_phases_of_a_reconstruction_lie_in_the_range(rng, name):
     assert angles.max() < 1 + 1e-3
 
 
-def test_more_pixels_than_an_object_has_are_refused():
-    for pixels, refused in ((42, False), (43, True)):
+def test_as_many_pixels_as_an_object_has_are_refused():
+    for pixels, refused in ((41, False), (42, True), (43, True)):
         reason = create(f'er[support="largest[pixels={pixels}]"]').refusal(Problem(frame=(6, 7), grid=(14, 15)))
         assert bool(reason) is refused
     assert "an object of 6x7 has 42 pixels" in reason

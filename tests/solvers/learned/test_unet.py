@@ -342,6 +342,8 @@ def test_the_name_of_weights_may_have_blanks():
     ("name", "message"),
     [
         ("{size}.safetensors", r"unknown {size}: choose from {solver}, {preset}, {variant}"),
+        ("{solver:d}.safetensors", r"unknown {solver:d}: choose from {solver}"),
+        ("{variant!r:>9}.safetensors", r"unknown {variant!r:>9}: choose from {solver}"),
         ("{}.safetensors", r"unknown {}: choose from"),
         ("{variant.safetensors", r"write {{ and }} for braces"),
     ],

@@ -96,6 +96,18 @@ def test_a_training_that_is_stopped_while_its_weights_are_validated_has_no_step_
     assert [row.step for row in history.read(stopped.history)] == list(range(1, 7))
 
 
+def test_of_few_images_the_last_one_measures_progress(tmp_path):
+    card = weights.read_card(train(config(tmp_path, batch=2, epochs=1), data=few_images(3)))
+    assert (card.images, card.validation_images) == (2, 1)
+    assert card.validation_mse > 0
+
+
+def test_a_single_image_is_refused(tmp_path):
+    with pytest.raises(ParameterError, match="one image is trained on and another one held out: there is 1"):
+        train(config(tmp_path, batch=1), data=few_images(1))
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_training_cannot_be_resumed_by_mistake(tmp_path):
     with pytest.raises(TrainingInterrupted):
         train(config(tmp_path), stop_at(1))
