@@ -117,8 +117,7 @@ class Processes:
                     continue
                 message = worker.receive()
                 if "seen" in message:
-                    if tell is not None:
-                        tell(message["seen"])
+                    self._show(worker, message["seen"], tell)
                     continue
                 worker.rest()
                 if "value" not in message:
@@ -174,6 +173,16 @@ class Processes:
             return observation.unsolved(FAILED, str(error), seconds)
         del self._deaths[observation.shard]
         return observation.outcome(solved, self.backend.threads, self.beside)
+
+    def _show(self, worker: Worker, seen: dict[str, Any], tell: Tell | None) -> None:
+        """What a worker tells on its way, for which it waits."""
+        try:
+            if tell is not None:
+                tell(seen)
+        except BaseException:
+            self._dismiss(worker)  # it would take the next task for the word that it waits for
+            raise
+        worker.go_on()
 
     def _stop(self, worker: Worker) -> Outcome:
         """End a worker that is late."""

@@ -18,7 +18,11 @@ from solvers import Backend
 def work(connection: Connection, outgoing: int, incoming: int, backend: Backend) -> None:
     """Say that all is ready, then answer every task, until nobody listens any more."""
     channel, bench = Channel(connection, outgoing, incoming), Bench(backend)
-    tell = lambda seen: channel.send({"seen": seen})  # noqa: E731
+
+    def tell(seen: dict[str, Any]) -> None:
+        channel.send({"seen": seen})
+        channel.receive()  # the owner is done with the arrays, whose memory the next message uses again
+
     _warm_up(backend)
     with contextlib.suppress(EOFError, OSError):
         channel.send({"ready": os.getpid()})

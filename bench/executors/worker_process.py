@@ -164,7 +164,7 @@ class Worker:
             self.channel.send(task.plain())
 
     def receive(self) -> dict[str, Any]:
-        """Its next message: `seen` on the way, and in the end a `value` or an `error`.
+        """Its next message: `seen` on the way, after which it waits for `go_on`, and in the end a `value` or an `error`.
 
         Raises:
             EOFError: the process has died.
@@ -176,6 +176,11 @@ class Worker:
         if not isinstance(message, dict):
             return {"error": "no message: it is no dictionary"}
         return message
+
+    def go_on(self) -> None:
+        """What it let us see has been looked at."""
+        with contextlib.suppress(OSError):  # it has died, which `receive` will find
+            self.channel.send({})
 
     def rest(self) -> None:
         """Its task is done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import ClassVar
 
@@ -13,6 +14,8 @@ import bench.executors.probes
 from bench.executors.glimpses import alone, converge
 from bench.executors.inline import Inline
 from bench.executors.probes import SINGLES
+from bench.executors.processes import Processes
+from bench.executors.task import Task, told
 from bench.score.metrics import adjusted_mse
 from bench.sweep.shard import Shard, observe
 from datasets import load_images
@@ -54,6 +57,24 @@ def test_a_curve_ends_at_the_score_of_the_reconstruction():
     assert long.iterations.tolist() == [20, 40, 60]
     assert (np.diff(long.seconds) > 0).all()
     assert long.mse[0] == short.mse[0]
+
+
+def test_what_a_worker_tells_stays_as_it_is_while_it_is_looked_at():
+    images = load_images("sample")
+    truth, measurement = observe(images, SHARD)
+    looks = []
+
+    def look(snapshot):
+        before = {name: np.copy(value) for name, value in snapshot.items()}
+        time.sleep(0.05)  # many times as long as the solver takes to the next snapshot
+        looks.append(all(np.array_equal(value, before[name]) for name, value in snapshot.items()))
+
+    with Processes(images, Backend()) as workers:
+        workers.ask(Task("converge", LONG, (measurement,), told(SHARD)), look)
+        assert looks == [True, True, True]
+        with pytest.raises(ZeroDivisionError):
+            workers.ask(Task("converge", LONG, (measurement,), told(SHARD)), lambda snapshot: 1 / 0)
+        assert workers.ask(Task("converge", LONG, (measurement,), told(SHARD)), look) is True
 
 
 def test_a_solver_that_does_not_iterate_has_no_curve(monkeypatch):
