@@ -164,7 +164,7 @@ class Worker:
             self.channel.send(task.plain())
 
     def receive(self) -> dict[str, Any]:
-        """Its next message: `seen` on the way, after which it waits for `go_on`, and in the end a `value` or an `error`.
+        """Its next message: `seen`, after which it waits for `go_on`, and in the end a `value` or an `error`.
 
         Raises:
             EOFError: the process has died.
