@@ -61,7 +61,7 @@ def test_a_curve_ends_at_the_score_of_the_reconstruction():
 
 def test_what_a_worker_tells_stays_as_it_is_while_it_is_looked_at():
     images = load_images("sample")
-    truth, measurement = observe(images, SHARD)
+    _, measurement = observe(images, SHARD)
     looks = []
 
     def look(snapshot):
