@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 import pandas as pd
 from rich.console import Console
@@ -45,6 +48,8 @@ from solvers.training.interruption import terminated_as_interrupted
 
 TABLES = (FILE, "summary.csv", "table1.csv", "table2.csv", TIMING)
 OPTIONAL = (REFERENCES_FILE, PICTURES, CURVES)  # tables that are not written where there is nothing for them
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,9 +119,13 @@ def run_sweep(
                 write_csv(output / TIMING, timing_table(outcomes, backend, single))
                 _write_manifest(output, described)
             if figures:
-                _write_or_remove(output / CURVES, _watch(watched, curves, executor, store, console))
-                _write_manifest(output, described)
-                _draw(output, console)
+                with console.status("drawing figures"):
+                    work = partial(_watch, watched, curves, executor, store, console)
+                    seen = _beside(work) if sweep.executor != "inline" else work
+                    _draw(output, console, of_curves=False)
+                    _write_or_remove(output / CURVES, seen())
+                    _write_manifest(output, described)
+                    _draw(output, console, of_curves=True)
     print_summary(summary, console)
     print_diverged(rows, console)
     lost = failed(rows)
@@ -286,13 +295,12 @@ def _watch(
         key = store.keys.key(shard)
         curve = known[known["key"] == key]
         if curve.empty:
-            with console.status(f"convergence of {escape(shard.solver)}"):
-                try:
-                    curve = watch(shard, key, executor)
-                except CallError as error:  # the tables do not depend on that
-                    said = f"[red]no convergence curve for {escape(shard.solver)}:[/red] {escape(str(error))}"
-                    console.print(said, highlight=False)
-                    continue
+            try:
+                curve = watch(shard, key, executor)
+            except CallError as error:  # the tables do not depend on that
+                said = f"[red]no convergence curve for {escape(shard.solver)}:[/red] {escape(str(error))}"
+                console.print(said, highlight=False)
+                continue
             if curve.empty:
                 console.print(f"no convergence curve for {shard.solver} (no iterations)", highlight=False, markup=False)
                 continue
@@ -300,12 +308,30 @@ def _watch(
     return pd.concat(curves, ignore_index=True) if curves else known[:0]
 
 
-def _draw(output: Path, console: Console) -> None:
-    from bench.report.figures.draw import draw_all  # matplotlib takes a second to import
+def _beside(work: Callable[[], T]) -> Callable[[], T]:
+    """Begin what solvers do in processes of their own, for which this one would only wait; its outcome on demand.
+
+    Where the command ends before it is asked for, the work ends with those processes.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return outcome.result
+
+
+def _draw(output: Path, console: Console, *, of_curves: bool) -> None:
+    """Draw the figures of the curves, or all others."""
+    from bench.report.figures.draw import KINDS, OF_CURVES, draw_stored  # matplotlib takes a second to import
     from bench.report.figures.source import Source
 
-    with console.status("drawing figures"):
-        try:
-            draw_all(Source(output), output / "figures")
-        except Exception as error:  # the tables must not depend on that
-            console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)
+    try:
+        kinds = [kind for kind in KINDS if (kind in OF_CURVES) == of_curves]
+        draw_stored(Source(output), output / "figures", kinds)
+    except Exception as error:  # the tables must not depend on that
+        console.print(f"[red]figures not drawn:[/red] {escape(str(error))}", highlight=False)

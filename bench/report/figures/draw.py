@@ -33,6 +33,7 @@ KINDS: Mapping[str, Callable[[Source, Look], Figure]] = {
     "pareto": pareto,
     "profile": profile,
 }
+OF_CURVES = ("convergence",)  # kinds that need what was watched of the solvers
 WITHOUT_TRUTH = ("gallery", "convergence")  # kinds that need no error: measured patterns have none
 FORMATS = ("png", "svg", "pdf")
 DPI = 150
@@ -82,24 +83,44 @@ def draw_all(
         RequestError: as `draw`.
         NothingStoredError: the run has nothing for a kind that is asked for, or for any.
     """
+    if not kinds:
+        written, without = draw_stored(source, folder, list(KINDS), look, choice, format)
+        if not written:
+            raise NothingStoredError(next(iter(without.values())))
+        return written, without
+    return [_write(kind, source, folder, look, choice, format) for kind in kinds], {}
+
+
+def draw_stored(
+    source: Source,
+    folder: Path,
+    kinds: Sequence[str],
+    look: Look = PLAIN,
+    choice: Choice = FIRST,
+    format: str = "png",
+) -> tuple[list[Path], dict[str, str]]:
+    """As `draw_all`, those of these kinds that the run has something for; there may be none."""
     written: list[Path] = []
     without: dict[str, str] = {}
-    for kind in kinds or KINDS:
-        path = folder / f"{kind}.{format}"
+    for kind in kinds:
         try:
-            content = draw(kind, source, look, choice, format)
+            written.append(_write(kind, source, folder, look, choice, format))
         except NothingStoredError as error:
-            if kinds:
-                raise
             without[kind] = str(error)
-            path.unlink(missing_ok=True)
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-        written.append(path)
-    if not written:
-        raise NothingStoredError(next(iter(without.values())))
+            _file(folder, kind, format).unlink(missing_ok=True)
     return written, without
+
+
+def _write(kind: str, source: Source, folder: Path, look: Look, choice: Choice, format: str) -> Path:
+    content = draw(kind, source, look, choice, format)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _file(folder, kind, format)
+    write_atomically(path, content)
+    return path
+
+
+def _file(folder: Path, kind: str, format: str) -> Path:
+    return folder / f"{kind}.{format}"
 
 
 def check_style(name: str) -> None:
