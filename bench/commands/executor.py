@@ -11,8 +11,12 @@ from datasets import ImageSet, PatternSet
 from solvers import Backend
 
 
-def make_executor(sweep: Sweep, images: ImageSet | PatternSet, backend: Backend) -> Executor:
-    """The executor that a sweep asks for."""
+def make_executor(sweep: Sweep, images: ImageSet | PatternSet, backend: Backend, *, at_once: bool = False) -> Executor:
+    """The executor that a sweep asks for.
+
+    Args:
+        at_once: something is to be solved for sure; worker processes, which take seconds, begin to start.
+    """
     if sweep.executor == "inline":
         from bench.executors.inline import Inline
 
@@ -23,7 +27,7 @@ def make_executor(sweep: Sweep, images: ImageSet | PatternSet, backend: Backend)
         return Cluster(_needed(sweep, images), backend, sweep.workers or 1, sweep.timeout, sweep.dask_scheduler)
     from bench.executors.processes import Processes
 
-    return Processes(images, backend, sweep.workers or 1, sweep.timeout)
+    return Processes(images, backend, sweep.workers or 1, sweep.timeout, at_once=at_once)
 
 
 def _needed(sweep: Sweep, images: ImageSet | PatternSet) -> ImageSet | PatternSet:

@@ -90,42 +90,42 @@ def run_sweep(
         console.print(warning, style="yellow", highlight=False, markup=False)
     with (
         terminated_as_interrupted(),
+        make_executor(sweep, images, backend, at_once=not output.exists()) as executor,
         Store(output, sweep, problems, backend, data_digest(sweep.dataset, images)) as store,
     ):
         if backend.device == "cpu" and kernels() is None:
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
-        with make_executor(sweep, images, backend) as executor:
-            references = _compute_references(sweep, problems, images, backend, store, console)
-            outcomes, worked = _run_shards(list(shards(sweep, problems)), executor, store, console)
-            rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
-            pictures = gather_pictures(outcomes, problems, sweep.seeds, sweep.kept, images)
-            summary = summarise(rows, references, pictures, images if isinstance(images, PatternSet) else None)
-            write_parquet(output / FILE, rows)
-            _write_or_remove(output / REFERENCES_FILE, references)
-            write_csv(output / "summary.csv", summary)
-            write_csv(output / "table1.csv", table1(summary))
-            write_csv(output / "table2.csv", table2(summary))
-            watched = _watched(sweep, problems, rows)
-            curves, known = known_curves(output, store.keys, watched), read_alone(output, without=worked)
-            _write_or_remove(output / PICTURES, pictures)
-            _write_or_remove(output / CURVES, curves)
-            write_csv(output / TIMING, timing_table(outcomes, backend, known))
-            described = manifest(sweep, images, backend, rows) | store.contents(outcomes)
+        references = _compute_references(sweep, problems, images, backend, store, console)
+        outcomes, worked = _run_shards(list(shards(sweep, problems)), executor, store, console)
+        rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
+        pictures = gather_pictures(outcomes, problems, sweep.seeds, sweep.kept, images)
+        summary = summarise(rows, references, pictures, images if isinstance(images, PatternSet) else None)
+        write_parquet(output / FILE, rows)
+        _write_or_remove(output / REFERENCES_FILE, references)
+        write_csv(output / "summary.csv", summary)
+        write_csv(output / "table1.csv", table1(summary))
+        write_csv(output / "table2.csv", table2(summary))
+        watched = _watched(sweep, problems, rows)
+        curves, known = known_curves(output, store.keys, watched), read_alone(output, without=worked)
+        _write_or_remove(output / PICTURES, pictures)
+        _write_or_remove(output / CURVES, curves)
+        write_csv(output / TIMING, timing_table(outcomes, backend, known))
+        described = manifest(sweep, images, backend, rows) | store.contents(outcomes)
+        _write_manifest(output, described)
+        # From here on solvers run once more: what is written survives all that they may do.
+        if latency:
+            single = single_images(outcomes, executor, known)
+            write_csv(output / TIMING, timing_table(outcomes, backend, single))
             _write_manifest(output, described)
-            # From here on solvers run once more: what is written survives all that they may do.
-            if latency:
-                single = single_images(outcomes, executor, known)
-                write_csv(output / TIMING, timing_table(outcomes, backend, single))
+        if figures:
+            with console.status("drawing figures"):
+                work = partial(_watch, watched, curves, executor, store, console)
+                seen = _beside(work) if sweep.executor != "inline" else work
+                _draw(output, console, of_curves=False)
+                _write_or_remove(output / CURVES, seen())
                 _write_manifest(output, described)
-            if figures:
-                with console.status("drawing figures"):
-                    work = partial(_watch, watched, curves, executor, store, console)
-                    seen = _beside(work) if sweep.executor != "inline" else work
-                    _draw(output, console, of_curves=False)
-                    _write_or_remove(output / CURVES, seen())
-                    _write_manifest(output, described)
-                    _draw(output, console, of_curves=True)
+                _draw(output, console, of_curves=True)
     print_summary(summary, console)
     print_diverged(rows, console)
     lost = failed(rows)

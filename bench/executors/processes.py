@@ -33,6 +33,7 @@ class Processes:
         timeout: seconds for one shard; None for as long as it takes.
         beside: shards solved at a time, where these workers are not the only ones.
         folder: from which paths in labels are seen, if not from the present one.
+        at_once: begin to start, which takes seconds, before the first one is needed.
     """
 
     def __init__(
@@ -43,11 +44,12 @@ class Processes:
         timeout: float | None = None,
         beside: int | None = None,
         folder: str | None = None,
+        at_once: bool = False,
     ) -> None:
         self.images, self.backend, self.workers, self.timeout = images, backend, workers, timeout
         self.beside, self.folder = beside or workers, folder
         self._ended = False
-        self._warden_process: Warden | None = None
+        self._warden_process = Warden(backend) if at_once else None
         self._crew: list[Worker] = []
         self._deaths: Counter[Shard] = Counter()
 

@@ -35,11 +35,7 @@ class Warden:
     """The process that starts and ends workers, and tells of their deaths."""
 
     def __init__(self, backend: Backend) -> None:
-        """Start it.
-
-        Raises:
-            RequestError: it ends before it is ready.
-        """
+        """Begin to start it: it will be waited for when it is to start a worker."""
         self.connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
@@ -49,13 +45,20 @@ class Warden:
                 start_new_session=True,
             )
         self._deaths: dict[int, str] = {}
+        self._ready = False
         settings = {name: getattr(backend, name) for name in ("name", "device", "precision", "threads")}
-        try:
-            path = [entry or str(Path.cwd()) for entry in sys.path]
+        path = [entry or str(Path.cwd()) for entry in sys.path]
+        with contextlib.suppress(OSError):  # it has died, which `start` will find
             self.connection.send_bytes(json.dumps({"path": path, "backend": settings}).encode())
+
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        try:
             self.connection.recv_bytes()
         except (EOFError, OSError):
             raise RequestError(f"worker processes end before they are ready: {_cause(self._process.wait())}") from None
+        self._ready = True
 
     def start(self, label: str, folder: str | None = None) -> Worker:
         """A fresh worker for this solver, in a folder from which the paths in its label are seen: the present one, or
@@ -64,6 +67,7 @@ class Warden:
         Raises:
             RequestError: it ends before it is ready.
         """
+        self._wait_until_ready()
         ours, theirs = Pipe()
         forth, back = shared_memory(), shared_memory()
         with theirs:
