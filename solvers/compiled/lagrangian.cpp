@@ -245,8 +245,7 @@ INLINE void each_projected_group(const AlmWorkspace *w, Act act) {
     const Modulus *p = &w->modulus;
     for (int group = 0; group < p->groups; group++) {
         const Halves c = row_forward(p, group, w->support.vectors);
-        vec *const *free = c.re == p->buffer[0] ? p->buffer + 2 : p->buffer;
-        act(group, c, Halves{free[0], free[1]}, (size_t)group * p->m2);
+        act(group, c, Halves{p->buffer[2], p->buffer[3]}, (size_t)group * p->m2);
     }
 }
 

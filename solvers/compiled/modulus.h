@@ -109,7 +109,7 @@ DISPATCH static void load_magnitude(Modulus *p, const Constraints *of, int image
     for (int group = 0; group < p->groups; group++) {
         gather(p->re + (size_t)group * LANES * width, width, width, p->buffer[0]);
         for (int c = 0; c < m2; c++) {
-            const vec magnitude = p->buffer[0][c];
+            const vec magnitude = p->buffer[0][p->row.order[c]];
             p->magnitude[(size_t)group * m2 + c] = magnitude;
             missing = where_measured(magnitude, missing, vec{} + 1.0f);
         }
@@ -123,7 +123,7 @@ template <typename Load>
 INLINE void columns_forward(const Modulus *p, Extent of, Load load) {
     using Pixels = decltype(load(0, 0));
     constexpr int step = is_complex<Pixels> ? 1 : 2; /* vectors of a row that travel together */
-    const int m1 = p->m1, width = p->width;
+    const int m1 = p->m1, width = p->width, *place = p->column.place;
     vec *const *b = p->buffer;
     for (int v = 0; v < of.vectors; v += step) {
         const bool pair = v + 1 < of.vectors;
@@ -138,22 +138,23 @@ INLINE void columns_forward(const Modulus *p, Extent of, Load load) {
             }
         }
         for (int r = of.rows; r < m1; r++) b[0][r] = b[1][r] = vec{};
-        const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
+        scramble(&p->column, b[0], b[1]);
         if (p->paired) {
-            const int middle = m1 / 2;
-            p->re[v] = 2.0f * z.re[0], p->im[v] = 2.0f * z.re[middle];
-            if (pair) p->re[v + 1] = 2.0f * z.im[0], p->im[v + 1] = 2.0f * z.im[middle];
+            const int middle = place[m1 / 2];
+            p->re[v] = 2.0f * b[0][0], p->im[v] = 2.0f * b[0][middle];
+            if (pair) p->re[v + 1] = 2.0f * b[1][0], p->im[v + 1] = 2.0f * b[1][middle];
         }
         for (int r = p->paired; r < p->height; r++) {
             vec *re = p->re + (size_t)r * width + v, *im = p->im + (size_t)r * width + v;
+            const int at = place[r];
             if constexpr (is_complex<Pixels>) {
-                re[0] = z.re[r];
-                im[0] = z.im[r];
+                re[0] = b[0][at];
+                im[0] = b[1][at];
             } else {
-                const int d = r ? m1 - r : 0;
-                re[0] = z.re[r] + z.re[d];
-                im[0] = z.im[r] - z.im[d];
-                if (pair) re[1] = z.im[r] + z.im[d], im[1] = z.re[d] - z.re[r];
+                const int opposite = place[r ? m1 - r : 0];
+                re[0] = b[0][at] + b[0][opposite];
+                im[0] = b[1][at] - b[1][opposite];
+                if (pair) re[1] = b[1][at] + b[1][opposite], im[1] = b[0][opposite] - b[0][at];
             }
         }
     }
@@ -164,39 +165,40 @@ INLINE void columns_forward(const Modulus *p, Extent of, Load load) {
 template <typename Pixels, typename Store>
 INLINE void columns_inverse(const Modulus *p, Extent wanted, Store store) {
     constexpr int step = is_complex<Pixels> ? 1 : 2;
-    const int m1 = p->m1, width = p->width;
+    const int m1 = p->m1, width = p->width, *place = p->column.place;
     const float scale = 1.0f / ((float)m1 * (float)p->m2);
     vec *const *b = p->buffer;
     for (int v = 0; v < wanted.vectors; v += step) {
         const bool pair = v + 1 < wanted.vectors;
         if (p->paired) {
-            const int middle = m1 / 2;
+            const int middle = place[m1 / 2];
             b[1][0] = p->re[v], b[1][middle] = p->im[v];
             b[0][0] = pair ? p->re[v + 1] : vec{}, b[0][middle] = pair ? p->im[v + 1] : vec{};
         }
         for (int r = p->paired; r < p->height; r++) { /* with re and im exchanged: an inverse transform */
             const vec *re = p->re + (size_t)r * width + v, *im = p->im + (size_t)r * width + v;
+            const int at = place[r];
             if constexpr (is_complex<Pixels>) {
-                b[0][r] = im[0];
-                b[1][r] = re[0];
+                b[0][at] = im[0];
+                b[1][at] = re[0];
             } else { /* a + ib */
-                const int d = r ? m1 - r : 0;
+                const int opposite = place[r ? m1 - r : 0];
                 const vec br = pair ? re[1] : vec{}, bi = pair ? im[1] : vec{};
-                b[1][d] = re[0] + bi;
-                b[0][d] = br - im[0];
-                b[1][r] = re[0] - bi;
-                b[0][r] = im[0] + br;
+                b[1][opposite] = re[0] + bi;
+                b[0][opposite] = br - im[0];
+                b[1][at] = re[0] - bi;
+                b[0][at] = im[0] + br;
             }
         }
-        const Halves z = transform(&p->column, b[0], b[1], b[2], b[3]);
+        unscramble(&p->column, b[0], b[1]);
         const ivec here = first_bits(p->m2 - v * LANES), next = first_bits(p->m2 - (v + 1) * LANES);
         for (int r = 0; r < wanted.rows; r++) {
-            const vec re = kept(here, scale * z.im[r]);
+            const vec re = kept(here, scale * b[1][r]);
             if constexpr (is_complex<Pixels>)
-                store(r, v, Pixels{re, kept(here, scale * z.re[r])});
+                store(r, v, Pixels{re, kept(here, scale * b[0][r])});
             else {
                 store(r, v, re);
-                if (pair) store(r, v + 1, kept(next, scale * z.re[r]));
+                if (pair) store(r, v + 1, kept(next, scale * b[0][r]));
             }
         }
     }
@@ -223,10 +225,10 @@ INLINE Pair taken_apart(const Modulus *p, int c) {
             0.5f * (opposite_re - re[c])};
 }
 
-/* The pair's coefficients, which `re` and `im` give by their number. */
+/* The pair's coefficients, which `re` and `im` give by their place. */
 template <typename Real, typename Imaginary>
 INLINE void take_pair(const Modulus *p, Real re, Imaginary im) {
-    for (int c = 0; c < p->m2; c++) p->pair[0][c] = re(c), p->pair[1][c] = im(c);
+    for (int c = 0; c < p->m2; c++) p->pair[0][p->row.order[c]] = re(c), p->pair[1][p->row.order[c]] = im(c);
     p->pair[0][p->m2] = p->pair[0][0], p->pair[1][p->m2] = p->pair[1][0];
 }
 
@@ -262,8 +264,8 @@ INLINE void impose_as(const Modulus *p, int group, Halves z, float unmeasured, C
         const vec factor = masked ? where_measured(magnitude[c], imposed, vec{} + unmeasured) : imposed;
         vec out_re = re * factor, out_im = im * factor;
         if constexpr (paired) {
-            out_re = first > 0.5f ? vec{} + p->imposed[0][c] : out_re;
-            out_im = first > 0.5f ? vec{} + p->imposed[1][c] : out_im;
+            out_re = first > 0.5f ? vec{} + p->imposed[0][p->row.order[c]] : out_re;
+            out_im = first > 0.5f ? vec{} + p->imposed[1][p->row.order[c]] : out_im;
         }
         if constexpr (combined) {
             x.re[c] = by.f * x.re[c] + by.g * z.re[c] + by.h * out_re;
@@ -290,16 +292,16 @@ INLINE Halves row_forward(const Modulus *p, int group, int vectors) {
     gather(p->re + from, p->width, vectors, b[0]);
     gather(p->im + from, p->width, vectors, b[1]);
     for (int c = vectors * LANES; c < p->m2; c++) b[0][c] = b[1][c] = vec{};
-    return transform(&p->row, b[0], b[1], b[2], b[3]);
+    scramble(&p->row, b[0], b[1]);
+    return {b[0], b[1]};
 }
 
 INLINE void row_inverse(const Modulus *p, int group, int vectors, Halves z) {
-    vec *const *b = p->buffer;
     const size_t from = (size_t)group * LANES * p->width;
-    z = transform(&p->row, z.im, z.re, z.im == b[1] ? b[3] : b[1], z.re == b[0] ? b[2] : b[0]);
+    unscramble(&p->row, z.im, z.re);
     for (int c = p->m2; c < vectors * LANES; c++) z.re[c] = z.im[c] = vec{};
-    scatter(z.im, p->width, vectors, p->re + from);
-    scatter(z.re, p->width, vectors, p->im + from);
+    scatter(z.re, p->width, vectors, p->re + from);
+    scatter(z.im, p->width, vectors, p->im + from);
 }
 
 template <bool combined>

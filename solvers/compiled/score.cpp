@@ -32,13 +32,14 @@ struct SearchWorkspace {
     int m1 = 0, m2 = 0;
     int tall, wide, stride; /* vectors in a column and in a row of an image, and in a row of `inverse` */
     Plan row, column;
-    vec *re, *im;        /* (wide, m1 + 1): columns, LANES of them at a time; what is beyond the image stays zero */
+    vec *re, *im;        /* (wide, m1 + 1): columns, LANES of them at a time; what is beyond the image stays zero.
+                            Transformed, they have their coefficients in the places of the plan `column`. */
     vec *density;        /* (tall LANES, wide) */
     vec *turned, *sums;  /* (wide LANES, tall) */
     vec *suffix;         /* of one band of windows */
     vec *inverse;        /* (m1, stride): one over the energy of a window, by its corner */
     vec *best[2], *at[2]; /* (wide) for each column, in `inverse` upright and turned: the best value, and its row */
-    vec *line[2][4];     /* buffers of two groups of rows, or of columns */
+    Halves line[2];      /* two groups of rows */
     Arena arena;
 
     /* Ready for this grid; false when there is no memory or no plan. */
@@ -54,8 +55,7 @@ struct SearchWorkspace {
             suffix = take(3 * longest);
             inverse = take((size_t)rows * stride);
             for (int i = 0; i < 2; i++) best[i] = take(wide), at[i] = take(wide);
-            for (auto &buffers : line)
-                for (vec *&buffer : buffers) buffer = take(longest);
+            for (Halves &group : line) group.re = take(longest), group.im = take(longest);
             row.lay_out(take), column.lay_out(take);
         };
         if (!row.factor(columns) || !column.factor(rows) || !arena.reserve(layout)) return false;
@@ -101,10 +101,7 @@ DISPATCH static void columns_of_both(const SearchProblem *p, const SearchWorkspa
         }
         for (int r = 0; r < n1; r++) re[r] = a_scale * load(a + (size_t)r * n2 + v * LANES, n2 - v * LANES);
         for (int r = n1; r < m1; r++) re[r] = vec{};
-        const Halves z = transform(&w->column, re, im, w->line[0][0], w->line[0][1]);
-        if (z.re == re) continue;
-        std::memcpy(static_cast<void *>(re), z.re, m1 * sizeof(vec));
-        std::memcpy(static_cast<void *>(im), z.im, m1 * sizeof(vec));
+        scramble(&w->column, re, im);
     }
 }
 
@@ -149,23 +146,23 @@ INLINE void exchange_first(vec first, vec &a, vec &b) {
  * rows -r in the other. Those that are their own opposites, 0 and m1 / 2, share the first lane. */
 DISPATCH static void rows_of_both(const SearchWorkspace *w) {
     const int m1 = w->m1, m2 = w->m2, wide = w->wide, pairs = (m1 + 1) / 2;
+    const int *const row_of = w->column.place, *const place = w->row.place;
     const vec first = first_lanes(1);
     for (int from = 0; from < pairs; from += LANES) {
         int rows[2][LANES];
         for (int l = 0; l < LANES; l++) { /* what is left over is the row of zeros */
             const int r = from + l;
-            rows[0][l] = r < pairs ? r : m1;
-            rows[1][l] = r >= pairs ? m1 : r ? m1 - r : m1 % 2 ? m1 : m1 / 2;
+            rows[0][l] = r < pairs ? row_of[r] : m1;
+            rows[1][l] = r >= pairs ? m1 : r ? row_of[m1 - r] : m1 % 2 ? m1 : row_of[m1 / 2];
         }
-        Halves z[2];
+        const Halves *const z = w->line;
         for (int i = 0; i < 2; i++) {
-            vec *const *b = w->line[i];
-            gather_rows(w->re, m1, wide, rows[i], b[0]);
-            gather_rows(w->im, m1, wide, rows[i], b[1]);
-            z[i] = transform(&w->row, b[0], b[1], b[2], b[3]);
+            gather_rows(w->re, m1, wide, rows[i], z[i].re);
+            gather_rows(w->im, m1, wide, rows[i], z[i].im);
+            scramble(&w->row, z[i].re, z[i].im);
         }
-        for (int c = 0; c <= m2 / 2; c++) {
-            const int d = c ? m2 - c : 0;
+        for (int k = 0; k <= m2 / 2; k++) {
+            const int c = place[k], d = place[k ? m2 - k : 0];
             vec x_re = z[0].re[c], x_im = z[0].im[c], y_re = z[1].re[d], y_im = z[1].im[d];
             vec u_re = z[0].re[d], u_im = z[0].im[d], v_re = z[1].re[c], v_im = z[1].im[c];
             if (!from) exchange_first(first, y_re, u_re), exchange_first(first, y_im, u_im);
@@ -177,12 +174,10 @@ DISPATCH static void rows_of_both(const SearchWorkspace *w) {
             z[0].re[d] = u_re, z[0].im[d] = u_im, z[1].re[c] = v_re, z[1].im[c] = v_im;
         }
         for (int i = 0; i < 2; i++) {
-            vec *const *b = w->line[i];
-            const bool swapped = z[i].re != b[0];
-            const Halves back = transform(&w->row, z[i].re, z[i].im, b[swapped ? 0 : 2], b[swapped ? 1 : 3]);
-            for (int c = m2; c < wide * LANES; c++) back.re[c] = back.im[c] = vec{};
-            scatter_rows(back.re, m1, wide, rows[i], w->re);
-            scatter_rows(back.im, m1, wide, rows[i], w->im);
+            unscramble(&w->row, z[i].re, z[i].im);
+            for (int c = m2; c < wide * LANES; c++) z[i].re[c] = z[i].im[c] = vec{};
+            scatter_rows(z[i].re, m1, wide, rows[i], w->re);
+            scatter_rows(z[i].im, m1, wide, rows[i], w->im);
         }
     }
 }
@@ -252,13 +247,13 @@ DISPATCH static void peaks_of_columns(const SearchProblem *p, const SearchWorksp
     const int m1 = p->m1, n1 = p->n1;
     for (int v = 0; v < w->wide; v++) {
         vec *re = w->re + (size_t)v * (m1 + 1), *im = w->im + (size_t)v * (m1 + 1);
-        const Halves z = transform(&w->column, re, im, w->line[0][0], w->line[0][1]);
+        unscramble(&w->column, re, im);
         vec best = vec{} - FLT_MAX, at{}, best_turned = best, at_turned{};
         for (int r = 0; r < m1; r++) {
             const vec *row = w->inverse + (size_t)r * w->stride + v;
             const float *shifted = reinterpret_cast<const float *>(row) + (p->m2 - p->n2 + 1);
             const vec number = vec{} + (float)r;
-            const vec turned = z.re[r + n1 - 1 < m1 ? r + n1 - 1 : r + n1 - 1 - m1], upright = z.im[r];
+            const vec turned = re[r + n1 - 1 < m1 ? r + n1 - 1 : r + n1 - 1 - m1], upright = im[r];
             const vec x = upright * upright * *row;
             const vec y = turned * turned * *reinterpret_cast<const unaligned_vec *>(shifted);
             at = x > best ? number : at;

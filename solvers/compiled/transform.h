@@ -76,6 +76,8 @@ static int factorise(int n, int *radix) {
 struct Plan {
     int n, stages, radix[MAX_STAGES];
     float *twiddle; /* each stage, each p, each i = 1 ... r - 1: cos, sin of -2 pi p i / its length */
+    int *order;     /* the coefficient in each place of a transform that is scrambled */
+    int *place;     /* and the place of each coefficient */
 
     /* For this length; false where there is no plan for it. */
     bool factor(int length) {
@@ -88,9 +90,16 @@ struct Plan {
     template <typename Take>
     void lay_out(Take take) {
         twiddle = reinterpret_cast<float *>(take(ceiling(4 * n)));
+        order = reinterpret_cast<int *>(take(ceiling(n))), place = reinterpret_cast<int *>(take(ceiling(n)));
     }
 
     void fill() {
+        for (int k = 0; k < n; k++) { /* of each stage the remainder says which part it goes to */
+            place[k] = 0;
+            for (int stage = 0, length = n, rest = k; stage < stages; rest /= radix[stage], stage++)
+                place[k] += rest % radix[stage] * (length /= radix[stage]);
+            order[place[k]] = k;
+        }
         float *w = twiddle;
         for (int stage = 0, length = n; stage < stages; length /= radix[stage], stage++)
             for (int p = 0; p < length / radix[stage]; p++)
@@ -213,75 +222,106 @@ INLINE void butterfly_odd(vec *re, vec *im) {
     re[0] = sum_re, im[0] = sum_im;
 }
 
-/* One Stockham stage of a transform of `length`, `stride` interleaved ones at a time: from x to y. In the last one, where
- * the length is the radix, no number is turned any more. */
-template <int r, bool last>
-INLINE void stage(int length, int stride, const float *w, const vec *xr, const vec *xi, vec *yr, vec *yi) {
-    const int parts = last ? 1 : length / r;
+/* The one of order r. */
+template <int r>
+INLINE void butterfly(vec *re, vec *im) {
+    if constexpr (r == 2) butterfly2(re, im);
+    if constexpr (r == 3) butterfly3(re, im);
+    if constexpr (r == 4) butterfly4(re, im);
+    if constexpr (r == 5) butterfly5(re, im);
+    if constexpr (r == 8) butterfly8(re, im);
+    if constexpr (r > 5 && r % 2) butterfly_odd<r>(re, im);
+}
+
+/* --- transforms ----------------------------------------------------------------------------------------------------- */
+
+/* One stage, in place, of the transforms of all parts of `length` of n numbers. By decimation in frequency, which
+ * turns numbers after the butterfly; or in time, which turns them before it, and is done in the opposite order. */
+template <bool frequency, int r, bool plain>
+INLINE void stage(int n, int length, const float *w, vec *re, vec *im) {
+    const int parts = length / r;
     for (int p = 0; p < parts; p++, w += 2 * (r - 1))
-        for (int q = 0; q < stride; q++) {
-            vec re[r], im[r];
-            for (int i = 0; i < r; i++) {
-                re[i] = xr[q + stride * (p + parts * i)];
-                im[i] = xi[q + stride * (p + parts * i)];
-            }
-            if constexpr (r == 2) butterfly2(re, im);
-            if constexpr (r == 3) butterfly3(re, im);
-            if constexpr (r == 4) butterfly4(re, im);
-            if constexpr (r == 5) butterfly5(re, im);
-            if constexpr (r == 8) butterfly8(re, im);
-            if constexpr (r > 5 && r % 2) butterfly_odd<r>(re, im);
-            vec *o_re = yr + q + (size_t)stride * r * p, *o_im = yi + q + (size_t)stride * r * p;
-            o_re[0] = re[0];
-            o_im[0] = im[0];
-            for (int i = 1; i < r; i++) {
-                const float c = last ? 1.0f : w[2 * i - 2], s = last ? 0.0f : w[2 * i - 1];
-                o_re[stride * i] = re[i] * c - im[i] * s;
-                o_im[stride * i] = im[i] * c + re[i] * s;
-            }
+        for (int at = p; at < n; at += length) {
+            vec a[r], b[r];
+            const auto turn = [&](int i) INLINE_LAMBDA {
+                const float c = w[2 * i - 2], s = w[2 * i - 1];
+                const vec turned = a[i] * c - b[i] * s;
+                b[i] = b[i] * c + a[i] * s;
+                a[i] = turned;
+            };
+            for (int i = 0; i < r; i++) a[i] = re[at + i * parts], b[i] = im[at + i * parts];
+            if constexpr (!frequency && !plain)
+                for (int i = 1; i < r; i++) turn(i);
+            butterfly<r>(a, b);
+            if constexpr (frequency && !plain)
+                for (int i = 1; i < r; i++) turn(i);
+            for (int i = 0; i < r; i++) re[at + i * parts] = a[i], im[at + i * parts] = b[i];
         }
 }
 
-template <int r>
-INLINE void stage(int length, int stride, const float *w, const vec *xr, const vec *xi, vec *yr, vec *yi) {
+template <bool frequency, int r>
+INLINE void stage(int n, int length, const float *w, vec *re, vec *im) {
     if (length == r)
-        stage<r, true>(length, stride, w, xr, xi, yr, yi);
+        stage<frequency, r, true>(n, length, w, re, im);
     else
-        stage<r, false>(length, stride, w, xr, xi, yr, yi);
+        stage<frequency, r, false>(n, length, w, re, im);
 }
 
-/* Those of a large radix, in a function of their own: their registers are no concern of the others. */
-DISPATCH static void rare_stage(int r, int length, int stride, const float *w, const vec *xr, const vec *xi, vec *yr, vec *yi) {
-    if (r == 7) stage<7>(length, stride, w, xr, xi, yr, yi);
-    if (r == 11) stage<11>(length, stride, w, xr, xi, yr, yi);
-    if (r == 13) stage<13>(length, stride, w, xr, xi, yr, yi);
+template <bool frequency>
+INLINE void rare_stage(int r, int n, int length, const float *w, vec *re, vec *im) {
+    if (r == 7) stage<frequency, 7>(n, length, w, re, im);
+    if (r == 11) stage<frequency, 11>(n, length, w, re, im);
+    if (r == 13) stage<frequency, 13>(n, length, w, re, im);
 }
 
-/* The transform of length plan->n of (re, im); the result is left in the returned half of the two buffers.
- * The inverse, without its factor 1 / n, is the same with re and im exchanged. */
+DISPATCH static void rare_scramble(int r, int n, int length, const float *w, vec *re, vec *im) {
+    rare_stage<true>(r, n, length, w, re, im);
+}
+
+DISPATCH static void rare_unscramble(int r, int n, int length, const float *w, vec *re, vec *im) {
+    rare_stage<false>(r, n, length, w, re, im);
+}
+
+template <bool frequency>
+INLINE void any_stage(int r, int n, int length, const float *w, vec *re, vec *im) {
+    if (r == 2) stage<frequency, 2>(n, length, w, re, im);
+    if (r == 3) stage<frequency, 3>(n, length, w, re, im);
+    if (r == 4) stage<frequency, 4>(n, length, w, re, im);
+    if (r == 5) stage<frequency, 5>(n, length, w, re, im);
+    if (r == 8) stage<frequency, 8>(n, length, w, re, im);
+    if (r > 5 && r % 2) (frequency ? rare_scramble : rare_unscramble)(r, n, length, w, re, im);
+}
+
+/* The transform of (re, im) in place, whose coefficients are left in the order of the plan: one that sorts them needs twice
+ * the memory, which for long ones decides what stays in the first-level cache. The inverse, without its factor 1 / n, is
+ * the same with re and im exchanged. */
+DISPATCH static void scramble(const Plan *plan, vec *re, vec *im) {
+    const float *w = plan->twiddle;
+    for (int i = 0, length = plan->n; i < plan->stages; i++) {
+        const int r = plan->radix[i];
+        any_stage<true>(r, plan->n, length, w, re, im);
+        w += 2 * (size_t)(length / r) * (r - 1);
+        length /= r;
+    }
+}
+
+/* The transform of numbers that stand in that order, which are left in the natural one. */
+DISPATCH static void unscramble(const Plan *plan, vec *re, vec *im) {
+    const float *w = plan->twiddle;
+    for (int i = 0, length = plan->n; i < plan->stages; length /= plan->radix[i], i++)
+        w += 2 * (size_t)(length / plan->radix[i]) * (plan->radix[i] - 1);
+    for (int i = plan->stages - 1, length = 1; i >= 0; i--) {
+        const int r = plan->radix[i];
+        length *= r;
+        w -= 2 * (size_t)(length / r) * (r - 1);
+        any_stage<false>(r, plan->n, length, w, re, im);
+    }
+}
+
+/* Real and imaginary parts. */
 struct Halves {
     vec *re, *im;
 };
-
-DISPATCH static Halves transform(const Plan *plan, vec *re, vec *im, vec *other_re, vec *other_im) {
-    const float *w = plan->twiddle;
-    int length = plan->n, stride = 1;
-    for (int i = 0; i < plan->stages; i++) {
-        const int r = plan->radix[i];
-        if (r == 2) stage<2>(length, stride, w, re, im, other_re, other_im);
-        if (r == 3) stage<3>(length, stride, w, re, im, other_re, other_im);
-        if (r == 4) stage<4>(length, stride, w, re, im, other_re, other_im);
-        if (r == 5) stage<5>(length, stride, w, re, im, other_re, other_im);
-        if (r == 8) stage<8>(length, stride, w, re, im, other_re, other_im);
-        if (r > 5 && r % 2) rare_stage(r, length, stride, w, re, im, other_re, other_im);
-        w += 2 * (size_t)(length / r) * (r - 1);
-        length /= r;
-        stride *= r;
-        std::swap(re, other_re);
-        std::swap(im, other_im);
-    }
-    return {re, im};
-}
 
 /* --- lanes -------------------------------------------------------------------------------------------------------- */
 
