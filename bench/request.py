@@ -136,6 +136,14 @@ class Sweep(BaseModel):
             raise ValueError("inf is no number of photons: write none where there is no noise")
         return value
 
+    @field_validator("beamstop")
+    @classmethod
+    def _widths(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for width in value:
+            if width < 0:
+                raise ValueError(f"{width} is no width: write how many pixels are missing, 0 for none")
+        return value
+
     @field_validator("data_dir", mode="before")
     @classmethod
     def _in_the_home(cls, value: Any) -> Any:

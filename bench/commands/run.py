@@ -120,12 +120,15 @@ def run_sweep(
             _write_manifest(output, described)
         if figures:
             with console.status("drawing figures"):
-                work = partial(_watch, watched, curves, executor, store, console)
+                work = partial(_watch, watched, curves, executor, store)
                 seen = _beside(work) if sweep.executor != "inline" else work
                 _draw(output, console, of_curves=False)
-                _write_or_remove(output / CURVES, seen())
+                curves, said = seen()
+                _write_or_remove(output / CURVES, curves)
                 _write_manifest(output, described)
                 _draw(output, console, of_curves=True)
+            for line in said:
+                console.print(line, highlight=False, markup=False)
     print_summary(summary, console)
     print_diverged(rows, console)
     lost = failed(rows)
@@ -287,10 +290,10 @@ def _watched(sweep: Sweep, problems: Sequence[Problem], rows: pd.DataFrame) -> l
 
 
 def _watch(
-    watched: Sequence[Shard], known: pd.DataFrame, executor: Executor, store: Store, console: Console
-) -> pd.DataFrame:
-    """The curves of these shards: those that are known, and the others from solving once more."""
-    curves = []
+    watched: Sequence[Shard], known: pd.DataFrame, executor: Executor, store: Store
+) -> tuple[pd.DataFrame, list[str]]:
+    """The curves of these shards, those that are known and the others from solving once more; why some have none."""
+    curves, without = [], []
     for shard in watched:
         key = store.keys.key(shard)
         curve = known[known["key"] == key]
@@ -298,14 +301,13 @@ def _watch(
             try:
                 curve = watch(shard, key, executor)
             except CallError as error:  # the tables do not depend on that
-                said = f"[red]no convergence curve for {escape(shard.solver)}:[/red] {escape(str(error))}"
-                console.print(said, highlight=False)
+                without.append(f"no convergence curve for {shard.solver}: {error}")
                 continue
             if curve.empty:
-                console.print(f"no convergence curve for {shard.solver} (no iterations)", highlight=False, markup=False)
+                without.append(f"no convergence curve for {shard.solver} (no iterations)")
                 continue
         curves.append(curve)
-    return pd.concat(curves, ignore_index=True) if curves else known[:0]
+    return pd.concat(curves, ignore_index=True) if curves else known[:0], without
 
 
 def _beside(work: Callable[[], T]) -> Callable[[], T]:

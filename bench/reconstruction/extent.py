@@ -7,7 +7,10 @@ import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
-THRESHOLD = 0.04  # of the largest value: Marchesini et al., Phys. Rev. B 68, 140101 (2003), for the first support
+# Thresholds, as parts of the largest value. The upper one is that of Marchesini et al., Phys. Rev. B 68, 140101 (2003),
+# for the first support; where there is little noise, it would cut off the faint ends of an object.
+LOWEST, HIGHEST = 0.005, 0.04
+ABOVE_NOISE = 3  # times what there is in the corners, which the autocorrelation of a small object does not reach
 MARGIN = 1.2  # rows and columns for one that was found, since the ends of an autocorrelation are faint
 
 
@@ -24,7 +27,8 @@ def estimated_shape(intensities: NDArray[np.float64]) -> tuple[int, int]:
     """
     values = autocorrelation(intensities)
     middle = tuple(m // 2 for m in values.shape)
-    level = scipy.fft.fftshift(values) > THRESHOLD * values.max()
+    shifted = scipy.fft.fftshift(values)
+    level = shifted > np.clip(ABOVE_NOISE * _noise(shifted), LOWEST * values.max(), HIGHEST * values.max())
     parts, _ = scipy.ndimage.label(level, structure=np.ones((3, 3)))
     ours = parts == parts[middle]
     found = []
@@ -33,3 +37,9 @@ def estimated_shape(intensities: NDArray[np.float64]) -> tuple[int, int]:
         reach = int(max(abs(taken - middle[axis])))  # n − 1
         found.append(min(max(int(np.ceil(MARGIN * (reach + 1))), 2), m // 2))
     return found[0], found[1]
+
+
+def _noise(shifted: NDArray[np.float64]) -> float:
+    """What nearly all values in the corners are below, an eighth of each side."""
+    rows, columns = (np.r_[: -(-m // 8), m - m // 8 : m] for m in shifted.shape)
+    return float(np.quantile(shifted[np.ix_(rows, columns)], 0.99))

@@ -141,6 +141,10 @@ def plan(
     elif object_shape is None:
         object_shape = estimated_shape(pattern.intensities)
         notes.append(f"object estimated as {_by(object_shape)} from the autocorrelation (--object says otherwise)")
+        if np.isnan(pattern.intensities[0, 0]):
+            warnings.append(
+                "without the zero frequency the autocorrelation makes an object smaller than it is: give its --object"
+            )
     if any(n > m for n, m in zip(object_shape, pattern.grid, strict=True)):
         raise RequestError(f"an object of {_by(object_shape)} does not fit on a grid of {_by(pattern.grid)}")
     extent = object_shape if support is None else taken

@@ -98,6 +98,8 @@ class LearnedSolver(Trainable):
 
     def refusal(self, problem: Problem) -> str:
         """It was trained on whole patterns of real objects, in a frame and on a grid that its card names."""
+        if wrong := self.refusal_of_weights(problem):
+            return wrong
         trained = problem.model_copy(update={"object": "real", "mask": "none"})
         with contextlib.suppress(weight_files.WeightsError):
             known = weight_files.read_card(*self.files(problem)).problem()

@@ -156,6 +156,19 @@ class Trainable(Solver):
         filled = {"solver": self.network_of or self.name, "preset": self.preset, "variant": self.equivalent(variant)[0]}
         return Path(str(self.weights).format(**filled))
 
+    def refusal_of_weights(self, problem: Problem) -> str:
+        """What is wrong with weights that a label names; those of the package are said to be missing when it runs."""
+        if self.weights is None:
+            return ""
+        path = self.weight_file(problem)
+        if not path.is_file():
+            return f"{self.name} has no weights {path}: there is no such file"
+        try:
+            weight_files.read_card(path)
+        except weight_files.WeightsError as error:
+            return str(error)
+        return ""
+
     def _load(self, problem: Problem | None) -> None:
         """Take the network with the weights for the variant of this problem, to the device of the backend.
 

@@ -185,6 +185,8 @@ class PlugAndPlay(Trainable, Refiner):
         """Its denoiser was trained on real objects; any frame, grid and mask will do."""
         if problem.phase is not None:
             return f"{self.name} was trained on real objects, not on complex ones"
+        if wrong := self.refusal_of_weights(problem):
+            return wrong
         return next(filter(None, (solver.refusal(problem) for solver in self._begin)), "")
 
     def prepare(self, backend: Backend, problem: Problem | None = None) -> None:

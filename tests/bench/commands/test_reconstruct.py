@@ -353,6 +353,12 @@ def test_a_large_object_and_a_wrong_centre_are_warned_of(bench, counts, tmp_path
     assert "--centre 12,12 or --centre auto" in done.err
 
 
+def test_an_estimate_without_the_zero_frequency_is_warned_of(bench, counts, tmp_path):
+    command = ("reconstruct", counts, "--solver", "er[iterations=2]", "--starts", 1, "--beamstop", 1.5)
+    assert "give its --object" in bench(*command, "--output", tmp_path / "one").err
+    assert "give its --object" not in bench(*command, "--object", 9, "--output", tmp_path / "two").err
+
+
 def test_early_estimates_of_shrink_wrap_are_warned_of(counts):
     quick = {"object_shape": (9, 8), "starts": 1}
     found = reconstruct(np.load(counts), solver="er[support=shrinkwrap,iterations=5]", **quick)

@@ -207,6 +207,17 @@ def test_an_object_is_estimated_a_little_larger_than_it_is(rng, shape):
         assert n <= found <= 1.3 * n + 2
 
 
+@pytest.mark.parametrize("photons", [None, 1e7, 1e6])
+def test_faint_ends_of_an_object_are_estimated_with_it(rng, photons):
+    rows, columns = np.indices((39, 37))
+    x = 0.05 + np.exp(-(((rows - 19) / 9) ** 2) - ((columns - 18) / 8) ** 2)
+    y = forward(x[None], (128, 128))[0]
+    if photons is not None:
+        y = rng.poisson(y * photons / y.sum()).astype(float)
+    for n, found in zip(x.shape, estimated_shape(y), strict=True):
+        assert n <= found <= 1.3 * n
+
+
 def test_an_object_is_never_estimated_larger_than_half_the_grid(rng):
     assert estimated_shape(rng.random((32, 40))) <= (16, 20)
     assert min(estimated_shape(np.ones((32, 40)))) >= 2
