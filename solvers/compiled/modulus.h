@@ -30,7 +30,7 @@ struct Modulus {
     float scale; /* of the columns' transforms as they are left in the plane, inverted */
     Plan row, column;
     vec *re, *im;   /* (groups LANES, width) the plane */
-    vec *magnitude; /* (groups, m2) LANES rows of it, one in each lane */
+    vec *magnitude; /* (groups, m2) LANES rows of it, one in each lane, in the order of the plan `row` */
     float *edge[2];    /* (m2) those of rows 0 and m1 / 2, where these are a pair */
     float *pair[2];    /* (m2 + 1) real and imaginary parts of the pair's coefficients, the first one at the end again */
     float *imposed[2]; /* (m2) what becomes of them */
@@ -204,7 +204,7 @@ INLINE void columns_inverse(const Modulus *p, Extent wanted, Store store) {
     }
 }
 
-/* An image as its coefficients, LANES rows of the plane at a time: (groups, m2). */
+/* An image as its coefficients, LANES rows of the plane at a time, in the order of the plan `row`: (groups, m2). */
 typedef Halves Spectrum;
 
 /* What the rows do with the coefficients c of the plane and a spectrum x: v = s c + t x is given the measured magnitudes,
