@@ -390,7 +390,9 @@ def export(
     run: Annotated[Path, _PathArgument(help="Folder of a finished run.")],
     form: Annotated[str, typer.Option("--format", help="csv, markdown or latex.")] = "csv",
     table: Annotated[str, typer.Option(help="summary if absent, per_image, table1, table2 or timing.")] = "",
-    columns: Annotated[str, typer.Option(help="Names of columns, comma-separated; a choice of them if absent.")] = "",
+    columns: Annotated[
+        str | None, typer.Option(help="Names of columns, comma-separated; a choice of them if absent.")
+    ] = None,
     within: Annotated[
         str | None,
         typer.Option(help="Processor times for an image, as 10ms,1s: which solver has the smallest error within each."),
@@ -404,7 +406,8 @@ def export(
     from solvers.labels import split_labels
 
     times = None if within is None else split_words(within)
-    export_table(run, table=table, form=form, columns=split_labels(columns), within=times, output=output)
+    chosen = None if columns is None else split_labels(columns)
+    export_table(run, table=table, form=form, columns=chosen, within=times, output=output)
 
 
 @_command(

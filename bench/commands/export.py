@@ -21,7 +21,7 @@ def export_table(
     *,
     table: str = "",
     form: str = "csv",
-    columns: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
     within: Sequence[str] | None = None,
     output: Path | None = None,
 ) -> None:
@@ -36,6 +36,8 @@ def export_table(
             cannot be written.
         NothingStoredError: solvers are to be compared `within` a time, but none has an error.
     """
+    if columns is not None and not columns:
+        raise RequestError("--columns: name at least one")
     if within is not None and table:
         raise RequestError(f"--within makes a table of its own: leave --table {table} out")
     table = table or "summary"
@@ -43,7 +45,7 @@ def export_table(
         if asked not in choices:
             raise RequestError(f"--{what}: unknown {what} '{asked}': choose from {', '.join(choices)}")
     if within is None:
-        text = export(_read(run, table), table, form, columns)
+        text = export(_read(run, table), table, form, columns or ())
     else:
         times = read_times(within)
         summary, timing = (with_canonical_labels(_read(run, name), GROUP) for name in ("summary", "timing"))

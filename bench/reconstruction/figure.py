@@ -47,9 +47,13 @@ def object_figure(found: Reconstructed) -> Figure:
     _image(axes[0, 3], title, found.spread[window], cmap="magma", vmin=0, vmax=top)
     measured, fitted = (scipy.fft.fftshift(plane) for plane in (found.intensities, found.fitted))
     light = measured[np.isfinite(measured) & (measured > 0)]
-    scale = LogNorm(max(float(light.min()), float(light.max()) * 1e-7), float(light.max()))
-    _image(axes[1, 0], "measured pattern", measured, cmap="inferno", norm=scale)
-    _image(axes[1, 1], "pattern of the best start", fitted, cmap="inferno", norm=scale)
+    darkest = max(float(light.min()), float(light.max()) * 1e-7)
+    scale = LogNorm(darkest, float(light.max()))
+    for ax, title, plane in (
+        (axes[1, 0], "measured pattern", measured),
+        (axes[1, 1], "pattern of the best start", fitted),
+    ):
+        _image(ax, title, np.maximum(plane, darkest), cmap="inferno", norm=scale)  # no count is dark, not missing
     frequency, _ = found.prtf
     axes[1, 2].plot(frequency, found.residual_by_ring())
     axes[1, 2].set_xlabel("frequency (cycles per pixel)")
@@ -83,6 +87,7 @@ def prtf_figure(found: Reconstructed) -> Figure:
 
 def _image(ax: Axes, title: str, values: NDArray, **style: object) -> None:
     ax.imshow(values, interpolation="nearest", **style)  # type: ignore[arg-type]  # of imshow
+    ax.set_facecolor("0.7")  # where there is no value
     ax.set_title(title, fontsize=9)
     ax.set_xticks([])
     ax.set_yticks([])

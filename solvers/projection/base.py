@@ -69,7 +69,10 @@ class ProjectionSolver(IterativeSolver):
         if fast:
             return (fast.iterate(x, count),)
         for _ in range(count):
-            x = self.step(x, block)
+            given, x = x, self.step(x, block)
+            if getattr(x, "shape", None) != given.shape:
+                found = f"an array of shape {tuple(x.shape)}" if hasattr(x, "shape") else repr(x)
+                raise ValueError(f"step takes images of shape {tuple(given.shape)}, and gave {found}")
         return (x,)
 
     def advance_and_check(self, state: State, block: Block, count: int) -> tuple[State, Array, Array]:

@@ -225,6 +225,7 @@ def test_a_file_is_written_instead_of_standard_output(bench, finished, tmp_path)
         (["--format", "html"], ["'html'", "csv, markdown, latex"]),
         (["--table", "rows"], ["'rows'", "per_image"]),
         (["--columns", "mse,psnr"], ["no column 'psnr'", "mse_low"]),
+        (["--columns", ""], ["--columns", "name at least one"]),
         (["--columns", "solver,mse,mse"], ["--columns: 'mse' is named twice"]),
         (["--output", "{run}"], ["{run}"]),
     ],

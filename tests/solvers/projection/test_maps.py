@@ -8,6 +8,7 @@ import pytest
 from conftest import prepared
 
 from datasets import measure
+from solvers import ProjectionSolver, Streams
 from solvers.iterative.block import box_block
 
 GRIDS = [(8, 8), (9, 7), (8, 9)]
@@ -144,3 +145,20 @@ def test_advancing_is_stepping_whatever_computes_it(rng, torch32, label, nonneg,
         atol=4e-4 * scale,
     )
     np.testing.assert_array_equal(torch32.to_numpy(begin), kept)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [(lambda x: x[:1, :3], r"an array of shape \(1, 3, 9\)"), (lambda x: 3, "3")]
+)
+def test_a_step_that_gives_something_else_than_images_is_told_what(rng, torch32, given, words):
+    class Odd(ProjectionSolver):
+        name = "odd"
+        summary = "gives something else"
+
+        def step(self, x, block):
+            return given(x)
+
+    solver = Odd()
+    solver.prepare(torch32)
+    with pytest.raises(ValueError, match=rf"step takes images of shape \(2, 8, 9\), and gave {words}"):
+        solver.solve(measure(rng.random((2, *SHAPE)), grid=(8, 9)), Streams(0))
