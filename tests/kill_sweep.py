@@ -1,7 +1,7 @@
 """Do harm to a sweep, go on with it, and compare its tables with those of a run that was left alone.
 
-    python tests/kill_sweep.py --kills 100 --flips 0
-    python tests/kill_sweep.py --kills 0 --flips 500 --seed 3
+    PYTHONPATH=. python tests/kill_sweep.py --kills 100 --flips 0
+    PYTHONPATH=. python tests/kill_sweep.py --kills 0 --flips 500 --seed 3
 
 `--kills` ends, at random moments, the run, the worker process that solves for it, or both at once, and starts the same
 command again. `--flips` turns single bits of the files of a finished run, and asks `compare`, `status` and `run` for
