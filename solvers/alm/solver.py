@@ -90,7 +90,7 @@ class AugmentedLagrangian(IterativeSolver):
     def advance(self, state: State, block: Block, count: int) -> State:
         kernel = self._kernel(block)
         if kernel:
-            kernel.iterate(_overwritten(state, block), count)
+            kernel.iterate(_kernel_state(state, block), count)
             return state
         size = len(_Iterate._fields)
         iterate, history = _Iterate(*state[:size]), History.of(state[size:])
@@ -103,7 +103,7 @@ class AugmentedLagrangian(IterativeSolver):
         kernel = self._kernel(block)
         if kernel is None:
             return None
-        age, estimate, residual = kernel.pursue(_overwritten(state, block), limit, CHECK_EVERY, self.tolerance)
+        age, estimate, residual = kernel.pursue(_kernel_state(state, block), limit, CHECK_EVERY, self.tolerance)
         return Ends(state, age, block.backend.asarray(estimate), block.backend.asarray(residual))
 
     def iterated_by(self, block: Block) -> str:
@@ -112,7 +112,7 @@ class AugmentedLagrangian(IterativeSolver):
     def estimate(self, state: State, block: Block) -> Array:
         kernel = self._kernel(block)
         if kernel:
-            return block.backend.asarray(kernel.images(_overwritten(state, block)))
+            return block.backend.asarray(kernel.images(_kernel_state(state, block)))
         return block.project_object(_Iterate(*state[: len(_Iterate._fields)]).z)
 
     def transforms(self, state: State, iterations: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -197,6 +197,6 @@ class AugmentedLagrangian(IterativeSolver):
         return compiled.Lagrangian(block.constraints, self.memory, parameters)
 
 
-def _overwritten(state: State, block: Block) -> compiled.LagrangianState:
-    """The kernel's state in the memory of these arrays: copies would take as long as several iterations."""
+def _kernel_state(state: State, block: Block) -> compiled.LagrangianState:
+    """The state as the kernel takes it, which iterates in the memory of these arrays: copies would take too long."""
     return compiled.LagrangianState(*map(block.backend.to_numpy, state))

@@ -79,6 +79,19 @@ static inline void give_row(const vec *at, int m2, int parts, float *row) {
         for (size_t i = 0; i < given; i++) row[i] = from[place(i, parts)];
 }
 
+/* Between an image (m1, m2) and one in the memory of the kernels, whose rows are whole vectors. */
+static inline void take_image(const Constraints *of, const float *image, vec *at) {
+    const int parts = of->parts();
+    for (size_t r = 0; r < (size_t)of->m1; r++)
+        take_row(image + r * of->m2 * parts, of->m2, parts, at + r * ceiling(of->m2) * parts);
+}
+
+static inline void give_image(const Constraints *of, const vec *at, float *image) {
+    const int parts = of->parts();
+    for (size_t r = 0; r < (size_t)of->m1; r++)
+        give_row(at + r * ceiling(of->m2) * parts, of->m2, parts, image + r * of->m2 * parts);
+}
+
 /* --- the support -------------------------------------------------------------------------------------------------- */
 
 /* Which pixels of one image may differ from zero: a bit for each. */
@@ -126,3 +139,11 @@ private:
         return (uint16_t)word;
     }
 };
+
+/* P_S of LANES pixels, of which some lie inside the support. */
+template <bool nonnegative, typename Pixels>
+INLINE Pixels project_object(Pixels x, vec inside) {
+    const Pixels kept = choose(inside, x, Pixels{});
+    if constexpr (nonnegative) return kept > 0.0f ? kept : vec{};
+    return kept;
+}

@@ -139,8 +139,8 @@ DISPATCH static void multiply(const AlmWorkspace *w, Iterate *it, int memory, in
     multiply_after(w, it, memory, n, [](size_t, size_t) INLINE_LAMBDA {});
 }
 
-/* Take the step that was found, whose gradient stands where the present one is, and the present one's as the trial's; and
- * its pair, which is the newest one then. */
+/* Go the step that was found, and write its pair over the newest one. `gradient` is that of the new z, `trial_gradient`
+ * that of the old one. */
 DISPATCH static void take_step(const AlmWorkspace *w, Iterate *it, int memory, float length) {
     const vec *d = it->direction;
     multiply_after(w, it, memory, memory - 1, [&](size_t from, size_t to) INLINE_LAMBDA {
@@ -216,13 +216,6 @@ DISPATCH static void rows_of(const AlmWorkspace *w, const Iterate *it, Point at)
         }
         row_inverse(p, group, w->support.vectors, v);
     }
-}
-
-template <bool nonnegative, typename Pixels>
-INLINE Pixels project_object(Pixels v, vec inside) {
-    const Pixels kept = choose(inside, v, Pixels{});
-    if constexpr (nonnegative) return kept > 0.0f ? kept : vec{};
-    return kept;
 }
 
 /* P_S of v in `x`, and the transforms of its columns in the plane. */
@@ -480,21 +473,6 @@ static void give(const AlmProblem *p, const AlmState *s, const Iterate *it, int 
     s->evaluations[image] = it->evaluations;
 }
 
-/* The image in `x`, from and to one of so many numbers (m1, m2). */
-template <typename Act>
-static void each_row(const Constraints *of, float *image, Act act) {
-    const size_t row = (size_t)of->m2 * of->parts(), width = (size_t)ceiling(of->m2) * of->parts();
-    for (size_t r = 0; r < (size_t)of->m1; r++) act(workspace.x + r * width, image + r * row);
-}
-
-static void take_image(const Constraints *of, float *image) {
-    each_row(of, image, [=](vec *x, const float *row) { take_row(row, of->m2, of->parts(), x); });
-}
-
-static void give_image(const Constraints *of, float *image) {
-    each_row(of, image, [=](const vec *x, float *row) { give_row(x, of->m2, of->parts(), row); });
-}
-
 /* `act(i, iterate)` with the constraints of each image in the workspace, and nothing of the image before in `x` and in the
  * direction. Returns 0, or -1 when there is no memory or no plan. */
 template <typename Act>
@@ -517,10 +495,10 @@ extern "C" int phasebench_spectrum_numbers(const Constraints *of) {
 }
 
 /* The state that begins with the images (batch, m1, m2). */
-extern "C" int phasebench_begin_lagrangian(const AlmProblem *p, const AlmState *s, float *images) {
+extern "C" int phasebench_begin_lagrangian(const AlmProblem *p, const AlmState *s, const float *images) {
     return each_image(p, [&](int i, Iterate *it) {
         each_spectrum(p, s, it, i, [](vec *work, float *) { std::memset((void *)work, 0, workspace.size * sizeof(vec)); });
-        take_image(&p->of, images + i * p->of.numbers());
+        take_image(&p->of, images + i * p->of.numbers(), workspace.x);
         begin_any(p, &workspace, it);
         give(p, s, it, i);
     });
@@ -540,7 +518,7 @@ extern "C" int phasebench_image_of_lagrangian(const AlmProblem *p, const AlmStat
     return each_image(p, [&](int i, Iterate *it) {
         take(p, s, it, i);
         look_any(p, &workspace, it);
-        give_image(&p->of, images + i * p->of.numbers());
+        give_image(&p->of, workspace.x, images + i * p->of.numbers());
     });
 }
 
@@ -549,7 +527,7 @@ extern "C" int phasebench_pursue_lagrangian(const AlmProblem *p, const AlmState 
     return each_image(p, [&](int i, Iterate *it) {
         take(p, s, it, i);
         pursue(pursuit, i, p->of.numbers(), [&](int count) { iterate_any(p, &workspace, it, count); },
-               [&] { return look_any(p, &workspace, it); }, [&](float *image) { give_image(&p->of, image); });
+               [&] { return look_any(p, &workspace, it); }, [&](float *image) { give_image(&p->of, workspace.x, image); });
         give(p, s, it, i);
     });
 }

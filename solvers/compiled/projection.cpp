@@ -57,13 +57,6 @@ static thread_local Workspace workspace;
 
 /* --- the maps ------------------------------------------------------------------------------------------------- */
 
-template <bool nonnegative, typename Pixels>
-INLINE Pixels project_object(Pixels x, vec inside) {
-    const Pixels kept = choose(inside, x, Pixels{});
-    if constexpr (nonnegative) return kept > 0.0f ? kept : vec{};
-    return kept;
-}
-
 /* The new iterate by the weights of the old one x, of p, which P_M gave back, and of a correction that is zero outside. Of
  * RRR the correction is P_S x and known beforehand: P_M is given 2 c - x. The others give x to P_M, and their correction
  * follows from the outcome. */
@@ -348,26 +341,13 @@ DISPATCH static float misfit_any(const Workspace *w, Extent of, const vec *image
 
 /* --- entries -------------------------------------------------------------------------------------------------- */
 
-/* Between an image (m1, m2) and one of the workspace, whose rows are whole vectors. */
-static void take(const Constraints *of, const float *image, vec *at) {
-    const int parts = of->parts();
-    for (size_t r = 0; r < (size_t)of->m1; r++)
-        take_row(image + r * of->m2 * parts, of->m2, parts, at + r * ceiling(of->m2) * parts);
-}
-
-static void give(const Constraints *of, const vec *at, float *image) {
-    const int parts = of->parts();
-    for (size_t r = 0; r < (size_t)of->m1; r++)
-        give_row(at + r * ceiling(of->m2) * parts, of->m2, parts, image + r * of->m2 * parts);
-}
-
 /* For each of the images x (batch, m1, m2): `act(i)` with it and its constraints in the workspace. False when there is
  * no memory or no plan. */
 template <typename Act>
 static bool each_image(const Constraints *of, const float *x, Act act) {
     if (!workspace.prepare(of)) return false;
     for (int i = 0; i < of->batch; i++) {
-        take(of, x + i * of->numbers(), workspace.x);
+        take_image(of, x + i * of->numbers(), workspace.x);
         workspace.support.load(of, i);
         load_magnitude(&workspace.modulus, of, i);
         act(i);
@@ -390,7 +370,7 @@ extern "C" int phasebench_project(const ProjectionProblem *it, float *x, int cou
     const Constraints *of = &it->of;
     const bool done = each_image(of, x, [&](int i) {
         iterate_from_x(it, &workspace, count);
-        give(of, workspace.x, x + i * of->numbers());
+        give_image(of, workspace.x, x + i * of->numbers());
     });
     return done ? 0 : -1;
 }
@@ -404,8 +384,8 @@ extern "C" int phasebench_pursue(const ProjectionProblem *it, const Pursuit *pur
         const auto look = [&] { return solution_any(it, w), misfit_any(w, known, w->estimate); };
         std::fill(w->estimate, w->estimate + (size_t)of->m1 * w->modulus.width * of->parts(), vec{});
         pursue(pursuit, i, of->numbers(), [&](int count) { iterate_from_x(it, w, count); }, look,
-               [&](float *image) { give(of, w->estimate, image); });
-        give(of, w->x, x + i * of->numbers());
+               [&](float *image) { give_image(of, w->estimate, image); });
+        give_image(of, w->x, x + i * of->numbers());
     });
     return done ? 0 : -1;
 }
