@@ -120,11 +120,10 @@ def plan(
     Raises:
         RequestError, SolverError: something does not go with something else.
     """
-    described = describe(solver)
-    label, starts = _starts(described.label, starts)
+    built_in = create(solver) if read_label(solver)[0] in BUILT_IN else None
+    label, starts = _starts(solver if built_in is None else built_in.label, starts)
     if seed < 0:
         raise RequestError(f"--seed: a seed must not be negative, got {seed}")
-    built_in = create(label) if read_label(label)[0] in BUILT_IN else None
     rule = built_in.support if isinstance(built_in, IterativeSolver) else None
     nonnegative = built_in is not None and built_in.information().nonnegative
     notes, warnings = list(pattern.notes), list(pattern.warnings)
@@ -163,8 +162,9 @@ def plan(
         if reason := built_in.refusal_of(backend) or built_in.refusal(known.problem):
             raise RequestError(f"--solver: {reason}")
         warnings += filter(None, [remark(built_in)])
-    files = describe(label, [known.problem]).files[known.problem]
-    return Job(known, label, starts, seed, backend, described.code, tuple(files), tuple(notes), tuple(warnings))
+    described = describe(label, [known.problem])
+    files = tuple(described.files[known.problem])
+    return Job(known, described.label, starts, seed, backend, described.code, files, tuple(notes), tuple(warnings))
 
 
 def _starts(label: str, starts: int | None) -> tuple[str, int]:

@@ -328,6 +328,7 @@ def test_an_hdf5_file_without_a_path_is_answered_with_those_there_are(bench, cou
         (("--seed", "-1"), "--seed: a seed must not be negative"),
         (("--slice", "1"), "holds one pattern"),
         (("--solver", "magic"), "unknown solver 'magic'"),
+        (("--solver", "er[starts=many]"), "starts"),
         (("--solver", "er[starts=3]", "--starts", "4"), "--starts 4, but the solver has starts=3"),
         (("--solver", 'chain[stages="er + er",starts=6,mean=6]'), "leave 'mean' out of the label"),
         (("--support", "wrong.npy", "--object", "9"), "--object 9x9, but the support is 3x3"),
