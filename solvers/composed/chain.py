@@ -88,4 +88,4 @@ class Chain(Solver):
             return best_of_stages(self._stages, self.starts, measurement, rng)
         leaders = Leaders(len(measurement), self.mean)
         found = best_of_stages(self._stages, self.starts, measurement, rng, seen=leaders.add)
-        return averaged(found, leaders, measurement)
+        return averaged(found, leaders, measurement, self.backend.threads)

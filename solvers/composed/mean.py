@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets import Measurement
+from datasets.blocks import map_blocks
 from datasets.scaling import times_two_to_the
 from solvers.backend import Backend
 from solvers.base import Reconstruction, Status
@@ -44,16 +45,21 @@ class Leaders:
         return [image for residual, image in leaders if residual <= WORST * leaders[0][0]]
 
 
-def averaged(found: Reconstruction, leaders: Leaders, measurement: Measurement) -> Reconstruction:
+def averaged(found: Reconstruction, leaders: Leaders, measurement: Measurement, threads: int = 1) -> Reconstruction:
     """With the mean of its leaders for every image that no start has solved, and the residual of that mean."""
     images, residual, transforms = found.images.copy(), found.residual.copy(), found.transforms.copy()
-    for row in np.flatnonzero([status == Status.STOPPED for status in found.status]).tolist():
-        near = leaders.near(row)
-        if len(near) > 1:
-            first, *others = near
-            images[row] = np.mean([first, *(register(first, image).image for image in others)], axis=0)
-            residual[row] = _residual(images[row], measurement[row : row + 1])
-            transforms[row] += 5 * len(others) + 1  # of a pair both, the correlations of both orientations, and back
+    open_ones = np.flatnonzero([status == Status.STOPPED for status in found.status])
+
+    def average(block: slice) -> None:
+        for row in open_ones[block].tolist():
+            near = leaders.near(row)
+            if len(near) > 1:
+                first, *others = near
+                images[row] = np.mean([first, *(register(first, image).image for image in others)], axis=0)
+                residual[row] = _residual(images[row], measurement[row : row + 1])
+                transforms[row] += 5 * len(others) + 1  # of both, the correlations of both orientations, and back
+
+    map_blocks(average, len(open_ones), 1, threads)
     return replace(found, images=images, residual=residual, transforms=transforms)
 
 

@@ -139,7 +139,7 @@ class LearnedSolver(Trainable):
         images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
         residual = np.full(len(measurement), np.nan)
         status = [Status.STOPPED if ok else Status.INVALID for ok in valid]
-        with torch.inference_mode(), torch_threads(self.backend.threads):
+        with torch.inference_mode(), torch_settings(self.backend.threads):
             size = CHUNK[self.backend.device]
             for chunk in np.split(np.flatnonzero(valid), range(size, int(valid.sum()), size)):
                 unit, part = normalised(measurement[chunk])
@@ -188,14 +188,16 @@ def seen(intensities: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
 
 
 @contextlib.contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """This many threads for each operation of the network."""
+def torch_settings(threads: int) -> Iterator[None]:
+    """So many threads for each operation of a network; on a GPU, convolutions that give the same every time, and whose
+    float32 is not shortened to TF32."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(threads)
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
     finally:
         torch.set_num_threads(before)
 

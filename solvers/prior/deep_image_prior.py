@@ -17,7 +17,7 @@ from solvers.base import Information, Reconstruction, Solver, Streams
 from solvers.composed.stages import best_of
 from solvers.errors import ParameterError
 from solvers.iterative.block import box_block
-from solvers.learned.base import torch_threads
+from solvers.learned.base import torch_settings
 from solvers.prior.chunks import in_chunks
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class DeepImagePrior(Solver):
     def _start(self, measurement: Measurement, rng: Streams, number: int) -> Reconstruction:
         valid = measurement.valid() & measurement.nonnegative
         size = max(1, min(256, TOGETHER[self.backend.device] // (self.width * math.prod(measurement.object_shape))))
-        with torch_threads(self.backend.threads):
+        with torch_settings(self.backend.threads):
             return in_chunks(
                 lambda rows, part, unit: self._fitted(part, rng),
                 measurement,

@@ -30,7 +30,7 @@ from solvers.composed.stages import (
 from solvers.errors import ParameterError
 from solvers.iterative.block import Block, box_block
 from solvers.iterative.guess import fitted
-from solvers.learned.base import CHUNK, torch_threads
+from solvers.learned.base import CHUNK, torch_settings
 from solvers.learned.trainable import Trainable, placed_anew
 from solvers.prior.chunks import in_chunks
 
@@ -256,7 +256,7 @@ class PlugAndPlay(Trainable, Refiner):
             with narrow:
                 return self._annealed(times_two_to_the(np.stack(begun), -unit), part, rng)
 
-        with torch.inference_mode(), torch_threads(self.backend.threads):
+        with torch.inference_mode(), torch_settings(self.backend.threads):
             return in_chunks(
                 annealed,
                 measurement,

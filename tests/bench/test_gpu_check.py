@@ -49,6 +49,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(gpu_check, "BATCHES", (2,))
     monkeypatch.setattr(gpu_check, "FEW", (3,))
     monkeypatch.setattr(gpu_check, "LABEL", "er[nonneg=true,iterations=1]")
+    monkeypatch.setattr(gpu_check, "build_kernels", lambda checked: [gpu_check.build_kernel(kind) for kind in checked])
     monkeypatch.setattr(gpu_check, "seconds", lambda work: 0.5 if work() is not None else 0)
     forget()
     yield
