@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,10 +11,14 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from datasets import Measurement
 from datasets.problem import Problem
 from solvers.backend import Backend
-from solvers.base import Information, Reconstruction, Solver, Streams
-from solvers.composed.mean import Leaders, averaged
+from solvers.base import Information, Reconstruction, Refiner, Solver, Streams
+from solvers.composed.mean import Leaders, averaged, next_generation
 from solvers.composed.stages import best_of_stages, numbers_used, read_stages, together, write_stages
+from solvers.errors import ParameterError
 from solvers.files import sha256
+
+
+_REAL = "need real objects, whose patterns tell how many photons there are"
 
 
 class Chain(Solver):
@@ -22,7 +27,8 @@ class Chain(Solver):
     Every start goes through all stages with random numbers of its own, and the smallest residual at the end decides.
     A network draws no random numbers: a second start goes without it, and begins at random with the second stage.
     Under noise no start reaches a tolerance, so that all starts have the same length here. The mean of several of them
-    then has a smaller error than the best one, and a larger residual (`mean.py`).
+    then has a smaller error than the best one, and a larger residual; and further generations, which are cheap, begin
+    the last stage at that mean (`mean.py`).
     """
 
     name: ClassVar[str] = "chain"
@@ -35,6 +41,12 @@ class Chain(Solver):
     starts: int = Field(1, ge=1, le=1000, description="starts through all stages, at most; chosen by residual")
 
     mean: int = Field(1, ge=1, le=1000, description="return the mean of so many of the best starts, if none solves it")
+    generations: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="means, at most; after the first, of as many passes through the last stage from it",
+    )
 
     _stages: Any = PrivateAttr(default=())
 
@@ -50,6 +62,13 @@ class Chain(Solver):
             raise ValueError(f"starts={self.starts} of '{self.stages}' would all be the same: nothing in it is random")
         if self.mean > self.starts:
             raise ValueError(f"mean={self.mean} needs as many starts, not {self.starts}")
+        if self.generations > 1 and self.mean == 1:
+            raise ValueError(f"generations={self.generations} are of means: mean=1 leaves none")
+        if self.generations > 1 and not isinstance(self._stages[-1], Refiner):
+            raise ValueError(
+                f"generations={self.generations} go through the last stage from a mean, "
+                f"but {self._stages[-1].name} cannot begin there"
+            )
         return self
 
     def parts(self) -> tuple[Solver, ...]:
@@ -59,6 +78,8 @@ class Chain(Solver):
         return together([stage.information() for stage in self._stages])
 
     def refusal(self, problem: Problem) -> str:
+        if self.generations > 1 and problem.phase is not None:
+            return f"generations={self.generations} {_REAL}"
         return next(filter(None, (stage.refusal(problem) for stage in self._stages)), "")
 
     def prepare(self, backend: Backend, problem: Problem | None = None) -> None:
@@ -81,11 +102,20 @@ class Chain(Solver):
 
     @property
     def streams_used(self) -> int:
-        return self.starts * numbers_used(self._stages)
+        again = (self.generations - 1) * self.mean * self._stages[-1].streams_used
+        return self.starts * numbers_used(self._stages) + again
 
     def solve(self, measurement: Measurement, rng: Streams) -> Reconstruction:
+        if self.generations > 1 and not measurement.real:
+            raise ParameterError(f"generations={self.generations} {_REAL}")
         if self.mean == 1:
             return best_of_stages(self._stages, self.starts, measurement, rng)
-        leaders = Leaders(len(measurement), self.mean)
+        leaders, threads = Leaders(len(measurement), self.mean), self.backend.threads
         found = best_of_stages(self._stages, self.starts, measurement, rng, seen=leaders.add)
-        return averaged(found, leaders, measurement, self.backend.threads)
+        mean = averaged(found, leaders, measurement, threads)
+        *_, last = self._stages
+        first = rng.first + self.starts * numbers_used(self._stages)
+        for number in range(self.generations - 1):
+            streams = replace(rng, first=first + number * self.mean * last.streams_used)
+            mean = replace(mean, found=next_generation(mean, measurement, last, self.mean, streams, threads))
+        return mean.found

@@ -7,12 +7,14 @@ Source of the local search: Guizar-Sicairos, Thurman and Fienup, Opt. Lett. 33, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 STEPS = 20  # of a pixel
+WORTH_A_LOOK = 0.8  # of the higher of two correlations: between pixels, no image has one so much above that on them
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,16 @@ def register(reference: NDArray, image: NDArray) -> Registered:
     energy = float(np.linalg.norm(a) * np.linalg.norm(b))
     if not energy:
         return Registered(image, 1.0, False, (0.0, 0.0))
-    candidates = [_shifted(a, one) for one in (b, np.conj(b))]  # conj(F b) is the transform of the flipped image
-    flipped = abs(candidates[1][0]) > abs(candidates[0][0])
-    peak, shift, moved = candidates[flipped]
+    products = [a * np.conj(one) for one in (b, np.conj(b))]  # conj(F b) is the transform of the flipped image
+    whole = [_on_a_pixel(product) for product in products]
+    highest = max(abs(peak) for peak, _ in whole)
+    near = [
+        _near(product, *found) if abs(found[0]) >= WORTH_A_LOOK * highest else found
+        for product, found in zip(products, whole, strict=True)
+    ]
+    flipped = abs(near[1][0]) > abs(near[0][0])
+    peak, shift = near[flipped]
+    moved = _moved(np.conj(b) if flipped else b, shift)
     found = scipy.fft.ifft2(moved * (peak / abs(peak) if peak else 1))
     real = not (np.iscomplexobj(reference) or np.iscomplexobj(image))
     precision = np.result_type(reference, image)
@@ -62,26 +71,37 @@ def centred(image: NDArray) -> tuple[int, int]:
     return moves[0], moves[1]
 
 
-def _shifted(a: NDArray, b: NDArray) -> tuple[complex, tuple[float, float], NDArray]:
-    """The largest correlation of a with b moved, by how much, and the transform of b that was moved so."""
-    product = a * np.conj(b)
+def _on_a_pixel(product: NDArray) -> tuple[complex, tuple[float, float]]:
+    """The largest correlation of two images, by the product of their transforms, and at which shift it is."""
     correlation = scipy.fft.ifft2(product)
-    place = np.unravel_index(int(np.abs(correlation).argmax()), a.shape)
-    peak = complex(correlation[place]) * a.size
-    whole = tuple(float(n - m if 2 * n > m else n) for n, m in zip(place, a.shape, strict=True))
-    near = np.arange(-STEPS, STEPS + 1) / STEPS
-    rows, columns = (_waves(m, n + near) for m, n in zip(a.shape, whole, strict=True))
+    place = np.unravel_index(int(np.abs(correlation).argmax()), product.shape)
+    first, second = (float(n - m if 2 * n > m else n) for n, m in zip(place, product.shape, strict=True))
+    return complex(correlation[place]) * product.size, (first, second)
+
+
+def _near(product: NDArray, peak: complex, shift: tuple[float, float]) -> tuple[complex, tuple[float, float]]:
+    """The same to a part of a pixel, where that is larger."""
+    rows, columns = (_waves(m) * _ramp(m, n) for m, n in zip(product.shape, shift, strict=True))
     around = rows @ product @ columns.T
     best = np.unravel_index(int(np.abs(around).argmax()), around.shape)
-    shift = whole
-    if abs(around[best]) > abs(peak) * (1 + 1e-6):
-        peak = complex(around[best])
-        shift = (whole[0] + near[best[0]], whole[1] + near[best[1]])
-    ramps = (np.conj(_waves(m, np.array([n]))[0]) for m, n in zip(a.shape, shift, strict=True))
-    first, second = ramps
-    return peak, (float(shift[0]), float(shift[1])), b * first[:, None] * second[None, :]
+    if abs(around[best]) <= abs(peak) * (1 + 1e-6):
+        return peak, shift
+    first, second = (n + (k - STEPS) / STEPS for n, k in zip(shift, best, strict=True))
+    return complex(around[best]), (first, second)
 
 
-def _waves(m: int, shifts: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """(S, m) e^{2πi k s / m} for each shift s and frequency k from −m/2 on."""
-    return np.exp(2j * np.pi * np.outer(shifts, scipy.fft.fftfreq(m)))
+def _moved(z: NDArray, shift: tuple[float, float]) -> NDArray:
+    """The transform of an image that is moved by so many rows and columns."""
+    first, second = (np.conj(_ramp(m, n)) for m, n in zip(z.shape, shift, strict=True))
+    return z * first[:, None] * second
+
+
+def _ramp(m: int, shift: float) -> NDArray[np.complex128]:
+    """(m,) e^{2πi k s / m} for the frequencies k, from −m/2 on, in the order of a transform."""
+    return np.exp(2j * np.pi * shift * scipy.fft.fftfreq(m))
+
+
+@cache
+def _waves(m: int) -> NDArray[np.complex128]:
+    """(S, m) those of all shifts by a part of a pixel, to one pixel on either side."""
+    return np.stack([_ramp(m, step / STEPS) for step in range(-STEPS, STEPS + 1)])

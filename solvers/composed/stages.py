@@ -111,7 +111,7 @@ def followed(found: Reconstruction, measurement: Measurement, refine: Refine) ->
     then = refine(found.images[rows], measurement[rows])
     starts = found.starts.copy()
     starts[rows] = np.maximum(starts[rows], then.starts)
-    return _merged(found, then, rows, np.ones(len(rows), dtype=bool), starts)
+    return merged(found, then, rows, np.ones(len(rows), dtype=bool), starts)
 
 
 def best_of(
@@ -134,19 +134,19 @@ def best_of(
         other = start(measurement[rows], streams, number)
         if seen is not None:
             seen(rows, other)
-        found = _best(found, other, rows)
+        found = better_of(found, other, rows)
     return found
 
 
-def _best(found: Reconstruction, other: Reconstruction, rows: NDArray[np.int64]) -> Reconstruction:
+def better_of(found: Reconstruction, other: Reconstruction, rows: NDArray[np.int64]) -> Reconstruction:
     """The start with the smaller residual; NaN, of an image that has diverged, is larger than any."""
     starts = found.starts.copy()
     starts[rows] += other.starts
     before, now = (np.where(np.isnan(r), np.inf, r) for r in (found.residual[rows], other.residual))
-    return _merged(found, other, rows, now < before, starts)
+    return merged(found, other, rows, now < before, starts)
 
 
-def _merged(
+def merged(
     found: Reconstruction,
     other: Reconstruction,
     rows: NDArray[np.int64],

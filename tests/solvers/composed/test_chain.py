@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import oracles
@@ -16,8 +17,10 @@ from datasets import Measurement, measure, place, placements
 from datasets.labels import write_label
 from datasets.problem import Problem
 from solvers import Backend, Information, ParameterError, Status, Streams, create
-from solvers.composed.mean import WORST, Leaders
+from solvers.composed.mean import DISTURBED, WORST, Leaders
+from solvers.composed.registration import register
 from solvers.composed.stages import split_labels
+from solvers.iterative.guess import fitted
 
 COSTS = ("iterations", "starts", "transforms")
 NOISY = "rrr[nonneg=true,iterations=40,tolerance=0]"
@@ -176,6 +179,11 @@ def test_the_code_of_a_stage_is_code_of_the_chain():
         (chain("rrr + ./mine.py:Mine"), r"'./mine.py:Mine' is no built-in solver; choose from alm, "),
         (chain(" + "), "name at least one solver"),
         (chain("rrr + er", starts=2, mean=3), "mean=3 needs as many starts, not 2"),
+        (chain("rrr + er", starts=2, generations=2), "generations=2 are of means: mean=1 leaves none"),
+        (
+            chain("deep_image_prior", starts=2, mean=2, generations=3),
+            "generations=3 go through the last stage from a mean, but deep_image_prior cannot begin there",
+        ),
         (chain("unet_a", starts=2), "starts=2 of 'unet_a' would all be the same"),
         (write_label("pnp", {"begin": "unet_a", "starts": 2}), "starts=2 after 'unet_a' would all be the same"),
     ],
@@ -206,6 +214,11 @@ def test_a_plus_sign_separates_stages_outside_of_brackets_and_quotation_marks(la
 # ---- the mean of several starts
 
 
+def whole_pixels(monkeypatch):
+    """Leave out of registration what a literal search does not do."""
+    monkeypatch.setattr("solvers.composed.registration._near", lambda product, peak, shift: (peak, shift))
+
+
 def literal_mean(images, residuals, count):
     """Of real images, each moved by whole pixels, turned and negated to where it is nearest to the best one."""
     order = [k for k in np.argsort(residuals) if residuals[k] <= WORST * min(residuals)][:count]
@@ -223,7 +236,7 @@ def literal_mean(images, residuals, count):
 
 
 def test_the_mean_is_that_of_the_best_starts_brought_onto_the_best_one(small_objects, monkeypatch):
-    monkeypatch.setattr("solvers.composed.registration.STEPS", 1)  # whole pixels
+    whole_pixels(monkeypatch)
     noisy = measure(small_objects[:4], grid=(14, 15), photons=1e4)
     every = [solve(chain(f"{NOISY} + {POLISH}"), noisy, Streams(first=number)) for number in range(5)]
     found = solve(chain(f"{NOISY} + {POLISH}", starts=5, mean=3), noisy)
@@ -264,6 +277,88 @@ def test_an_image_is_averaged_in_the_same_way_in_any_company(small_objects):
     label = chain(f"{NOISY} + {POLISH}", starts=3, mean=3)
     whole, alone = solve(label, noisy), solve(label, noisy[2:])
     np.testing.assert_allclose(alone.images[0], whole.images[2], atol=1e-5)
+
+
+def literal_generation(mean, spread, start, measurement, streams, count, residual):
+    """As `literal_mean`, of what `start` makes of the mean with noise of its own each time; whichever fits better."""
+    n1, n2 = measurement.object_shape
+    found = []
+    for number in range(count):
+        noise = Streams(first=streams + number).generator(int(measurement.indices[0])).spawn(1)[0]
+        begun = np.zeros_like(mean)
+        inside = fitted(mean, (n1, n2), real=True)
+        size = DISTURBED * spread**0.5 * np.sqrt(np.mean(inside**2))
+        begun[:n1, :n2] = inside + size * noise.standard_normal((n1, n2))
+        found.append(start(begun[None]))
+    following = literal_mean([one.images[0] for one in found], [one.residual[0] for one in found], count)
+    y = measurement.intensities
+    symmetric = (y + np.roll(y[:, ::-1, ::-1], 1, (1, 2))) / 2  # as that of every real object is, but for the noise
+    return following if oracles.residual(following[None], symmetric)[0] < residual else mean
+
+
+def test_a_generation_is_the_mean_of_polished_disturbed_means(small_objects, monkeypatch):
+    whole_pixels(monkeypatch)
+    noisy = measure(small_objects[:4], grid=(14, 15), photons=1e4)
+    polish = create(POLISH)
+    polish.prepare(Backend("torch"))
+    leaders = Leaders(4, 3)
+    for number in range(5):
+        leaders.add(np.arange(4), solve(chain(f"{NOISY} + {POLISH}"), noisy, Streams(first=number)))
+    mean = solve(chain(f"{NOISY} + {POLISH}", starts=5, mean=3), noisy)
+    found = solve(chain(f"{NOISY} + {POLISH}", starts=5, mean=3, generations=2), noisy)
+    better = 0
+    for row in range(4):
+        near = leaders.near(row)
+        one, part = mean.images[row].astype(np.float64), noisy[row : row + 1]
+        moved = [register(near[0], image).image for image in near]
+        spread = np.sqrt(np.mean([np.sum((image - one) ** 2) for image in moved]) / np.sum(one**2))
+        expected = one
+        if len(near) > 1:
+            refine = partial(polish.refine, measurement=part, rng=Streams())
+            expected = literal_generation(one, spread, refine, part, 5, 3, mean.residual[row])
+        np.testing.assert_allclose(found.images[row], expected, atol=2e-4 * np.abs(expected).max())
+        better += found.residual[row] < mean.residual[row]
+    assert better
+    assert (found.starts == mean.starts).all()
+    assert (found.iterations >= mean.iterations).all()
+
+
+def test_generations_lower_the_residual_and_the_error(tiles):
+    objects = place(tiles[:16], placements("shift_flip", seed=0, split="test", indices=np.arange(16)))
+    noisy = measure(objects, photons=1e6)
+    stages = "rrr[nonneg=true,iterations=300,beta=0.3] + er[nonneg=true,iterations=100]"
+    found = [solve(chain(stages, starts=8, mean=8, generations=k), noisy) for k in (1, 2, 3)]
+    residuals = np.stack([one.residual for one in found])
+    assert (np.diff(residuals, axis=0) <= 0).all()
+    assert (residuals[-1] < residuals[0]).mean() > 0.5
+    errors = [adjusted_mse(objects, one.images) for one in found]
+    assert errors[2].mean() < 0.9 * errors[0].mean()
+    assert np.median(errors[2] / errors[0]) < 0.85
+
+
+def test_generations_are_the_same_in_any_company_and_leave_solved_images_alone(small_objects, few):
+    noisy = measure(small_objects[:3], grid=(14, 15), photons=1e4)
+    label = chain(f"{NOISY} + {POLISH}", starts=3, mean=3, generations=3)
+    whole, alone = solve(label, noisy), solve(label, noisy[2:])
+    np.testing.assert_allclose(alone.images[0], whole.images[2], atol=1e-4)
+    stages = "rrr[nonneg=true,iterations=500]"
+    one, other = (solve(chain(stages, starts=4, mean=4, **more), few) for more in ({}, {"generations": 2}))
+    solved = np.array([status == Status.SOLVED for status in one.status])
+    assert solved.any()
+    for field in ("images", "residual", *COSTS):
+        np.testing.assert_array_equal(getattr(other, field)[solved], getattr(one, field)[solved])
+
+
+def test_generations_are_not_for_complex_objects_nor_for_few_photons(small_objects):
+    label = chain(f"{NOISY} + {POLISH}", starts=3, mean=3, generations=2)
+    assert "generations=2 need real objects" in create(label).refusal(Problem(object="complex"))
+    assert create(label).refusal(Problem()) == ""
+    with pytest.raises(ParameterError, match="generations=2 need real objects"):
+        solve(label, replace(measure(small_objects[:1], grid=(14, 15)), real=False))
+    dark = measure(small_objects[:3], grid=(14, 15), photons=19 * 6 * 7 / 2)
+    one, other = solve(chain(f"{NOISY} + {POLISH}", starts=3, mean=3), dark), solve(label, dark)
+    for field in ("images", "residual", *COSTS):
+        np.testing.assert_array_equal(getattr(one, field), getattr(other, field), err_msg=field)
 
 
 def test_leaders_are_the_best_in_order_and_none_that_has_diverged(few):
