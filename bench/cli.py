@@ -169,6 +169,9 @@ def train(
         str | None,
         typer.Option(help="Poisson noise: none, a number, or a range such as 1e3:1e9; without it, the preset's."),
     ] = None,
+    deform: Annotated[
+        bool | None, typer.Option("--deform", help="Deform the images a little, anew in every epoch.")
+    ] = None,
     start_from: Annotated[Path | None, _PathOption(help="Weights to begin with, instead of random ones.")] = None,
     seed: Annotated[int | None, _WholeOption(help="Seed of initialisation, order and placements.")] = None,
     batch: Annotated[int | None, _WholeOption(help="Images in a step; 32 if absent.")] = None,
@@ -194,6 +197,7 @@ def train(
         frame=frame,
         grid=grid,
         photons=photons,
+        deform=deform,
         start_from=start_from,
         images=images,
         epochs=epochs,

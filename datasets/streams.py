@@ -12,6 +12,7 @@ START = 3
 ATOMS = 4
 PARTNER = 5
 TRAINING_NOISE = 6
+DEFORMATION = 7
 
 _SPLITS = {"train": 0, "test": 1}
 

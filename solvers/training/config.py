@@ -30,6 +30,7 @@ class TrainingConfig(BaseModel):
         learning_rate: at its highest, after the warm-up.
         photons: expected in all of a pattern with Poisson noise, drawn anew for each image in each epoch, evenly in the
             logarithm; None is what the preset is made for.
+        deform: deform the images, anew in every epoch, so that the network does not learn them by heart.
         start_from: weights to begin with instead of random ones. Inputs that they do not know begin without effect.
         output: folder of the weights, the checkpoint and the history.
         resume: go on from the checkpoint in that folder, if there is one.
@@ -52,6 +53,7 @@ class TrainingConfig(BaseModel):
     learning_rate: float = Field(1e-3, gt=0, le=1e6, allow_inf_nan=False)
     seed: int = Field(0, ge=0, lt=2**63)
     photons: PhotonRange | None = None
+    deform: bool = False
     start_from: Path | None = None
     output: Path = Path("runs/train")
     resume: bool = True

@@ -14,6 +14,7 @@ from datasets import ImageSet
 from datasets.image_set import as_floats
 from solvers.learned.pairs import shuffled
 from solvers.training.config import TrainingConfig
+from solvers.training.deformation import deformed
 from solvers.training.interruption import SIGNALS
 
 Lesson = tuple[Tensor, ...]
@@ -40,7 +41,10 @@ class Lessons(Dataset[Lesson]):
         order = shuffled(self.images, config.seed, epoch)
         chosen = order[position * config.batch : (position + 1) * config.batch]
         mine = chosen[self.rank :: self.world]
-        placed = config.solver.objects(self.data.images[mine], mine, self.problem, seed=config.seed, epoch=epoch)
+        images = self.data.images[mine]
+        if config.deform:
+            images = deformed(images, mine, seed=config.seed, epoch=epoch)
+        placed = config.solver.objects(images, mine, self.problem, seed=config.seed, epoch=epoch)
         objects = torch.from_numpy(as_floats(placed)).float()
         return config.solver.lesson(objects, self.problem, config.noise, indices=mine, seed=config.seed, epoch=epoch)
 

@@ -173,6 +173,7 @@ def identity(config: TrainingConfig, data: ImageSet, model: Learner) -> dict[str
         "frame": show_size(problem.frame),
         "grid": show_size(problem.grid),
         "photons": str(config.noise),
+        "deformed": config.deform,
         "started_from": weights.read_card(config.start_from).sha256 if config.start_from else "",
         "architecture": model.shapes(),
     }
