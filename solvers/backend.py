@@ -80,17 +80,21 @@ class Backend:
     @contextlib.contextmanager
     def single_threaded(self) -> Iterator[None]:
         """One thread for each array operation, for code that runs several blocks of images side by side."""
-        if self.name != "torch":
+        with torch_threads(1) if self.name == "torch" else contextlib.nullcontext():
             yield
-            return
-        import torch
 
-        before = torch.get_num_threads()
-        self.compute_alone()
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads for each operation of torch that the calling thread asks for."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def select_backend(

@@ -11,6 +11,7 @@ from datasets import Measurement
 from datasets.blocks import map_blocks
 from solvers.base import Information, Reconstruction, Solver, Status, Streams
 from solvers.iterative.units import in_units, normalised
+from solvers.residual import magnitude_residual
 
 
 class SingleImageSolver(Solver):
@@ -60,9 +61,10 @@ class SingleImageSolver(Solver):
         status = [Status.INVALID] * len(measurement)
         if found:
             images[chosen], right = in_units(np.stack(found).astype(images.dtype), unit)
-            for i, image, intensities, held in zip(chosen, found, scaled.intensities, right, strict=True):
+            true = magnitude_residual(np.stack(found), scaled.intensities)
+            for i, held, value in zip(chosen, right, true, strict=True):
                 status[i] = Status.STOPPED if held else Status.DIVERGED
-                residual[i] = _residual(image, intensities) if held else np.nan
+                residual[i] = value if held else np.nan
         once = measurement.valid().astype(np.int64)
         return Reconstruction(images, residual, once, once, np.zeros_like(once), status)
 
@@ -75,11 +77,3 @@ def _on_grid(image: ArrayLike, grid: tuple[int, int]) -> NDArray:
             f"reconstruct() returned {array.dtype} of shape {array.shape}: an image of numbers up to {grid} is expected"
         )
     return np.pad(array, [(0, m - n) for n, m in zip(array.shape, grid, strict=True)])
-
-
-def _residual(image: NDArray, intensities: NDArray[np.float64]) -> float:
-    """‖|FX| − √Y‖ / ‖√Y‖ over what was measured."""
-    measured = ~np.isnan(intensities)
-    magnitude = np.sqrt(intensities[measured])
-    misfit = np.abs(np.fft.fft2(image))[measured] - magnitude
-    return float(np.linalg.norm(misfit) / np.linalg.norm(magnitude))

@@ -17,7 +17,7 @@ BENCH = (
 )
 SOLVERS = (
     "training prior composed learned projection alm single_image iterative cuda compiled registry base labels backend "
-    "files checkout errors"
+    "files residual checkout errors"
 )
 ROOMS = {"bench": BENCH.split(), "solvers": SOLVERS.split()}  # from the roof down
 HEAVY = ("torch", "pandas", "matplotlib", "pydantic", "scipy", "numpy", "pyarrow")

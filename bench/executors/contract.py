@@ -18,6 +18,7 @@ from datasets import Measurement
 from datasets.problem import Problem
 from solvers import Information, Reconstruction, Solver, Status, Streams
 from solvers.errors import BrokenPluginError
+from solvers.residual import magnitude_residual
 
 IMAGES = 5  # of the measurement that the checks take
 # Of the intensities, powers of four near these of ten: the images then get powers of two, which cost no rounding.
@@ -186,9 +187,7 @@ def _same(found: Reconstruction, expected: Reconstruction, reason: str) -> None:
 
 def _true_residual(found: Reconstruction, measurement: Measurement) -> None:
     """Refuse residuals that are not those of the images."""
-    magnitude = np.sqrt(measurement.intensities)
-    of_images = np.abs(np.fft.fft2(found.images.astype(np.complex128)))
-    true = np.linalg.norm(of_images - magnitude, axis=(1, 2)) / np.linalg.norm(magnitude, axis=(1, 2))
+    true = magnitude_residual(found.images, measurement.intensities)
     for i, (said, is_so) in enumerate(zip(found.residual, true, strict=True)):
         _require(abs(is_so - said) <= RESIDUAL, f"image {i} says {said:.4f}, its definition gives {is_so:.4f}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from datasets import arrays
 from datasets.blocks import map_blocks
 from datasets.scaling import exponents, largest_part, times_two_to_the
 from solvers import compiled
+from solvers.backend import torch_threads
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ def register(truth: NDArray, reconstruction: NDArray, *, circular: bool = True, 
     def one(block: slice) -> Registration:
         return _register(truth[block], reconstruction[block], circular)
 
-    with contextlib.nullcontext() if _has_kernel(truth, reconstruction) else _one_thread_each():
+    with contextlib.nullcontext() if _has_kernel(truth, reconstruction) else torch_threads(1):
         found = map_blocks(one, batch, BLOCK, threads)
     return Registration(*(np.concatenate([getattr(part, f.name) for part in found]) for f in fields(Registration)))
 
@@ -171,18 +171,6 @@ def _explained_energy(truth: NDArray, reconstruction: NDArray, circular: bool) -
     turned = square(inverse(a_hat * b_hat, s=(m1, m2))).roll((1 - n1, 1 - n2), (1, 2)).div_(energy)
     upright = square(inverse(a_hat.conj_physical_().mul_(b_hat), s=(m1, m2))).div_(energy)
     return upright, turned
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @cache

@@ -17,7 +17,6 @@ from solvers.composed.stages import best_of_stages, numbers_used, read_stages, t
 from solvers.errors import ParameterError
 from solvers.files import sha256
 
-
 _REAL = "need real objects, whose patterns tell how many photons there are"
 
 

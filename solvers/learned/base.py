@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from datasets import Measurement, measure
 from datasets.forward import half_plane
 from datasets.photons import estimate_photons
 from datasets.problem import COLUMNS, Problem
-from solvers.backend import Backend
+from solvers.backend import Backend, torch_threads
 from solvers.base import Information, Reconstruction, Status, Streams
 from solvers.errors import ParameterError, UnavailableError
 from solvers.iterative.units import in_units, normalised
 from solvers.learned import weights as weight_files
 from solvers.learned.trainable import Trainable
+from solvers.residual import magnitude_residual
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -145,7 +145,7 @@ class LearnedSolver(Trainable):
                 unit, part = normalised(measurement[chunk])
                 drawn = self._reconstruct(part.intensities)
                 images[chunk], right = in_units(drawn, unit)
-                residual[chunk[right]] = _residual(drawn[right], part.intensities[right])
+                residual[chunk[right]] = magnitude_residual(drawn[right], part.intensities[right])
                 for lost in chunk[~right]:
                     status[lost] = Status.DIVERGED
         once = valid.astype(np.int64)
@@ -193,17 +193,5 @@ def torch_settings(threads: int) -> Iterator[None]:
     float32 is not shortened to TF32."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _residual(images: NDArray[np.float32], intensities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """‖|FX| − √Y‖ / ‖√Y‖ (n,) by its definition, in float64 and over the whole plane."""
-    magnitudes = np.sqrt(intensities)
-    difference = np.abs(scipy.fft.fft2(images.astype(np.float64))) - magnitudes
-    return np.linalg.norm(difference, axis=(1, 2)) / np.linalg.norm(magnitudes, axis=(1, 2))
+    with torch_threads(threads), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from datasets import ImageSet
 from datasets.problem import show_size
-from solvers.backend import processors
+from solvers.backend import processors, torch_threads
 from solvers.checkout import commit
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
@@ -102,12 +102,8 @@ def train(
     finished = find_finished(config, data)
     if finished is not None:
         return finished
-    before = torch.get_num_threads()
-    torch.set_num_threads(config.threads or processors())
-    try:
+    with torch_threads(config.threads or processors()):
         return _Training(config, data, score, report).run()
-    finally:
-        torch.set_num_threads(before)
 
 
 def find_finished(config: TrainingConfig, data: ImageSet) -> Path | None:
