@@ -52,6 +52,7 @@ TIMED: tuple[dict[str, Any], ...] = (  # the first on all sizes of a block, the 
     {"name": "rrr", "real": False},
     {"name": "rrr", "real": False, "masked": True},
 )
+COMPILERS = 8  # processes, each of which has a context on the GPU
 ITERATIONS = 20  # of a timed launch: as many as between two looks at the residual
 REPEATS = 9
 TOLERANCE = 1e-4  # of an iterate after three iterations, relative to its largest value
@@ -187,8 +188,8 @@ def on_device(kind: Kind, block: Block, start: np.ndarray) -> tuple[Any, Any, An
 
 
 def build_kernels(checked: Sequence[Kind]) -> None:
-    """Compile the fused kernels on all processors, into the cache on disk where CuPy then finds them."""
-    with ProcessPoolExecutor(processors(), multiprocessing.get_context("spawn")) as pool:
+    """Compile the fused kernels in several processes, into the cache on disk where CuPy then finds them."""
+    with ProcessPoolExecutor(min(processors(), COMPILERS), multiprocessing.get_context("spawn")) as pool:
         list(pool.map(build_kernel, checked))
 
 

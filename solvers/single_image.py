@@ -61,10 +61,9 @@ class SingleImageSolver(Solver):
         status = [Status.INVALID] * len(measurement)
         if found:
             images[chosen], right = in_units(np.stack(found).astype(images.dtype), unit)
-            true = magnitude_residual(np.stack(found), scaled.intensities)
-            for i, held, value in zip(chosen, right, true, strict=True):
+            residual[chosen[right]] = magnitude_residual(np.stack(found)[right], scaled.intensities[right])
+            for i, held in zip(chosen, right, strict=True):
                 status[i] = Status.STOPPED if held else Status.DIVERGED
-                residual[i] = value if held else np.nan
         once = measurement.valid().astype(np.int64)
         return Reconstruction(images, residual, once, once, np.zeros_like(once), status)
 

@@ -85,7 +85,7 @@ def _prepare(backend: Backend) -> None:
     from bench.executors.code import code_of
 
     code_of("er")
-    assert backend.xp  # is imported; nothing has touched a GPU yet, whose state would not survive a fork
+    _ = backend.xp  # which imports the library, but touches no GPU yet: its state would not survive a fork
 
 
 def _start(control: Connection, alarm: tuple[int, int], backend: Backend, folder: str) -> int:

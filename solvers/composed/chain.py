@@ -26,8 +26,8 @@ class Chain(Solver):
     Every start goes through all stages with random numbers of its own, and the smallest residual at the end decides.
     A network draws no random numbers: a second start goes without it, and begins at random with the second stage.
     Under noise no start reaches a tolerance, so that all starts have the same length here. The mean of several of them
-    then has a smaller error than the best one, and a larger residual; and further generations, which are cheap, begin
-    the last stage at that mean (`mean.py`).
+    then has a smaller error than the best one, and a larger residual. Further generations begin at that mean, and pass
+    through the last stage alone: where that is short, they cost little (`mean.py`).
     """
 
     name: ClassVar[str] = "chain"
@@ -44,7 +44,7 @@ class Chain(Solver):
         1,
         ge=1,
         le=1000,
-        description="means, at most; after the first, of as many passes through the last stage from it",
+        description="means, one after the other: each of passes through the last stage from the one before",
     )
 
     _stages: Any = PrivateAttr(default=())
@@ -74,7 +74,8 @@ class Chain(Solver):
         return tuple(part for stage in self._stages for part in (stage, *stage.parts()))
 
     def information(self) -> Information:
-        return together([stage.information() for stage in self._stages])
+        uses = together([stage.information() for stage in self._stages])
+        return replace(uses, real=True) if self.generations > 1 else uses
 
     def refusal(self, problem: Problem) -> str:
         if self.generations > 1 and problem.phase is not None:

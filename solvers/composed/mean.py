@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from datasets import Measurement
 from datasets.blocks import map_blocks
-from datasets.photons import estimate_photons
+from datasets.photons import one_photon
 from datasets.scaling import times_two_to_the
 from solvers.backend import Backend
 from solvers.base import Reconstruction, Refiner, Status, Streams
@@ -97,8 +97,8 @@ def next_generation(
         last: the mean, and by how much the starts were apart that it was of at first.
         rng: its first number is that of the first pass; each uses up as many as the stage does.
     """
-    lit = estimate_photons(measurement.intensities) >= ENOUGH * np.prod(measurement.object_shape)
-    rows = np.flatnonzero((last.spread > 0) & lit)
+    rows = np.flatnonzero((last.spread > 0) & [status == Status.STOPPED for status in last.found.status])
+    rows = rows[_photons(measurement[rows]) >= ENOUGH * np.prod(measurement.object_shape)]
     if not len(rows):
         return last.found
     images, part, every = last.found.images[rows], measurement[rows], np.arange(len(rows))
@@ -113,7 +113,15 @@ def next_generation(
     assert best is not None
     following = averaged(best, leaders, part, threads).found
     fits = following.residual < last.found.residual[rows]
-    return merged(last.found, following, rows, fits, last.found.starts)
+    starts = last.found.starts.copy()
+    starts[rows] = np.maximum(starts[rows], following.starts)
+    return merged(last.found, following, rows, fits, starts)
+
+
+def _photons(measurement: Measurement) -> NDArray[np.float64]:
+    """(B,) counted in what was measured of each pattern of a real object, by its noise; infinite without noise."""
+    with np.errstate(divide="ignore"):
+        return np.nansum(measurement.intensities, axis=(1, 2)) / one_photon(measurement.intensities)
 
 
 def _disturbed(images: NDArray, levels: NDArray[np.float64], measurement: Measurement, rng: Streams) -> NDArray:
@@ -123,7 +131,7 @@ def _disturbed(images: NDArray, levels: NDArray[np.float64], measurement: Measur
     for row, (image, level, index) in enumerate(zip(images, levels, measurement.indices, strict=True)):
         support = None if measurement.support is None else measurement.support[row]
         inside = fitted(image, (n1, n2), real=True, support=support)
-        stream = rng.generator(int(index)).spawn(1)[0]  # the stage draws from its parent
+        stream = rng.generator(int(index)).spawn(1)[0]  # its parent and later children are the stage's
         noise = stream.standard_normal((n1, n2))
         pixel = np.linalg.norm(inside) / (n1 * n2) ** 0.5  # root mean square
         disturbed[row, :n1, :n2] = inside + level * pixel * (noise if support is None else noise * support)

@@ -52,7 +52,7 @@ class Card:
         frame, grid: of the problem that they are for.
         photons: of the patterns they were trained on, `none` where these had no noise; the validation goes in equal
             ratios from the fewest to the most.
-        deformed: whether the images were deformed, anew in every epoch.
+        deformed: whether `bench train` has deformed the images, anew in every epoch.
         started_from: SHA-256 of the weights that the training began with, empty where these were random.
         parameters: of the solver, where they are not its defaults, as a label has them.
 

@@ -90,7 +90,8 @@ class _Noise:
 
     def __init__(self, measurement: Measurement, rng: Streams, backend: Backend) -> None:
         self._shape, self._backend = measurement.object_shape, backend
-        self._streams = [rng.generator(int(index)).spawn(1)[0] for index in measurement.indices]
+        # The first child may have disturbed the image that this begins with (`composed/mean.py`).
+        self._streams = [rng.generator(int(index)).spawn(2)[1] for index in measurement.indices]
 
     def in_box(self, block: Block) -> Tensor:
         """(B, m1, m2), zero outside of the supports."""

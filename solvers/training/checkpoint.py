@@ -17,7 +17,7 @@ from solvers.errors import SolverError
 from solvers.files import write_atomically
 from solvers.learned.weights import differences
 
-FORMAT = "3"  # of what is written here; a training does not go on from another one
+FORMAT = "4"  # of what is written here; a training does not go on from another one
 ANEW = "begin anew with --no-resume, or choose another --output"
 
 

@@ -1,7 +1,7 @@
 """Training images as slightly different objects, anew in every epoch, so that no network learns them by heart.
 
-After thirteen epochs the networks of this package have an error on the images that they were trained on which is half
-of that on others. Deformations make more objects of the same kind: three images in four are turned, sheared and
+After thirteen epochs the networks of this package have six tenths of the error on the images that they were trained on
+that they have on others. Deformations make more objects of the same kind: three images in four are turned, sheared and
 stretched by a random linear map about their middle, bent by a smooth random field, and made brighter or darker. The
 fourth stays as it is, for all of that blurs a little.
 
@@ -28,7 +28,7 @@ BRIGHTNESS = 0.25  # the logarithm of the power that pixels are raised to is at 
 
 
 def deformed(images: NDArray, indices: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray:
-    """Images (N, h, w) with these numbers in their data set, in their own type and within their own range.
+    """Images (N, h, w) with these numbers in their data set, in their own type, and no pixel larger than the largest.
 
     What is drawn for an image depends on (seed, epoch, index) alone.
     """
@@ -40,11 +40,12 @@ def deformed(images: NDArray, indices: NDArray[np.int64], *, seed: int, epoch: i
     linear, shifts, power = (torch.from_numpy(np.stack(column)).float() for column in zip(*chosen, strict=True))
     before = torch.from_numpy(images[rows].astype(np.float32))
     low, high = before.amin(dim=(1, 2), keepdim=True), before.amax(dim=(1, 2), keepdim=True)
+    largest = before.abs().amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
     moved = nn.functional.grid_sample(
         before[:, None], _places(linear, shifts, before.shape[1:]), mode="bicubic", align_corners=True
     )[:, 0]
-    span = (high - low).clamp(min=torch.finfo(torch.float32).tiny)
-    moved = low + span * ((moved - low) / span).clamp(0, 1) ** power[:, None, None]
+    moved = torch.minimum(torch.maximum(moved, low), high)
+    moved = moved.sign() * largest * (moved.abs() / largest) ** power[:, None, None]
     after = images.copy()
     after[rows] = moved.numpy() if images.dtype.kind == "f" else np.rint(moved.numpy())
     return after
