@@ -12,9 +12,12 @@ _BLOCK = 64  # patterns looked at together
 
 
 def estimate_photons(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Photons (B,) in each whole pattern (B, m1, m2) of a real object, judged by its noise; infinite without noise."""
+    """Photons (B,) in each pattern (B, m1, m2) of a real object, judged by its noise; infinite without noise.
+
+    They are those of what was measured: intensities that are NaN were not.
+    """
     with np.errstate(divide="ignore"):
-        return intensities.sum(axis=(1, 2)) / one_photon(intensities)
+        return np.nansum(intensities, axis=(1, 2)) / one_photon(intensities)
 
 
 def one_photon(intensities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from datasets import Measurement
 from datasets.blocks import map_blocks
-from datasets.photons import one_photon
+from datasets.photons import estimate_photons
 from datasets.scaling import times_two_to_the
 from solvers.backend import Backend
 from solvers.base import Reconstruction, Refiner, Status, Streams
@@ -98,7 +98,7 @@ def next_generation(
         rng: its first number is that of the first pass; each uses up as many as the stage does.
     """
     rows = np.flatnonzero((last.spread > 0) & [status == Status.STOPPED for status in last.found.status])
-    rows = rows[_photons(measurement[rows]) >= ENOUGH * np.prod(measurement.object_shape)]
+    rows = rows[estimate_photons(measurement.intensities[rows]) >= ENOUGH * np.prod(measurement.object_shape)]
     if not len(rows):
         return last.found
     images, part, every = last.found.images[rows], measurement[rows], np.arange(len(rows))
@@ -116,12 +116,6 @@ def next_generation(
     starts = last.found.starts.copy()
     starts[rows] = np.maximum(starts[rows], following.starts)
     return merged(last.found, following, rows, fits, starts)
-
-
-def _photons(measurement: Measurement) -> NDArray[np.float64]:
-    """(B,) counted in what was measured of each pattern of a real object, by its noise; infinite without noise."""
-    with np.errstate(divide="ignore"):
-        return np.nansum(measurement.intensities, axis=(1, 2)) / one_photon(measurement.intensities)
 
 
 def _disturbed(images: NDArray, levels: NDArray[np.float64], measurement: Measurement, rng: Streams) -> NDArray:

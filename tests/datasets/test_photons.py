@@ -26,6 +26,14 @@ def test_a_pattern_that_is_its_own_opposite_to_the_last_bit_has_infinitely_many(
     assert np.isinf(estimate_photons(np.ones((1, 4, 5)))).all()
 
 
+def test_photons_are_those_of_what_was_measured(tiles):
+    whole = measure(tiles, photons=1e6).intensities
+    part = whole.copy()
+    part[:, :40] = np.nan
+    expected = 1e6 * np.nansum(part, axis=(1, 2)) / whole.sum(axis=(1, 2))
+    np.testing.assert_allclose(estimate_photons(part), expected, rtol=0.2)
+
+
 @given(st.floats(1e-30, 1e30))
 def test_the_unit_of_the_intensities_does_not_matter(unit):
     y = np.random.default_rng(0).poisson(3.0, (2, 6, 7)).astype(float)
