@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from datasets import Measurement, measure
 from datasets.forward import half_plane
@@ -42,6 +43,8 @@ class LearnedSolver(Trainable):
     implements `model`. `bench train` then trains it. What it is to predict can be changed by `objects`: without that,
     the images as they are placed. It reconstructs real objects from whole patterns.
     """
+
+    nonneg: bool = Field(False, description="use that the object is nonnegative: the image is projected on such")
 
     transforms_per_image: ClassVar[int] = 0
     draws: ClassVar[bool] = False
@@ -89,8 +92,11 @@ class LearnedSolver(Trainable):
         )
         return seen(measured.intensities)
 
+    def own_parameters(self) -> dict[str, str]:
+        return self._declared_beyond(LearnedSolver.model_fields)
+
     def information(self) -> Information:
-        return Information(real=True, training_data=self.training_data())
+        return Information(real=True, nonnegative=self.nonneg, training_data=self.training_data())
 
     def files(self, problem: Problem | None = None) -> tuple[Path, ...]:
         """The weights for the variant of this problem."""
@@ -121,7 +127,8 @@ class LearnedSolver(Trainable):
         """One pass; nothing in it is random, so `rng` is not used.
 
         An image is zero where the measurement is invalid, and where the network's answer is not finite, or not in the
-        range of float32 in the unit of the measurement.
+        range of float32 in the unit of the measurement. With `nonneg`, an object that is not known to be nonnegative
+        is left out: its status is INVALID.
 
         Raises:
             UnavailableError: the measurement is of a complex object, or on another grid than the network's.
@@ -136,6 +143,8 @@ class LearnedSolver(Trainable):
         if not measurement.real:
             raise UnavailableError(f"{self.name} was trained on real objects: it cannot reconstruct complex ones")
         valid = measurement.valid() & measurement.whole()
+        if self.nonneg:
+            valid &= measurement.nonnegative
         images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
         residual = np.full(len(measurement), np.nan)
         status = [Status.STOPPED if ok else Status.INVALID for ok in valid]
@@ -169,7 +178,8 @@ class LearnedSolver(Trainable):
         )
         narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
         with narrow:  # which leaves Fourier transforms and what the network answers in float32
-            images = self._model.reconstruct(half, photons).float().cpu().numpy()
+            images = self._model.reconstruct(half, photons)
+            images = (self._model.project(images) if self.nonneg else images).float().cpu().numpy()
         if images.shape != (len(half), *intensities.shape[1:]):
             raise ParameterError(
                 f"the network of {self.name} answers with images {images.shape}: they must have the shape of the grid, "

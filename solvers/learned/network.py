@@ -48,3 +48,10 @@ class Network(Learner):
     @abstractmethod
     def reconstruct(self, half: Tensor, photons: Tensor | None = None) -> Tensor:
         """Images (batch, m1, m2) for these intensities, in their units. An image must not depend on the others."""
+
+    def project(self, images: Tensor) -> Tensor:
+        """The nearest of the nonnegative images (batch, m1, m2) to these, which `reconstruct` has made.
+
+        A network overrides this if it knows more of its objects, such as where they lie.
+        """
+        return images.clamp(min=0)

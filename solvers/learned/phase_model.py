@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from solvers.learned.model import RetrievalModel, half_plane_weights, intensities, norm
 
-FRAME = 32  # a centred 28×28 content, with room for either rounding of its centre
-
 
 class PhaseModel(RetrievalModel):
     """Phases e^{iφ} of the canonical object; the reconstruction is F⁻¹(√Y e^{iφ}).
@@ -30,7 +28,10 @@ class PhaseModel(RetrievalModel):
         super().__init__(outputs=1, plane=False, **options)
 
     def drawn(self, half: Tensor, photons: Tensor | None) -> Tensor:
-        """The drawn image (batch, 32, 32), for objects of unit norm."""
+        """The drawn image (batch, 32, 32), for objects of unit norm.
+
+        It has room for a centred content of 28×28 pixels, and for either rounding of its centre.
+        """
         return self.output(half, photons)[:, 0]
 
     def phases(self, half: Tensor, photons: Tensor | None) -> Tensor:
@@ -46,6 +47,13 @@ class PhaseModel(RetrievalModel):
 
     def reconstruct(self, half: Tensor, photons: Tensor | None = None) -> Tensor:
         return invert(self.phases(half, photons), half, self.grid)
+
+    def project(self, images: Tensor) -> Tensor:
+        """Nonnegative, and nothing outside of the window that the network draws in."""
+        side = self.architecture.size
+        inside = torch.zeros_like(images)
+        inside[:, :side, :side] = super().project(images[:, :side, :side])
+        return inside
 
 
 class PlanePhaseModel(RetrievalModel):

@@ -22,6 +22,7 @@ from solvers.learned.model import intensities, photon_level
 from solvers.learned.phase_model import PhaseModel, PlanePhaseModel, invert, phase_error
 from solvers.learned.unet_a import UNetA
 from solvers.learned.unet_b import UNetB
+from solvers.residual import magnitude_residual
 from solvers.training.config import TrainingConfig
 from solvers.training.trainer import train
 
@@ -117,6 +118,25 @@ def test_unet_a_changes_phases_only(name, half):
     with torch.inference_mode():
         image = MODELS[name]().eval().reconstruct(half)
     torch.testing.assert_close(torch.fft.rfft2(image).abs(), half.sqrt(), atol=0.02 * half.sqrt().max(), rtol=0)
+
+
+@pytest.mark.parametrize("name", ["phases from images", "phases from the plane", "image from images"])
+def test_a_projection_leaves_what_can_be_an_object_and_never_leads_away_from_one(name):
+    rng = torch.Generator().manual_seed(2)
+    model, images = MODELS[name](), torch.randn(5, *GRID, generator=rng)
+    side = model.architecture.size if name == "phases from images" else 42
+    objects = torch.zeros(5, *GRID)
+    objects[:, :side, :side] = torch.rand(5, side, side, generator=rng)
+    projected = model.project(images)
+    torch.testing.assert_close(model.project(objects), objects, rtol=0, atol=0)
+    torch.testing.assert_close(model.project(projected), projected, rtol=0, atol=0)
+    assert (projected >= 0).all()
+    assert ((projected - objects).square().sum(dim=(1, 2)) < (images - objects).square().sum(dim=(1, 2))).all()
+
+
+def test_the_projection_of_unet_a_knows_where_it_draws():
+    projected = MODELS["phases from images"]().project(torch.ones(1, *GRID))
+    assert projected.sum() == projected[:, :32, :32].sum() == 32 * 32
 
 
 def test_the_phase_loss_is_the_relative_error_of_the_reconstruction(half, frames):
@@ -216,6 +236,36 @@ def test_unet_a_fits_the_measurement_and_unet_b_does_not_have_to(trained, frames
     a, b = (solve(trained[name], measure(frames)).residual for name in ("unet_a", "unet_b"))
     assert a.max() < 0.01
     assert b.min() > 0.05
+
+
+@pytest.mark.parametrize("kind", [TinyA, TinyB])
+def test_with_nonneg_the_image_is_the_projection_of_what_it_is_without(kind, trained, frames):
+    plain, measurement = trained[kind.name], measure(frames)
+    solver = kind(weights=plain.weights, nonneg=True)
+    solver.prepare(Backend(), Problem(variant="shift_flip"))
+    before, found = solve(plain, measurement), solve(solver, measurement)
+    projected = solver._model.project(torch.from_numpy(before.images)).numpy()
+    np.testing.assert_array_equal(found.images, projected)
+    np.testing.assert_array_equal(found.residual, magnitude_residual(projected, measurement.intensities))
+    assert (before.images < 0).any()
+    assert solver.information().nonnegative
+    assert not plain.information().nonnegative
+
+
+def test_with_nonneg_an_object_that_may_be_negative_is_left_out(trained, frames):
+    solver = TinyA(weights=trained["unet_a"].weights, nonneg=True)
+    solver.prepare(Backend(), Problem(variant="shift_flip"))
+    frames = frames.copy()
+    frames[2, 20, 20] = -0.5
+    found = solve(solver, measure(frames))
+    assert [status is Status.INVALID for status in found.status] == [False, False, True, False, False, False]
+    assert not found.images[2].any()
+
+
+@pytest.mark.parametrize("kind", [UNetA, UNetB])
+def test_nonneg_is_no_part_of_a_training(kind):
+    assert kind(nonneg=True).own_parameters() == {}
+    assert kind(nonneg=True).files(Problem()) == kind().files(Problem())
 
 
 @pytest.mark.parametrize("name", ["unet_a", "unet_b"])
