@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from datasets import Measurement
 from solvers import registry
 from solvers.base import Information, Reconstruction, Refiner, Solver, Status, Streams
+from solvers.composed.agreement import TRANSFORMS, agree
 from solvers.errors import ParameterError
 from solvers.labels import read_label, split_labels
 
@@ -115,25 +116,38 @@ def followed(found: Reconstruction, measurement: Measurement, refine: Refine) ->
 
 
 def best_of(
-    starts: int, measurement: Measurement, rng: Streams, start: Start, apart: int = 1, seen: Seen | None = None
+    starts: int,
+    measurement: Measurement,
+    rng: Streams,
+    start: Start,
+    apart: int = 1,
+    seen: Seen | None = None,
+    *,
+    until_two_agree: bool = False,
 ) -> Reconstruction:
     """Up to so many starts of every image, until one solves it; the one with the smallest residual is kept.
 
     Args:
         start: does one of them.
         apart: how many numbers of random streams a start may use up.
+        until_two_agree: of an image of which the best start and another one have found the same, there are no more.
     """
     found = start(measurement, rng, 0)
     if seen is not None:
         seen(np.arange(len(measurement)), found)
+    wanted = np.ones(len(measurement), dtype=bool)
     for number in range(1, starts):
-        rows = np.flatnonzero([status in (Status.STOPPED, Status.DIVERGED) for status in found.status])
+        unsolved = [status in (Status.STOPPED, Status.DIVERGED) for status in found.status]
+        rows = np.flatnonzero(wanted & unsolved)
         if not len(rows):
             break
         streams = replace(rng, first=rng.first + number * apart)
         other = start(measurement[rows], streams, number)
         if seen is not None:
             seen(rows, other)
+        if until_two_agree:
+            wanted[rows] = ~agree(found.images[rows], other.images, measurement[rows])
+            other = replace(other, transforms=other.transforms + TRANSFORMS)
         found = better_of(found, other, rows)
     return found
 

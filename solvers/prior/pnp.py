@@ -61,7 +61,8 @@ class PlugAndPlay(Trainable, Refiner):
 
     The noise is told from the measurement: intensities at k and −k are equal but for it. From a start in a wrong
     basin no denoiser returns: every annealing begins from the best of several random starts, and the smallest residual
-    at its end decides between several of them.
+    at its end decides between several of them. Once two that differ by less than the noise have the smallest residual
+    (`solvers/composed/agreement.py`), no more are begun: most images need two, and the starts are left to the others.
 
     Noise is not all that a start can be wrong about. Where much of the centre was not measured, `first` and `last` say
     what to begin and to end with instead: with 5×5 coefficients missing and no noise, 0.6 and 0.02 left training images
@@ -77,7 +78,9 @@ class PlugAndPlay(Trainable, Refiner):
         description="labels of the solvers before it, with + between them",
     )
     tries: int = Field(6, ge=1, le=1000, description="starts of these, the best of which is taken on; by residual")
-    starts: int = Field(1, ge=1, le=1000, description="starts of all this, at most; chosen by residual")
+    starts: int = Field(
+        1, ge=1, le=1000, description="starts of all this, at most: until two agree; chosen by residual"
+    )
     steps: int = Field(50, ge=1, le=10_000, description="of the annealing")
     first: float = Field(0.0, ge=0, le=1, description="noise level of the first step; 0: told from the measurement")
     last: float = Field(0.0, ge=0, le=1, description="noise level of the last step; 0: told from the measurement")
@@ -217,7 +220,7 @@ class PlugAndPlay(Trainable, Refiner):
             ParameterError: the objects are complex.
         """
         self._require_real(measurement)
-        return best_of(self.starts, measurement, rng, self._start, apart=self._streams_apart)
+        return best_of(self.starts, measurement, rng, self._start, self._streams_apart, until_two_agree=True)
 
     def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
         """As `solve`, but the first start is the annealing of these images."""
@@ -226,7 +229,7 @@ class PlugAndPlay(Trainable, Refiner):
         def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
             return self._start(part, streams, number) if number else self._anneal(images, part, streams)
 
-        return best_of(self.starts, measurement, rng, start, apart=self._streams_apart)
+        return best_of(self.starts, measurement, rng, start, self._streams_apart, until_two_agree=True)
 
     def _require_real(self, measurement: Measurement) -> None:
         if not measurement.real:

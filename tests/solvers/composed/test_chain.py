@@ -333,8 +333,7 @@ def test_generations_lower_the_residual_and_the_error(tiles):
     assert (np.diff(residuals, axis=0) <= 0).all()
     assert (residuals[-1] < residuals[0]).mean() > 0.5
     errors = [adjusted_mse(objects, one.images) for one in found]
-    assert errors[2].mean() < 0.9 * errors[0].mean()
-    assert np.median(errors[2] / errors[0]) < 0.85
+    assert np.exp(np.log(errors[2] / errors[0]).mean()) < 0.85  # which images are in a wrong basin is chance
 
 
 def test_generations_are_the_same_in_any_company_and_leave_solved_images_alone(small_objects, few):

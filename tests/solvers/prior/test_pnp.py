@@ -14,6 +14,7 @@ from datasets import measure, place, placements
 from datasets.labels import write_label
 from datasets.problem import Problem
 from solvers import Backend, ParameterError, Status, Streams, UnavailableError, create
+from solvers.composed.agreement import agree
 from solvers.learned import weights as weight_files
 from solvers.learned.photons import PhotonRange
 from solvers.prior.denoiser import NORM, SIGMAS, noise_level
@@ -37,12 +38,14 @@ def found(noisy):
 
 
 def test_the_denoiser_takes_away_error_that_the_measurement_alone_leaves(objects, noisy):
-    """Less than half of it remains on the geometric mean: more where the start is in a wrong basin, which is chance."""
-    start = ready(write_label("chain", {"stages": BEGIN})).solve(noisy, Streams())
-    found = ready(pnp(steps=12)).solve(noisy, Streams())
-    remaining = adjusted_mse(objects, found.images) / adjusted_mse(objects, start.images)
-    assert (remaining < 1).all()
-    assert np.exp(np.log(remaining).mean()) < 0.5
+    """From the best that the measurement alone can give: the end of error reduction that starts from the truth. A fine
+    texture, as the last of these images has, is taken for noise."""
+    truth = np.pad(objects, [(0, 0), (0, 54), (0, 54)])
+    limit = ready("er[nonneg=true,iterations=300]").refine(truth, noisy, Streams())
+    found = ready(pnp(steps=12)).refine(limit.images, noisy, Streams())
+    remaining = adjusted_mse(objects, found.images) / adjusted_mse(objects, limit.images)
+    assert (remaining < 1.2).all()
+    assert np.exp(np.log(remaining).mean()) < 0.7
     assert (found.images >= 0).all()
 
 
@@ -61,6 +64,17 @@ def test_among_several_starts_the_residual_of_the_denoised_image_decides(noisy, 
     better = np.where((one.residual < found.residual)[:, None, None], one.images, found.images)
     np.testing.assert_array_equal(both.images, better)
     np.testing.assert_array_equal(both.iterations, one.iterations + found.iterations)
+
+
+def test_there_are_no_more_starts_once_two_agree(noisy, found):
+    """The second begins where the first has begun, and finds what it has found."""
+    again = ready(pnp(starts=3)).refine(found.images, noisy, Streams())
+    first = ready(pnp()).refine(found.images, noisy, Streams())
+    seconds = [ready(pnp()).solve(noisy, Streams(first=number)) for number in (1, 2)]
+    same = agree(first.images, seconds[0].images, noisy)
+    assert same.any()
+    assert not same.all()
+    np.testing.assert_array_equal(again.iterations > first.iterations + seconds[0].iterations, ~same)
 
 
 def test_of_several_tries_the_best_is_annealed(noisy):
