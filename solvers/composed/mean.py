@@ -23,7 +23,7 @@ from datasets.photons import estimate_photons
 from datasets.scaling import times_two_to_the
 from solvers.backend import Backend
 from solvers.base import Reconstruction, Refiner, Status, Streams
-from solvers.composed.registration import register
+from solvers.composed.registration import TRANSFORMS, register
 from solvers.composed.stages import better_of, merged
 from solvers.iterative.block import box_block
 from solvers.iterative.guess import fitted
@@ -80,7 +80,7 @@ def averaged(found: Reconstruction, leaders: Leaders, measurement: Measurement, 
                 mean = moved.mean(axis=0)
                 images[row], residual[row] = mean, _residual(mean, measurement[row : row + 1])
                 spread[row] = np.linalg.norm(moved - mean) / (len(near) ** 0.5 * np.linalg.norm(mean))
-                transforms[row] += 5 * len(others) + 1  # of both, the correlations of both orientations, and back
+                transforms[row] += (TRANSFORMS + 1) * len(others) + 1  # one for the way back, one for the residual
 
     map_blocks(average, len(unsolved), 1, threads)
     return Averaged(replace(found, images=images, residual=residual, transforms=transforms), spread)

@@ -14,6 +14,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 STEPS = 20  # of a pixel
+TRANSFORMS = 4  # of an image, that a distance takes: of both images, and the correlations of both orientations
 WORTH_A_LOOK = 0.4  # of the higher of two correlations: one pixel, in the middle of four, has 0.405 of its peak on them
 
 
@@ -37,24 +38,22 @@ class Registered:
 def register(reference: NDArray, image: NDArray) -> Registered:
     """Bring an image onto a reference as nearly as shift, conjugate flip and global phase can."""
     a, b = scipy.fft.fft2(reference), scipy.fft.fft2(image)
-    energy = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if not energy:
+    found = _match(a, b)
+    if found is None:
         return Registered(image, 1.0, False, (0.0, 0.0))
-    products = [a * np.conj(one) for one in (b, np.conj(b))]  # conj(F b) is the transform of the flipped image
-    whole = [_on_a_pixel(product) for product in products]
-    highest = max(abs(peak) for peak, _ in whole)
-    near = [
-        _near(product, *found) if abs(found[0]) >= WORTH_A_LOOK * highest else found
-        for product, found in zip(products, whole, strict=True)
-    ]
-    flipped = abs(near[1][0]) > abs(near[0][0])
-    peak, shift = near[flipped]
+    flipped, peak, shift = found
     moved = _moved(np.conj(b) if flipped else b, shift)
-    found = scipy.fft.ifft2(moved * (peak / abs(peak) if peak else 1))
+    back = scipy.fft.ifft2(moved * (peak / abs(peak) if peak else 1))
     real = not (np.iscomplexobj(reference) or np.iscomplexobj(image))
     precision = np.result_type(reference, image)
-    error = min(max(1 - (abs(peak) / energy) ** 2, 0.0), 1.0)
-    return Registered((found.real if real else found).astype(precision), error, bool(flipped), shift)
+    return Registered((back.real if real else back).astype(precision), _error(a, b, peak), flipped, shift)
+
+
+def distance(one: NDArray, other: NDArray) -> float:
+    """How far apart two images are at their nearest, as `Registered.error` has it: 1 if one of them is zero."""
+    a, b = scipy.fft.fft2(one), scipy.fft.fft2(other)
+    found = _match(a, b)
+    return 1.0 if found is None else _error(a, b, found[1])
 
 
 def centred(image: NDArray) -> tuple[int, int]:
@@ -69,6 +68,29 @@ def centred(image: NDArray) -> tuple[int, int]:
         angle = np.angle(np.sum(profile * np.exp(2j * np.pi * np.arange(m) / m)))
         moves.append(round(float(m / 2 - angle * m / (2 * np.pi))) % m)
     return moves[0], moves[1]
+
+
+def _match(a: NDArray, b: NDArray) -> tuple[bool, complex, tuple[float, float]] | None:
+    """Of two transforms: whether the second image is flipped, the largest correlation then, and the shift for it.
+
+    None where an image is zero.
+    """
+    if not (a.any() and b.any()):
+        return None
+    products = [a * np.conj(one) for one in (b, np.conj(b))]  # conj(F b) is the transform of the flipped image
+    whole = [_on_a_pixel(product) for product in products]
+    highest = max(abs(peak) for peak, _ in whole)
+    near = [
+        _near(product, *found) if abs(found[0]) >= WORTH_A_LOOK * highest else found
+        for product, found in zip(products, whole, strict=True)
+    ]
+    flipped = bool(abs(near[1][0]) > abs(near[0][0]))
+    return flipped, *near[flipped]
+
+
+def _error(a: NDArray, b: NDArray, peak: complex) -> float:
+    energy = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return min(max(1 - (abs(peak) / energy) ** 2, 0.0), 1.0)
 
 
 def _on_a_pixel(product: NDArray) -> tuple[complex, tuple[float, float]]:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from datasets import Measurement
 from solvers import registry
 from solvers.base import Information, Reconstruction, Refiner, Solver, Status, Streams
-from solvers.composed.agreement import TRANSFORMS, agree
+from solvers.composed.registration import TRANSFORMS
 from solvers.errors import ParameterError
 from solvers.labels import read_label, split_labels
 
 Start = Callable[[Measurement, Streams, int], Reconstruction]  # of a measurement, the start with this number
 Seen = Callable[[NDArray[np.int64], Reconstruction], None]  # told of each start: of which rows, and what it found
+Same = Callable[[NDArray, NDArray, Measurement], NDArray[np.bool_]]  # of two images (batch, m1, m2) of each pattern
 Refine = Callable[[NDArray, Measurement], Reconstruction]  # from images (batch, m1, m2)
 
 
@@ -122,15 +123,14 @@ def best_of(
     start: Start,
     apart: int = 1,
     seen: Seen | None = None,
-    *,
-    until_two_agree: bool = False,
+    same: Same | None = None,
 ) -> Reconstruction:
     """Up to so many starts of every image, until one solves it; the one with the smallest residual is kept.
 
     Args:
         start: does one of them.
         apart: how many numbers of random streams a start may use up.
-        until_two_agree: of an image of which the best start and another one have found the same, there are no more.
+        same: an image gets no more starts once one of them has found the same as the best before it.
     """
     found = start(measurement, rng, 0)
     if seen is not None:
@@ -145,8 +145,8 @@ def best_of(
         other = start(measurement[rows], streams, number)
         if seen is not None:
             seen(rows, other)
-        if until_two_agree:
-            wanted[rows] = ~agree(found.images[rows], other.images, measurement[rows])
+        if same is not None:
+            wanted[rows] = ~same(found.images[rows], other.images, measurement[rows])
             other = replace(other, transforms=other.transforms + TRANSFORMS)
         found = better_of(found, other, rows)
     return found

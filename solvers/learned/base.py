@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,10 +15,10 @@ from datasets import Measurement, measure
 from datasets.forward import half_plane
 from datasets.photons import estimate_photons
 from datasets.problem import COLUMNS, Problem
-from solvers.backend import Backend, torch_threads
-from solvers.base import Information, Reconstruction, Status, Streams
+from solvers.backend import Backend
+from solvers.base import Information, Reconstruction, Streams
+from solvers.chunks import in_chunks
 from solvers.errors import ParameterError, UnavailableError
-from solvers.iterative.units import in_units, normalised
 from solvers.learned import weights as weight_files
 from solvers.learned.trainable import Trainable
 from solvers.residual import magnitude_residual
@@ -31,9 +30,8 @@ if TYPE_CHECKING:
     from solvers.learned.pairs import Pairs
     from solvers.learned.photons import PhotonRange
 
-# Images in one pass; the last chunk is filled up, so that no image's result depends on its neighbours. On a CPU 16 are
-# fastest, whose activations stay in the cache, and an image by itself costs no more than these.
-CHUNK = {"cpu": 16, "cuda": 256}
+# Images in one pass. On a CPU 16 would be as fast, but an image by itself takes as long as these.
+CHUNK = {"cpu": 8, "cuda": 256}
 
 
 class LearnedSolver(Trainable):
@@ -41,10 +39,10 @@ class LearnedSolver(Trainable):
 
     A learned solver is a file with one subclass: it sets `name` and `summary`, declares its parameters as fields, and
     implements `model`. `bench train` then trains it. What it is to predict can be changed by `objects`: without that,
-    the images as they are placed. It reconstructs real objects from whole patterns.
+    the images as they are placed. It reconstructs real objects from whole patterns; several threads use its network.
     """
 
-    nonneg: bool = Field(False, description="use that the object is nonnegative: the image is projected on such")
+    nonneg: bool = Field(False, description="use that the object is nonnegative: negative pixels become zero")
 
     transforms_per_image: ClassVar[int] = 0
     draws: ClassVar[bool] = False
@@ -133,8 +131,6 @@ class LearnedSolver(Trainable):
         Raises:
             UnavailableError: the measurement is of a complex object, or on another grid than the network's.
         """
-        import torch
-
         if self._model is None or self._card is None:
             raise RuntimeError(f"{self.name}.prepare() was not called before solve()")
         trained = self._card.problem()
@@ -145,47 +141,41 @@ class LearnedSolver(Trainable):
         valid = measurement.valid() & measurement.whole()
         if self.nonneg:
             valid &= measurement.nonnegative
-        images = np.zeros((len(measurement), *measurement.grid), dtype=np.float32)
-        residual = np.full(len(measurement), np.nan)
-        status = [Status.STOPPED if ok else Status.INVALID for ok in valid]
-        with torch.inference_mode(), torch_settings(self.backend.threads):
-            size = CHUNK[self.backend.device]
-            for chunk in np.split(np.flatnonzero(valid), range(size, int(valid.sum()), size)):
-                unit, part = normalised(measurement[chunk])
-                drawn = self._reconstruct(part.intensities)
-                images[chunk], right = in_units(drawn, unit)
-                residual[chunk[right]] = magnitude_residual(drawn[right], part.intensities[right])
-                for lost in chunk[~right]:
-                    status[lost] = Status.DIVERGED
-        once = valid.astype(np.int64)
-        return Reconstruction(
-            images=images,
-            residual=residual,
-            iterations=once,
-            starts=once,
-            transforms=self.transforms_per_image * once,
-            status=status,
+        return in_chunks(
+            self._passed,
+            measurement,
+            self.backend,
+            valid=valid,
+            there=valid,
+            size=CHUNK[self.backend.device],
+            tolerance=None,
+            iterations=1,
+            transforms=self.transforms_per_image,
+            kernel="",
+            fill=False,
         )
 
-    def _reconstruct(self, intensities: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(n, m1, m2) for up to a chunk of normalised measurements."""
+    def _passed(
+        self, rows: NDArray[np.int64], measurement: Measurement, unit: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Images (B, m1, m2) and their residuals (B,), in normalised units."""
         import torch
 
-        scale = intensities.max(axis=(1, 2), keepdims=True)
-        missing = CHUNK[self.backend.device] - len(intensities)
-        half, photons = (
-            torch.cat([t, t.new_ones(missing, *t.shape[1:])]).to(self.backend.device) for t in seen(intensities)
-        )
+        scale = measurement.intensities.max(axis=(1, 2), keepdims=True)
+        filled = torch.arange(CHUNK[self.backend.device]) % len(rows)  # so that no image depends on how many there are
+        half, photons = (t[filled].to(self.backend.device) for t in seen(measurement.intensities))
         narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
-        with narrow:  # which leaves Fourier transforms and what the network answers in float32
-            images = self._model.reconstruct(half, photons)
-            images = (self._model.project(images) if self.nonneg else images).float().cpu().numpy()
-        if images.shape != (len(half), *intensities.shape[1:]):
+        with torch.inference_mode(), narrow:  # leaves Fourier transforms and what the network answers in float32
+            drawn = self._model.reconstruct(half, photons)
+            drawn = (self._model.project(drawn) if self.nonneg else drawn).float().cpu().numpy()
+        if drawn.shape != (len(half), *measurement.grid):
             raise ParameterError(
-                f"the network of {self.name} answers with images {images.shape}: they must have the shape of the grid, "
-                f"{(len(half), *intensities.shape[1:])}"
+                f"the network of {self.name} answers with images {drawn.shape}: they must have the shape of the grid, "
+                f"{(len(half), *measurement.grid)}"
             )
-        return images[: len(intensities)] * np.sqrt(scale).astype(np.float32)
+        images = drawn[: len(rows)] * np.sqrt(scale).astype(np.float32)
+        with np.errstate(invalid="ignore"):  # of an answer that is not finite
+            return images, magnitude_residual(images, measurement.intensities)
 
 
 def seen(intensities: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
@@ -195,13 +185,3 @@ def seen(intensities: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
 
     half = half_plane(intensities) / intensities.max(axis=(1, 2), keepdims=True)
     return torch.from_numpy(half).float(), torch.from_numpy(estimate_photons(intensities)).float()
-
-
-@contextlib.contextmanager
-def torch_settings(threads: int) -> Iterator[None]:
-    """So many threads for each operation of a network; on a GPU, convolutions that give the same every time, and whose
-    float32 is not shortened to TF32."""
-    import torch
-
-    with torch_threads(threads), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        yield

@@ -34,7 +34,8 @@ class Network(Learner):
 
     Intensities enter as half planes (batch, m1, m2 // 2 + 1) of real objects, float32, zero frequency first, the
     brightest being 1; `encoding.expand` makes whole planes of them. With them come the photons (batch,) of each
-    pattern, infinite or None where there is no noise. A network may ignore them.
+    pattern, infinite or None where there is no noise. A network may ignore them. Several threads use a network at a
+    time: `reconstruct` and `project` must leave it as it is.
     """
 
     @abstractmethod

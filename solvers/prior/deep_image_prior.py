@@ -14,11 +14,10 @@ from datasets import Measurement
 from datasets.problem import Problem
 from solvers.backend import Backend
 from solvers.base import Information, Reconstruction, Solver, Streams
+from solvers.chunks import in_chunks
 from solvers.composed.stages import best_of
 from solvers.errors import ParameterError
 from solvers.iterative.block import box_block
-from solvers.learned.base import torch_settings
-from solvers.prior.chunks import in_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,17 +81,18 @@ class DeepImagePrior(Solver):
     def _start(self, measurement: Measurement, rng: Streams, number: int) -> Reconstruction:
         valid = measurement.valid() & measurement.nonnegative
         size = max(1, min(256, TOGETHER[self.backend.device] // (self.width * math.prod(measurement.object_shape))))
-        with torch_settings(self.backend.threads):
-            return in_chunks(
-                lambda rows, part, unit: self._fitted(part, rng),
-                measurement,
-                valid=valid,
-                there=valid,
-                size=size,
-                tolerance=self.tolerance,
-                iterations=self.iterations,
-                transforms=2 * self.iterations + 1,
-            )
+        return in_chunks(
+            lambda rows, part, unit: self._fitted(part, rng),
+            measurement,
+            self.backend,
+            valid=valid,
+            there=valid,
+            size=size,
+            tolerance=self.tolerance,
+            iterations=self.iterations,
+            transforms=2 * self.iterations + 1,
+            kernel="portable",
+        )
 
     def _fitted(self, measurement: Measurement, rng: Streams) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Images (B, m1, m2) and their residuals (B,), in normalised units."""

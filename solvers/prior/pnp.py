@@ -18,7 +18,10 @@ from datasets.scaling import times_two_to_the
 from datasets.streams import TRAINING_NOISE
 from solvers.backend import Backend
 from solvers.base import Information, Reconstruction, Refiner, Solver, Streams
+from solvers.chunks import in_chunks
+from solvers.composed.agreement import agree
 from solvers.composed.stages import (
+    Start,
     best_of,
     best_of_stages,
     followed,
@@ -30,9 +33,8 @@ from solvers.composed.stages import (
 from solvers.errors import ParameterError
 from solvers.iterative.block import Block, box_block
 from solvers.iterative.guess import fitted
-from solvers.learned.base import CHUNK, torch_settings
+from solvers.learned.base import CHUNK
 from solvers.learned.trainable import Trainable, placed_anew
-from solvers.prior.chunks import in_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,8 +63,8 @@ class PlugAndPlay(Trainable, Refiner):
 
     The noise is told from the measurement: intensities at k and −k are equal but for it. From a start in a wrong
     basin no denoiser returns: every annealing begins from the best of several random starts, and the smallest residual
-    at its end decides between several of them. Once two that differ by less than the noise have the smallest residual
-    (`solvers/composed/agreement.py`), no more are begun: most images need two, and the starts are left to the others.
+    at its end decides between several of them. There are no more once one finds what the best before it has found, to
+    within the noise (`solvers/composed/agreement.py`): most images need two, which leaves more for the hard ones.
 
     Noise is not all that a start can be wrong about. Where much of the centre was not measured, `first` and `last` say
     what to begin and to end with instead: with 5×5 coefficients missing and no noise, 0.6 and 0.02 left training images
@@ -79,7 +81,7 @@ class PlugAndPlay(Trainable, Refiner):
     )
     tries: int = Field(6, ge=1, le=1000, description="starts of these, the best of which is taken on; by residual")
     starts: int = Field(
-        1, ge=1, le=1000, description="starts of all this, at most: until two agree; chosen by residual"
+        1, ge=1, le=1000, description="of all this, at most: the last one finds what the best has found; by residual"
     )
     steps: int = Field(50, ge=1, le=10_000, description="of the annealing")
     first: float = Field(0.0, ge=0, le=1, description="noise level of the first step; 0: told from the measurement")
@@ -220,7 +222,7 @@ class PlugAndPlay(Trainable, Refiner):
             ParameterError: the objects are complex.
         """
         self._require_real(measurement)
-        return best_of(self.starts, measurement, rng, self._start, self._streams_apart, until_two_agree=True)
+        return self._best_of(measurement, rng, self._start)
 
     def refine(self, images: NDArray, measurement: Measurement, rng: Streams) -> Reconstruction:
         """As `solve`, but the first start is the annealing of these images."""
@@ -229,7 +231,11 @@ class PlugAndPlay(Trainable, Refiner):
         def start(part: Measurement, streams: Streams, number: int) -> Reconstruction:
             return self._start(part, streams, number) if number else self._anneal(images, part, streams)
 
-        return best_of(self.starts, measurement, rng, start, self._streams_apart, until_two_agree=True)
+        return self._best_of(measurement, rng, start)
+
+    def _best_of(self, measurement: Measurement, rng: Streams, start: Start) -> Reconstruction:
+        same = partial(agree, threads=self.backend.threads)
+        return best_of(self.starts, measurement, rng, start, self._streams_apart, same=same)
 
     def _require_real(self, measurement: Measurement) -> None:
         if not measurement.real:
@@ -246,7 +252,6 @@ class PlugAndPlay(Trainable, Refiner):
         if self._model is None:
             raise RuntimeError(f"{self.name}.prepare() was not called before solve()")
         valid = measurement.valid() & measurement.nonnegative
-        narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
 
         def annealed(
             rows: NDArray[np.int64], part: Measurement, unit: NDArray[np.int32]
@@ -256,20 +261,22 @@ class PlugAndPlay(Trainable, Refiner):
                 fitted(image, part.object_shape, real=True, support=support)
                 for image, support in zip(images[rows], supports, strict=True)
             ]
-            with narrow:
+            narrow = torch.autocast(self.backend.device, torch.bfloat16, enabled=self.precision == "bf16")
+            with torch.inference_mode(), narrow:
                 return self._annealed(times_two_to_the(np.stack(begun), -unit), part, rng)
 
-        with torch.inference_mode(), torch_settings(self.backend.threads):
-            return in_chunks(
-                annealed,
-                measurement,
-                valid=valid,
-                there=valid & images.any(axis=(1, 2)),
-                size=CHUNK[self.backend.device],
-                tolerance=self.tolerance,
-                iterations=self.steps,
-                transforms=2 * self._projections() + 1,
-            )
+        return in_chunks(
+            annealed,
+            measurement,
+            self.backend,
+            valid=valid,
+            there=valid & images.any(axis=(1, 2)),
+            size=CHUNK[self.backend.device],
+            tolerance=self.tolerance,
+            iterations=self.steps,
+            transforms=2 * self._projections() + 1,
+            kernel="portable",
+        )
 
     def _projections(self) -> int:
         """How often an annealing projects on the magnitudes."""

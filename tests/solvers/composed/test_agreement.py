@@ -1,6 +1,8 @@
-"""A search ends where the best has been found twice."""
+"""A search ends once the best is found again."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import oracles
@@ -8,7 +10,8 @@ import pytest
 
 from datasets import Measurement, measure
 from solvers import Reconstruction, Status, Streams
-from solvers.composed.agreement import SAME, TRANSFORMS, agree
+from solvers.composed.agreement import DIFFERENT, SAME, agree
+from solvers.composed.registration import TRANSFORMS
 from solvers.composed.stages import best_of
 
 GRID = (18, 19)
@@ -66,9 +69,52 @@ def test_without_noise_images_are_the_same_to_one_percent(images, small_objects)
     assert not agree(images, apart(images, 2 * SAME), clean).any()
 
 
-def test_an_image_of_zeros_agrees_with_none(images, noisy):
+@pytest.mark.parametrize("photons", [1, 100, PHOTONS])
+def test_an_image_of_zeros_agrees_with_none(images, small_objects, photons):
+    noisy = measure(small_objects[:4], grid=GRID, photons=photons)
     assert not agree(0 * images, images, noisy).any()
     assert not agree(0 * images, 0 * images, noisy).any()
+
+
+def test_different_images_do_not_agree_for_want_of_photons(images, small_objects):
+    dark = measure(small_objects[:4], grid=GRID, photons=30)
+    assert agree(images, apart(images, DIFFERENT / 2), dark).all()
+    assert not agree(images, apart(images, 2 * DIFFERENT), dark).any()
+
+
+@pytest.mark.parametrize("unit", [1e-24, 1e-9, 1e9, 1e17])
+def test_the_unit_of_the_intensities_changes_no_answer(images, noisy, unit):
+    noise = np.prod(noisy.object_shape) / (8 * PHOTONS)
+    near, far = apart(images, noise / 2), apart(images, 2 * noise)
+    scaled = replace(noisy, intensities=noisy.intensities * unit**2)
+    first, second, third = ((unit * x).astype(np.float32) for x in (images, near, far))
+    assert agree(first, second, scaled).all()
+    assert not agree(first, third, scaled).any()
+
+
+def test_in_a_smaller_support_there_is_less_noise(images, noisy):
+    noise = np.prod(noisy.object_shape) / (8 * PHOTONS)
+    support = np.zeros((4, *noisy.object_shape), dtype=bool)
+    support[:, :3] = True  # half of the box
+    assert agree(images, apart(images, 0.8 * noise), noisy).all()
+    assert not agree(images, apart(images, 0.8 * noise), replace(noisy, support=support)).any()
+
+
+def test_without_its_centre_a_pattern_is_taken_to_have_no_more_noise(images, noisy):
+    """Its photons are fewer, which says nothing of the noise in what was measured."""
+    noise = np.prod(noisy.object_shape) / (8 * PHOTONS)
+    y = noisy.intensities.copy()
+    y[:, [0, 0, 1, -1], [0, 1, 0, 0]] = np.nan
+    assert not agree(images, apart(images, 2 * noise), replace(noisy, intensities=y)).any()
+
+
+def test_threads_change_no_answer(images, noisy):
+    every = np.arange(20) % 4
+    noise = np.prod(noisy.object_shape) / (8 * PHOTONS)
+    others = np.where((np.arange(20) % 3 > 0)[:, None, None], images[every], apart(images, 2 * noise)[every])
+    one, three = (agree(images[every], others, noisy[every], threads=threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one, np.arange(20) % 3 > 0)
+    np.testing.assert_array_equal(three, one)
 
 
 def given_starts(*starts):
@@ -85,25 +131,25 @@ def given_starts(*starts):
     return start, asked
 
 
-def test_starts_end_where_the_best_is_found_twice(images, noisy):
-    """Image 0 agrees at once, 1 with the third start alone, 2 with a start that is not the best one, 3 never."""
-    others = [apart(images, 0.5, seed) for seed in range(1, 4)]
-    first, second, third, fourth = images.copy(), others[0], others[1], others[2]
+def test_starts_end_once_one_finds_what_the_best_before_it_has_found(images, noisy):
+    """Image 0 at once, 1 with the third start, 2 not with one that finds what a worse one has found, 3 never."""
+    others = [apart(images, 0.5, seed) for seed in range(1, 5)]
+    first, second, third, fourth, fifth = images.copy(), *(other.copy() for other in others)
     second[0] = images[0]
     third[1] = second[1]
     fourth[2] = first[2]
-    start, asked = given_starts((first, 0.4), (second, 0.3), (third, 0.2), (fourth, 0.1))
-    found = best_of(4, noisy, Streams(), start, until_two_agree=True)
-    assert asked == [[0, 1, 2, 3], [0, 1, 2, 3], [1, 2, 3], [2, 3]]
+    start, asked = given_starts((first, 0.4), (second, 0.3), (third, 0.2), (fourth, 0.1), (fifth, 0.5))
+    found = best_of(5, noisy, Streams(), start, same=agree)
+    assert asked == [[0, 1, 2, 3], [0, 1, 2, 3], [1, 2, 3], [2, 3], [2, 3]]
     np.testing.assert_array_equal(found.residual, [0.3, 0.2, 0.1, 0.1])
     np.testing.assert_array_equal(found.images, np.stack([second[0], third[1], fourth[2], fourth[3]]))
-    np.testing.assert_array_equal(found.starts, [2, 3, 4, 4])
+    np.testing.assert_array_equal(found.starts, [2, 3, 5, 5])
     np.testing.assert_array_equal(found.transforms, found.starts + TRANSFORMS * (found.starts - 1))
 
 
 def test_the_better_of_two_that_agree_is_kept(images, noisy):
     start, _ = given_starts((images, 0.1), (1.001 * images, 0.2))
-    np.testing.assert_array_equal(best_of(2, noisy, Streams(), start, until_two_agree=True).images, images)
+    np.testing.assert_array_equal(best_of(2, noisy, Streams(), start, same=agree).images, images)
 
 
 def test_starts_are_not_compared_unless_it_is_asked_for(images, noisy):

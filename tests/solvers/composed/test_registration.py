@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solvers.composed.registration import centred, register
+from solvers.composed.registration import centred, distance, register
 
 
 def objects(seed, kind="complex", grid=(16, 15)):
@@ -33,6 +33,7 @@ def test_the_symmetries_of_the_problem_are_undone(seed, kind, shift, turned, pha
     found = register(x, scale * factor * copy)
     np.testing.assert_allclose(found.image, scale * x, atol=1e-9 * scale)
     assert found.error < 1e-12
+    assert distance(x, scale * factor * copy) == found.error
     assert found.flipped == turned
     assert np.iscomplexobj(found.image) == (kind == "complex")
 

@@ -455,7 +455,7 @@ def test_an_answer_of_another_shape_is_refused(trained, frames, monkeypatch):
     model = trained["unet_a"]._model
     answer = model.reconstruct
     monkeypatch.setattr(model, "reconstruct", lambda half, photons: answer(half, photons)[:, :42])
-    with pytest.raises(ParameterError, match=r"images \(16, 42, 96\): they must have the shape of the grid"):
+    with pytest.raises(ParameterError, match=r"images \(8, 42, 96\): they must have the shape of the grid"):
         solve(trained["unet_a"], measure(frames))
 
 
