@@ -78,7 +78,9 @@ OPTIONS: dict[str, Option] = {
     "backend": Option(str, "Array library: auto, numpy, torch or cupy", "auto"),
     "device": Option(str, "cpu or cuda", "cpu"),
     "precision": Option(str, "float32 or float64", "float32"),
-    "threads": Option(int, "Blocks of images solved side by side; as many as there are processors if absent"),
+    "threads": Option(
+        int, "Blocks of images that a worker solves side by side; if absent, workers share the processors"
+    ),
     "shard": Option(int, "Images per shard: bounds the memory", 256),
     "keep": Option(
         str,
@@ -88,7 +90,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "executor": Option(str, "Where shards are solved: inline, processes or dask", "processes", recorded=False),
     "workers": Option(
-        int, "Shards solved side by side; they share the threads, and slow each other down", recorded=False
+        int, "Shards solved side by side; they share the processors, and slow each other down", recorded=False
     ),
     "timeout": Option(float, "Time limit of a shard in seconds, after which its process is ended", recorded=False),
     "dask_scheduler": Option(

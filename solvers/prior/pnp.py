@@ -63,8 +63,8 @@ class PlugAndPlay(Trainable, Refiner):
 
     The noise is told from the measurement: intensities at k and −k are equal but for it. From a start in a wrong
     basin no denoiser returns: every annealing begins from the best of several random starts, and the smallest residual
-    at its end decides between several of them. There are no more once one finds what the best before it has found, to
-    within the noise (`solvers/composed/agreement.py`): most images need two, which leaves more for the hard ones.
+    at its end decides between several of them. With `agree` there are no more once one finds what the best before it
+    has found, to within the noise (`solvers/composed/agreement.py`): easy images need two, hard ones get all.
 
     Noise is not all that a start can be wrong about. Where much of the centre was not measured, `first` and `last` say
     what to begin and to end with instead: with 5×5 coefficients missing and no noise, 0.6 and 0.02 left training images
@@ -80,8 +80,9 @@ class PlugAndPlay(Trainable, Refiner):
         description="labels of the solvers before it, with + between them",
     )
     tries: int = Field(6, ge=1, le=1000, description="starts of these, the best of which is taken on; by residual")
-    starts: int = Field(
-        1, ge=1, le=1000, description="of all this, at most: the last one finds what the best has found; by residual"
+    starts: int = Field(1, ge=1, le=1000, description="starts of all this, at most; chosen by residual")
+    agree: bool = Field(
+        False, description="no more starts once one finds the same as the best before it, to within the noise"
     )
     steps: int = Field(50, ge=1, le=10_000, description="of the annealing")
     first: float = Field(0.0, ge=0, le=1, description="noise level of the first step; 0: told from the measurement")
@@ -104,6 +105,8 @@ class PlugAndPlay(Trainable, Refiner):
             raise ValueError(
                 f"starts={self.starts} after '{self.begin}' would all be the same: nothing in it is random"
             )
+        if self.agree and self.starts == 1:
+            raise ValueError("agree=true needs several starts: one alone has nothing to agree with")
         return self
 
     def model(self, problem: Problem) -> Denoiser:
@@ -234,7 +237,7 @@ class PlugAndPlay(Trainable, Refiner):
         return self._best_of(measurement, rng, start)
 
     def _best_of(self, measurement: Measurement, rng: Streams, start: Start) -> Reconstruction:
-        same = partial(agree, threads=self.backend.threads)
+        same = partial(agree, threads=self.backend.threads) if self.agree else None
         return best_of(self.starts, measurement, rng, start, self._streams_apart, same=same)
 
     def _require_real(self, measurement: Measurement) -> None:

@@ -68,10 +68,17 @@ def test_among_several_starts_the_residual_of_the_denoised_image_decides(noisy, 
 
 def test_there_are_no_more_starts_of_an_image_once_two_agree(noisy, found, monkeypatch):
     monkeypatch.setattr(pnp_module, "agree", lambda one, other, part, **_: part.indices % 2 == 0)
-    three = ready(pnp(starts=3)).solve(noisy, Streams())
+    three = ready(pnp(starts=3, agree=True)).solve(noisy, Streams())
     second, third = (ready(pnp()).solve(noisy, Streams(first=number)) for number in (1, 2))
     more = np.where(noisy.indices % 2 == 0, 0, third.iterations)
     np.testing.assert_array_equal(three.iterations, found.iterations + second.iterations + more)
+    every = ready(pnp(starts=3)).solve(noisy, Streams())
+    np.testing.assert_array_equal(every.iterations, found.iterations + second.iterations + third.iterations)
+
+
+def test_one_start_has_nothing_to_agree_with():
+    with pytest.raises(ParameterError, match="agree=true needs several starts"):
+        create("pnp[agree=true]")
 
 
 def test_of_several_tries_the_best_is_annealed(noisy):
