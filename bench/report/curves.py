@@ -17,7 +17,7 @@ from bench.sweep.shard import Shard
 from datasets.problem import COLUMNS
 
 CURVES = "curves.parquet"
-IMAGES = 16  # under a curve
+IMAGES = 16  # under a curve, at most
 
 _ABOUT = [*COLUMNS, "solver", "seed", "images", "key"]
 _POINT = ["iterations", "seconds", "mse", "residual"]
