@@ -13,13 +13,12 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from bench.commands.run import TABLES
 from bench.errors import RequestError
 from bench.given import refuse_twice
 from bench.report.finished import read_manifest, read_rows, read_table
 from bench.report.manifest import MANIFEST, hashes
 from bench.report.pictures import PICTURES
-from bench.report.tables import summarise, table1, table2
+from bench.report.tables import TABLES, summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, timing_table
 from bench.store.folder import read_claim, write_claim

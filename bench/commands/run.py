@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,14 +25,14 @@ from bench.executors.task import CallError
 from bench.report.curves import CURVES, IMAGES, known_curves, watch
 from bench.report.manifest import MANIFEST, manifest
 from bench.report.pictures import PICTURES, gather_pictures
-from bench.report.tables import summarise, table1, table2
+from bench.report.tables import TABLES, summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, single_images, timing_table
 from bench.request import Sweep
-from bench.score.references import label_of
 from bench.store.folder import Store
 from bench.store.shard_file import DamagedError
 from bench.store.tables import write_csv, write_parquet
+from bench.sweep.plan import reference_shards, shards
 from bench.sweep.reference import reference_outcome
 from bench.sweep.rows import FILE, REFERENCES_FILE, failed
 from bench.sweep.shard import Outcome, Shard
@@ -46,7 +46,6 @@ from solvers.projection.base import remark
 from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
 
-TABLES = (FILE, "summary.csv", "table1.csv", "table2.csv", TIMING)
 OPTIONAL = (REFERENCES_FILE, PICTURES, CURVES)  # tables that are not written where there is nothing for them
 
 T = TypeVar("T")
@@ -183,30 +182,6 @@ def _doubts(images: ImageSet | PatternSet) -> list[str]:
     from bench.reconstruction.pattern import doubts  # scipy.ndimage takes time to import
 
     return doubts(images)
-
-
-def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
-    """The pieces of a sweep, in the order in which they are reported."""
-    for problem in problems:
-        for solver in sweep.solvers:
-            yield from _blocks(sweep, problem, solver)
-
-
-def reference_shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[tuple[str, Shard]]:
-    """The pieces of the references that a sweep asks for, with their names: where there is noise."""
-    for problem in problems:
-        if math.isfinite(problem.photons):
-            for name in sweep.references or ():
-                for shard in _blocks(sweep, problem, label_of(name)):
-                    yield name, replace(shard, kept=())
-
-
-def _blocks(sweep: Sweep, problem: Problem, label: str) -> Iterator[Shard]:
-    for seed in sweep.seeds:
-        for first in range(0, sweep.images, sweep.shard):
-            count = min(sweep.shard, sweep.images - first)
-            kept = tuple(image for image in sweep.kept if first <= image < first + count)
-            yield Shard(problem, label, seed, first, count, kept)
 
 
 def _compute_references(

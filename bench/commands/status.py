@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.text import Text
 
-from bench.commands.run import reference_shards, shards
 from bench.errors import RequestError, one_line
 from bench.report.settings import briefly
 from bench.report.terminal import labelled, output_console
@@ -19,6 +18,7 @@ from bench.store.folder import Store, read_claim
 from bench.store.joined import PLAN, read_plan
 from bench.store.lock import holder
 from bench.store.shard_file import DamagedError, read_header
+from bench.sweep.plan import reference_shards, shards
 from bench.sweep.shard import Shard
 from datasets.problem import Problem
 from solvers import Backend

@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 from bench.report.agreements import agreements, resolutions
 from bench.report.paper import paper_mse
 from bench.report.settings import varying
+from bench.report.timing import TIMING
 from bench.score.by_image import image_means
 from bench.score.measures import MEASURES
 from bench.score.metrics import STRICT_SUCCESS, SUCCESS
 from bench.score.references import LIMIT, NEAR, label_of
 from bench.score.statistics import bootstrap_means, success_interval
-from bench.sweep.rows import GROUP, failed, knows_truth, scored
+from bench.sweep.rows import FILE, GROUP, failed, knows_truth, scored
 from datasets import VARIANTS, PatternSet
 from datasets.problem import COLUMNS, Problem
 
 _MEANS = ["mse", "success", "strict_success", "near_limit", *MEASURES, "residual", "iterations", "starts", "transforms"]
 
+TABLES = (FILE, "summary.csv", "table1.csv", "table2.csv", TIMING)  # of every run
 RESOLUTION = "half_period_pixels"  # a column of summaries over measured patterns
 
 _NO_INTERVAL = (np.nan, np.nan)

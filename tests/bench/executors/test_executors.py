@@ -20,7 +20,7 @@ from doubles import Broken, register_solvers
 from troubled import alive, calls, install
 
 from bench.commands.executor import make_executor
-from bench.commands.run import run_sweep, shards
+from bench.commands.run import run_sweep
 from bench.commands.status import State, inventory
 from bench.errors import PACKAGES, Exit, RequestError
 from bench.executors.inline import Inline
@@ -31,6 +31,7 @@ from bench.report.timing import single_images
 from bench.request import Sweep, request
 from bench.store.lock import holder
 from bench.store.shard_file import read_header
+from bench.sweep.plan import shards
 from bench.sweep.shard import Shard, observe
 from datasets import load_images
 from datasets.problem import Problem
