@@ -16,8 +16,8 @@ BENCH = (
     "options errors"
 )
 SOLVERS = (
-    "training prior composed learned projection alm single_image iterative cuda compiled registry base labels backend "
-    "files residual checkout errors"
+    "training prior composed learned chunks projection alm single_image iterative cuda compiled registry base labels "
+    "backend files residual checkout errors"
 )
 ROOMS = {"bench": BENCH.split(), "solvers": SOLVERS.split()}  # from the roof down
 HEAVY = ("torch", "pandas", "matplotlib", "pydantic", "scipy", "numpy", "pyarrow")

@@ -30,9 +30,9 @@ from bench.report.terminal import error_console, print_diverged, print_failures,
 from bench.report.timing import TIMING, read_alone, single_images, timing_table
 from bench.request import Sweep
 from bench.store.folder import Store
+from bench.store.plan import reference_shards, shards
 from bench.store.shard_file import DamagedError
 from bench.store.tables import write_csv, write_parquet
-from bench.sweep.plan import reference_shards, shards
 from bench.sweep.reference import reference_outcome
 from bench.sweep.rows import FILE, REFERENCES_FILE, failed
 from bench.sweep.shard import Outcome, Shard

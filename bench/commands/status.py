@@ -17,8 +17,8 @@ from bench.request import Sweep
 from bench.store.folder import Store, read_claim
 from bench.store.joined import PLAN, read_plan
 from bench.store.lock import holder
+from bench.store.plan import reference_shards, shards
 from bench.store.shard_file import DamagedError, read_header
-from bench.sweep.plan import reference_shards, shards
 from bench.sweep.shard import Shard
 from datasets.problem import Problem
 from solvers import Backend

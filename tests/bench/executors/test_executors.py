@@ -30,8 +30,8 @@ from bench.report.pictures import PICTURES
 from bench.report.timing import single_images
 from bench.request import Sweep, request
 from bench.store.lock import holder
+from bench.store.plan import shards
 from bench.store.shard_file import read_header
-from bench.sweep.plan import shards
 from bench.sweep.shard import Shard, observe
 from datasets import load_images
 from datasets.problem import Problem
