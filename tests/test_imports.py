@@ -16,7 +16,7 @@ BENCH = (
     "options errors"
 )
 SOLVERS = (
-    "training prior composed learned chunks projection alm single_image iterative cuda compiled registry base labels "
+    "training prior composed learned projection alm single_image chunks iterative cuda compiled registry base labels "
     "backend files residual checkout errors"
 )
 ROOMS = {"bench": BENCH.split(), "solvers": SOLVERS.split()}  # from the roof down
