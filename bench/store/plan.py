@@ -13,14 +13,14 @@ from datasets.problem import Problem
 
 
 def shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[Shard]:
-    """Those of its solvers."""
+    """The shards of its solvers, on each problem."""
     for problem in problems:
         for solver in sweep.solvers:
             yield from _blocks(sweep, problem, solver)
 
 
 def reference_shards(sweep: Sweep, problems: Sequence[Problem]) -> Iterator[tuple[str, Shard]]:
-    """Those of the references that it asks for, with their names: where there is noise."""
+    """The shards of the references that it asks for, with their names, on each problem with noise."""
     for problem in problems:
         if math.isfinite(problem.photons):
             for name in sweep.references or ():

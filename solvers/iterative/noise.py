@@ -1,4 +1,4 @@
-"""How far a measured magnitude is to be trusted."""
+"""What the noise of a pattern means for its magnitudes and for images."""
 
 from __future__ import annotations
 
@@ -13,3 +13,12 @@ def trusted(intensities: NDArray[np.float64], photons: float) -> NDArray[np.floa
     u = photons * one_photon(intensities)[:, None, None]
     y = np.nan_to_num((intensities + np.roll(intensities[:, ::-1, ::-1], (1, 1), axis=(1, 2))) / 2)
     return np.where(u > 0, y / np.where(u > 0, y + u, 1), 1)
+
+
+def pixel_variance(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The variance (B,) that Poisson noise gives each pixel of P_M x, in squared units of the image; 0 without noise.
+
+    For whole patterns (B, m1, m2) of real objects: a magnitude √y has the variance ¼ photon, and ⅛ because such a
+    pattern has it twice. Over m1 m2, that is the variance of a pixel.
+    """
+    return one_photon(intensities) / (8 * np.prod(intensities.shape[1:]))

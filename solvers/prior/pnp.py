@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from datasets import Measurement, Variant
-from datasets.photons import one_photon
 from datasets.problem import Problem
 from datasets.scaling import times_two_to_the
 from datasets.streams import TRAINING_NOISE
@@ -33,6 +32,7 @@ from solvers.composed.stages import (
 from solvers.errors import ParameterError
 from solvers.iterative.block import Block, box_block
 from solvers.iterative.guess import fitted
+from solvers.iterative.noise import pixel_variance
 from solvers.learned.base import CHUNK
 from solvers.learned.trainable import Trainable, placed_anew
 
@@ -97,7 +97,7 @@ class PlugAndPlay(Trainable, Refiner):
         return write_stages(read_stages(begin))
 
     @model_validator(mode="after")
-    def _starts_differ(self) -> PlugAndPlay:
+    def _settings_fit(self) -> PlugAndPlay:
         self._begin = read_stages(self.begin)
         if self.first and self.last > self.first:
             raise ValueError(f"last={self.last:g} is above first={self.first:g}: noise levels fall")
@@ -315,7 +315,7 @@ class PlugAndPlay(Trainable, Refiner):
         mask = None if measurement.whole().all() else measurement.measured
         block = box_block(measurement, backend, real=True, nonnegative=True, mask=mask)
         scale = NORM / np.linalg.norm(images.astype(np.float64), axis=(1, 2))
-        variance = one_photon(measurement.intensities) / (8 * np.prod(measurement.grid)) * scale**2
+        variance = pixel_variance(measurement.intensities) * scale**2
         n1, n2 = measurement.object_shape
         x = torch.zeros(block.support.shape, device=backend.device)
         x[:, :n1, :n2] = backend.asarray(images)

@@ -108,6 +108,10 @@ def test_without_its_centre_a_pattern_is_taken_to_have_no_more_noise(images, noi
     assert not agree(images, apart(images, 2 * noise), replace(noisy, intensities=y)).any()
 
 
+def test_of_no_images_none_agree(images, noisy):
+    assert agree(images[:0], images[:0], noisy[:0]).shape == (0,)
+
+
 def test_threads_change_no_answer(images, noisy):
     every = np.arange(20) % 4
     noise = np.prod(noisy.object_shape) / (8 * PHOTONS)
