@@ -37,6 +37,7 @@ from solvers.cuda.cufft import FourierIterations
 from solvers.cuda.fused import FusedKernel
 from solvers.cuda.kind import Kind
 from solvers.cuda.plan import plan
+from solvers.files import write_text
 from solvers.iterative.block import Block, magnitudes
 from solvers.projection.base import ProjectionSolver
 
@@ -71,6 +72,11 @@ def main(argv: list[str] | None = None) -> int:
     if missing:
         print(f"gpu-check: {missing}", file=sys.stderr)
         return Exit.SOLVER
+    try:  # before minutes are spent
+        arguments.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"gpu-check: output '{arguments.output}' cannot be written: {error.strerror}", file=sys.stderr)
+        return Exit.USAGE
     machine = describe()
     print("\n".join(f"{name}: {value}" for name, value in machine.items()))
     checked = list(kinds())
@@ -82,9 +88,8 @@ def main(argv: list[str] | None = None) -> int:
         rows += whole_run(arguments.images)
     table = pd.DataFrame(rows)
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
-    arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / f"{re.sub(r'[^A-Za-z0-9]+', '-', machine['device']).strip('-')}.csv"
-    table.assign(**machine).to_csv(path, index=False)
+    write_text(path, table.assign(**machine).to_csv(index=False, lineterminator="\n"))
     print(f"written: {path}")
     for row in failed:
         print(f"gpu-check: {row['what']} is off by {row['value']:.3g}, more than {TOLERANCE:g}", file=sys.stderr)

@@ -45,7 +45,7 @@ def read_half_plane(path: Path) -> NDArray[np.float64]:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     rows = [line.split() for line in lines if line.strip()]
     size = len(rows)
-    if size % 2 or any(len(row) != size // 2 for row in rows):
+    if not size or size % 2 or any(len(row) != size // 2 for row in rows):
         raise DatasetError(f"{path} is no half plane: write M rows of M / 2 whole numbers, got {size} rows")
     try:
         half = np.array(rows, dtype=np.int64).astype(np.float64)

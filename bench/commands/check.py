@@ -73,20 +73,21 @@ def check(
         NothingComparableError: not one measurement in common.
     """
     console = console or output_console()
-    metrics, time = with_tolerances(tolerances)
-    if current is not None and seeds is not None:
-        raise RequestError("--seed is for running again: leave it out with --current")
     _refuse_folders(junit, markdown)
     source = "a run with other seeds" if seeds else "its sweep, run again"
     if current is not None:
         source = f"the run in '{current}'"
     about = f"baseline '{path}' against {source}"
     try:
+        metrics, time = with_tolerances(tolerances)
+        if current is not None and seeds is not None:
+            raise RequestError("--seed is for running again: leave it out with --current")
         before = read_baseline(path)
         about = f"baseline '{path}' of phasebench {before.version} against {source}"
         findings, compared = _findings(before, path, current, seeds, metrics, time)
-    except Exception as error:
-        told = Finding("all solvers", None, "", Verdict.UNCOMPARED, reason(error))
+    except (Exception, KeyboardInterrupt) as error:
+        words = "it was stopped" if isinstance(error, KeyboardInterrupt) else reason(error)
+        told = Finding("all solvers", None, "", Verdict.UNCOMPARED, words)
         for fault in _write([told], about, junit, markdown):
             say(fault)
         raise

@@ -22,7 +22,7 @@ from solvers.registry import names
 
 
 def show(what: str) -> None:
-    """Print the solvers, the variants or the data sets; or one of them, or those of a file or a module."""
+    """Print the solvers, the variants or the data sets; or one solver or data set, or those of a file or a module."""
     tables: dict[str, Callable[[], RenderableType]] = {
         "solvers": _solvers,
         "variants": lambda: _described(VARIANTS),
@@ -38,7 +38,7 @@ def show(what: str) -> None:
         found = Group(*_dataset(what))
     else:
         raise RequestError(
-            f"cannot list '{what}': choose from {', '.join(tables)}, the name of one of them, or a file of your own"
+            f"cannot list '{what}': choose from {', '.join(tables)}, the name of a solver or data set, or your own file"
         )
     output_console().print(found)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ from rich.console import Console
 from bench.errors import RequestError
 from bench.given import refuse_twice
 from bench.report.finished import read_manifest, read_rows, read_table
-from bench.report.manifest import MANIFEST, hashes
+from bench.report.manifest import MANIFEST, arguments, hashes
 from bench.report.pictures import PICTURES
-from bench.report.tables import TABLES, summarise, table1, table2
+from bench.report.tables import OPTIONAL, TABLES, summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, timing_table
-from bench.store.folder import read_claim, write_claim
+from bench.store.folder import DATA, read_claim, write_claim
 from bench.store.joined import Finished, Joined, join, read_finished
 from bench.store.tables import write_csv, write_parquet
-from bench.sweep.rows import FILE, REFERENCES_FILE, failed
+from bench.sweep.rows import FILE, GROUP, IMAGE, REFERENCES_FILE, failed
 from solvers import Backend
 from solvers.files import sha256, temporary_beside, write_text
 from solvers.training.interruption import terminated_as_interrupted
@@ -45,15 +44,16 @@ def merge(folders: Sequence[Path], output: Path, *, console: Console | None = No
     manifests = [_vouched(folder) for folder in folders]
     runs = [_opened(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
     joined = join(runs)
-    references, pictures = (_of_all(name, folders, manifests) for name in (REFERENCES_FILE, PICTURES))
-    summary = summarise(joined.rows, references, pictures)
+    others = {name: table for name in OPTIONAL if (table := _of_all(name, folders, manifests)) is not None}
+    summary = summarise(joined.rows, others.get(REFERENCES_FILE), others.get(PICTURES))
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        made = temporary_beside(output)
+        place = output.resolve()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made = temporary_beside(place)
         made.mkdir()
         try:
-            _fill(made, joined, summary, runs, manifests)
-            made.replace(output)
+            _fill(made, joined, summary, others, runs, manifests)
+            made.replace(place)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
@@ -71,6 +71,8 @@ def _refuse_what_is_there(output: Path) -> None:
         raise RequestError(f"output '{output}' is not a folder")
     if output.is_dir() and any(output.iterdir()):
         raise RequestError(f"output '{output}' is not empty: choose another folder")
+    if output.is_dir() and output.samefile("."):  # a new folder takes its place, in which nobody is
+        raise RequestError(f"output '{output}' is the folder that you are in: name a new one")
 
 
 def _vouched(folder: Path) -> dict[str, Any]:
@@ -80,13 +82,19 @@ def _vouched(folder: Path) -> dict[str, Any]:
 
 
 def _opened(folder: Path, manifest: dict[str, Any]) -> Finished:
-    return read_finished(folder, read_claim(folder), manifest)
+    claim = read_claim(folder)
+    run = read_finished(folder, claim, manifest)
+    finished = {**manifest["sweep"], DATA: manifest.get(DATA, claim[DATA])}
+    if any(claim.get(name) != value for name, value in finished.items()):
+        raise RequestError(f"a later run into '{folder}' was stopped: run it to its end, or the one before it again")
+    return run
 
 
 def _fill(
     folder: Path,
     joined: Joined,
     summary: pd.DataFrame,
+    others: Mapping[str, pd.DataFrame],
     runs: Sequence[Finished],
     manifests: Sequence[dict[str, Any]],
 ) -> None:
@@ -104,34 +112,29 @@ def _fill(
     claim = joined.claim
     backend = Backend(claim["array_library"], claim["device"], claim["precision"])
     write_csv(folder / TIMING, timing_table(list(joined.outcomes.values()), backend, _alone(runs)))
-    others = _write_others(folder, [run.folder for run in runs], manifests)
+    for name, table in others.items():
+        write_parquet(folder / name, table)
     files = {name: sha256((folder / name).read_bytes()) for name in (*TABLES, *others)}
     described = {**_described(joined, runs, manifests), "files": files}
     write_text(folder / MANIFEST, json.dumps(described, indent=2) + "\n")
 
 
-def _write_others(folder: Path, runs: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> list[str]:
-    """Join the tables of lines that not every run has, each line once; returns their names."""
-    names = [name for manifest in manifests for name in manifest["files"]]
-    others = [name for name in dict.fromkeys(names) if name not in TABLES and name.endswith(".parquet")]
-    for name in others:
-        having = [run for run, manifest in zip(runs, manifests, strict=True) if name in manifest["files"]]
-        lines = pd.concat([read_table(run, name) for run in having], ignore_index=True)
-        write_parquet(folder / name, lines.drop_duplicates(ignore_index=True))
-    return others
-
-
 def _of_all(name: str, folders: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> pd.DataFrame | None:
-    """The lines of a table of all runs that have it; None where no run has."""
+    """The lines of a table of all runs that have it, each once; None where no run has.
+
+    References are computed on any machine, which changes their last digits: what the first run says is taken.
+    """
     having = [folder for folder, manifest in zip(folders, manifests, strict=True) if name in manifest["files"]]
-    found = [read_table(folder, name) for folder in having]
-    return pd.concat(found, ignore_index=True).drop_duplicates(ignore_index=True) if found else None
+    if not having:
+        return None
+    lines = pd.concat([read_table(folder, name) for folder in having], ignore_index=True)
+    return lines.drop_duplicates(IMAGE if name == REFERENCES_FILE else None, ignore_index=True)
 
 
 def _alone(runs: Sequence[Finished]) -> pd.DataFrame | None:
-    """What the runs found for single images; of a solver that several had, what the first found."""
-    known = [table for run in runs if (table := read_alone(run.folder, without=set())) is not None]
-    return pd.concat(known, ignore_index=True).drop_duplicates("solver") if known else None
+    """What the runs found for single images; of a problem and solver that several had, what the first found."""
+    known = [table for run in runs if (table := read_alone(run.folder)) is not None]
+    return pd.concat(known, ignore_index=True).drop_duplicates(GROUP) if known else None
 
 
 def _described(joined: Joined, runs: Sequence[Finished], manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -145,7 +148,7 @@ def _described(joined: Joined, runs: Sequence[Finished], manifests: Sequence[dic
     return {
         **_agreed(manifests),
         "sweep": of_sweep,
-        "argv": sys.argv[1:],
+        "argv": arguments(),
         **hashes(joined.rows),
         "solvers": {label: asdict(recipe) for label, recipe in joined.solvers.items()},
         "shards": list(joined.outcomes),

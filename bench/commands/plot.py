@@ -129,6 +129,8 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
         column, equals, value = (part.strip() for part in text.partition("="))
         if not equals or column not in COLUMNS:
             raise RequestError(f"--where '{text}': write column=value, with one of {', '.join(COLUMNS)}")
+        if column in found:
+            raise RequestError(f"--where '{text}': {column} is given twice")
         found[column] = value
     return found
 

@@ -77,8 +77,6 @@ def _plan(file: str, options: dict[str, Any]) -> Job:
     crop = None if options["crop"] is None else _size("--crop", options["crop"])
     shape = None if options["object_size"] is None else _size("--object", options["object_size"])
     at = read_centre(options["centre"])
-    if options["bin"] < 1:
-        raise RequestError(f"--bin: {options['bin']} is not positive")
     if options["beamstop"] is not None and not 0 <= options["beamstop"] < 1e6:
         raise RequestError(f"--beamstop: {options['beamstop']} is no radius in pixels")
     counts, half_plane = read_pattern(file, options["which"])

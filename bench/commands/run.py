@@ -25,7 +25,7 @@ from bench.executors.task import CallError
 from bench.report.curves import CURVES, IMAGES, known_curves, watch
 from bench.report.manifest import MANIFEST, manifest
 from bench.report.pictures import PICTURES, gather_pictures
-from bench.report.tables import TABLES, summarise, table1, table2
+from bench.report.tables import OPTIONAL, TABLES, summarise, table1, table2
 from bench.report.terminal import error_console, print_diverged, print_failures, print_summary
 from bench.report.timing import TIMING, read_alone, single_images, timing_table
 from bench.request import Sweep
@@ -45,8 +45,6 @@ from solvers.labels import read_label
 from solvers.projection.base import remark
 from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
-
-OPTIONAL = (REFERENCES_FILE, PICTURES, CURVES)  # tables that are not written where there is nothing for them
 
 T = TypeVar("T")
 
@@ -96,7 +94,7 @@ def run_sweep(
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
         references = _compute_references(sweep, problems, images, backend, store, console)
-        outcomes, worked = _run_shards(list(shards(sweep, problems)), executor, store, console)
+        outcomes, unkept = _run_shards(list(shards(sweep, problems)), executor, store, console)
         rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
         pictures = gather_pictures(outcomes, problems, sweep.seeds, sweep.kept, images)
         summary = summarise(rows, references, pictures, images if isinstance(images, PatternSet) else None)
@@ -106,7 +104,7 @@ def run_sweep(
         write_csv(output / "table1.csv", table1(summary))
         write_csv(output / "table2.csv", table2(summary))
         watched = _watched(sweep, problems, rows)
-        curves, known = known_curves(output, store.keys, watched), read_alone(output, without=worked)
+        curves, known = known_curves(output, store.keys, watched), read_alone(output, store.keys.recipes())
         _write_or_remove(output / PICTURES, pictures)
         _write_or_remove(output / CURVES, curves)
         write_csv(output / TIMING, timing_table(outcomes, backend, known))
@@ -128,12 +126,16 @@ def run_sweep(
                 _draw(output, console, of_curves=True)
             for line in said:
                 console.print(line, highlight=False, markup=False)
+        elif (output / "figures").is_dir():  # of what was run here before
+            from bench.report.figures.draw import remove_stored  # matplotlib takes a second to import
+
+            remove_stored(output / "figures")
     print_summary(summary, console)
     print_diverged(rows, console)
     lost = failed(rows)
     print_failures(lost, output, console)
     console.print(f"results in {output}", highlight=False, markup=False)
-    return Result(sweep, rows, summary, Exit.SOLVER if len(lost) else Exit.FINE)
+    return Result(sweep, rows, summary, Exit.SOLVER if len(lost) or unkept else Exit.FINE)
 
 
 def _write_or_remove(path: Path, table: pd.DataFrame | None) -> None:
@@ -201,10 +203,13 @@ def _compute_references(
     return pd.concat([outcome.rows for outcome in found], ignore_index=True) if found else None
 
 
-def _run_shards(
-    plan: list[Shard], executor: Executor, store: Store, console: Console
-) -> tuple[list[Outcome], set[str]]:
-    """Take the shards that are there, run those that are not; all in the order of the plan, and which solvers ran."""
+def _run_shards(plan: list[Shard], executor: Executor, store: Store, console: Console) -> tuple[list[Outcome], bool]:
+    """Take the shards that are there, run those that are not.
+
+    Returns:
+        All in the order of the plan; and whether a solver failed on a finished shard of which there are no pictures,
+        which then stays as it was.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -215,7 +220,8 @@ def _run_shards(
     )
     outcomes: dict[Shard, Outcome] = {}
     missing: list[Shard] = []
-    pictureless = 0
+    pictureless: dict[Shard, Outcome] = {}
+    unkept = False
     for shard in plan:
         outcome = _finished(shard, store, console)
         if outcome is None:
@@ -223,13 +229,13 @@ def _run_shards(
         elif set(shard.kept) <= set(outcome.shard.kept):
             outcomes[shard] = outcome
         else:
-            pictureless += 1
+            pictureless[shard] = outcome
             missing.append(replace(shard, kept=tuple(sorted({*shard.kept, *outcome.shard.kept}))))
     if outcomes:
         rest = "the others are solved" if missing else "nothing is solved again"
         console.print(f"{len(outcomes)} of {len(plan)} shards are finished already: {rest}", style="dim")
     if pictureless:
-        said = f"{pictureless} finished shards have no pictures of images to keep: they are solved again"
+        said = f"{len(pictureless)} finished shards have no pictures of images to keep: they are solved again"
         console.print(said, highlight=False, markup=False)
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(shard.count for shard in plan))
@@ -237,10 +243,15 @@ def _run_shards(
         if missing:
             progress.update(task, description=_described(missing[0]))
             for done, outcome in enumerate(executor.run(missing), 1):
-                outcomes[outcome.shard] = store.save(outcome)
+                shard = outcome.shard
+                if outcome.error and shard in pictureless:
+                    outcomes[shard], unkept = pictureless[shard], True
+                    console.print(f"no pictures of {shard}: {outcome.reason}", style="yellow", markup=False)
+                else:
+                    outcomes[shard] = store.save(outcome)
                 progress.advance(task, outcome.shard.count)
                 progress.update(task, description=_described(missing[min(done, len(missing) - 1)]))
-    return [outcomes[shard] for shard in plan], {shard.solver for shard in missing}
+    return [outcomes[shard] for shard in plan], unkept
 
 
 def _finished(shard: Shard, store: Store, console: Console) -> Outcome | None:

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import platform
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +18,7 @@ from bench.errors import RequestError
 from bench.reconstruction.job import Job
 from bench.reconstruction.result import Reconstructed
 from bench.reconstruction.starts import Start
-from bench.report.manifest import MANIFEST, machine, versions
+from bench.report.manifest import MANIFEST, arguments, machine, versions
 from bench.store.lock import NAME as LOCK_NAME
 from bench.store.lock import Lock
 from bench.store.tables import write_csv
@@ -128,7 +127,7 @@ class Folder:
         described = {
             "pattern": source,
             "options": options,
-            "argv": sys.argv[1:],
+            "argv": arguments(),
             **self.job.identity,
             "starts": self.job.starts,
             "object_shape": list(self.job.known.object_shape),

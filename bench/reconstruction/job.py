@@ -172,6 +172,8 @@ def _starts(label: str, starts: int | None) -> tuple[str, int]:
     name, values = read_label(label)
     if name in BUILT_IN and "mean" in values:
         raise RequestError("--solver: the starts that agree are averaged here: leave 'mean' out of the label")
+    if name in BUILT_IN and "agree" in values:
+        raise RequestError("--solver: all starts are compared here: leave 'agree' out of the label")
     if name in BUILT_IN and "starts" in values:
         inside = int(values.pop("starts"))
         if starts not in (None, inside):

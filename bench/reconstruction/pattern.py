@@ -66,6 +66,8 @@ def read_pattern(path: str, which: int | None = None) -> tuple[NDArray, bool]:
     """
     file = Path(path).expanduser()
     if file.is_file() and not file.suffix and is_half_plane(file):
+        if which is not None:
+            raise RequestError(f"--slice {which}: {path} holds one pattern")
         return read_half_plane(file), True
     array = read_array(path)
     if array.ndim == 3 and not len(array):
@@ -283,11 +285,15 @@ def _window(y: NDArray[np.float64], at: Place, crop: Place | None, bin: int) -> 
     """The counts around a place, which goes to the middle; NaN beyond the border, unless the pattern is periodic."""
     if at == (0, 0):
         y, at = scipy.fft.fftshift(y), (y.shape[0] // 2, y.shape[1] // 2)
+    if bin < 1:
+        raise RequestError(f"--bin: {bin} is not positive")
     sizes = [size // bin for size in crop or y.shape]
     if crop is not None and any(size > m for size, m in zip(crop, y.shape, strict=True)):
         raise RequestError(f"--crop {crop[0]}x{crop[1]} is larger than the pattern of {y.shape[0]}x{y.shape[1]}")
     if min(sizes) < 2:
-        raise RequestError(f"--bin {bin} leaves less than 2x2 of a pattern of {y.shape[0]}x{y.shape[1]}")
+        given = [] if crop is None else [f"--crop {crop[0]}x{crop[1]}"]
+        given += [f"--bin {bin}"] * (bin > 1 or not given)
+        raise RequestError(f"{' and '.join(given)} leaves less than 2x2 of a pattern of {y.shape[0]}x{y.shape[1]}")
     out = np.full([size * bin for size in sizes], np.nan)
     ours, theirs = [], []
     for n, size, m in zip(at, sizes, y.shape, strict=True):

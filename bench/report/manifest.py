@@ -26,7 +26,7 @@ def manifest(sweep: Sweep, images: ImageSet | PatternSet, backend: Backend, rows
     """A JSON-ready description of a finished run."""
     return {
         "sweep": sweep.model_dump(mode="json"),
-        "argv": sys.argv[1:],
+        "argv": arguments(),
         "commit": commit(),
         "python": platform.python_version(),
         "packages": versions(),
@@ -34,6 +34,13 @@ def manifest(sweep: Sweep, images: ImageSet | PatternSet, backend: Backend, rows
         "data": {"name": images.name, "split": images.split, "source": images.source, "sha256": images.digest},
         **hashes(rows),
     }
+
+
+def arguments() -> list[str]:
+    """What was said after `python -m bench`; nothing where a program of the user's called us."""
+    called = Path(sys.argv[0])
+    name = called.parent.name if called.stem == "__main__" else called.stem
+    return sys.argv[1:] if name in ("bench", "phasebench") else []
 
 
 def hashes(rows: pd.DataFrame) -> dict[str, dict[str, str]]:

@@ -7,7 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.report.agreements import agreements, resolutions
+from bench.report.curves import CURVES
 from bench.report.paper import paper_mse
+from bench.report.pictures import PICTURES
 from bench.report.settings import varying
 from bench.report.timing import TIMING
 from bench.score.by_image import image_means
@@ -15,13 +17,14 @@ from bench.score.measures import MEASURES
 from bench.score.metrics import STRICT_SUCCESS, SUCCESS
 from bench.score.references import LIMIT, NEAR, label_of
 from bench.score.statistics import bootstrap_means, success_interval
-from bench.sweep.rows import FILE, GROUP, failed, knows_truth, scored
+from bench.sweep.rows import FILE, GROUP, REFERENCES_FILE, failed, knows_truth, scored, with_known_counts
 from datasets import VARIANTS, PatternSet
 from datasets.problem import COLUMNS, Problem
 
 _MEANS = ["mse", "success", "strict_success", "near_limit", *MEASURES, "residual", "iterations", "starts", "transforms"]
 
 TABLES = (FILE, "summary.csv", "table1.csv", "table2.csv", TIMING)  # of every run
+OPTIONAL = (REFERENCES_FILE, PICTURES, CURVES)  # not written where there is nothing for them
 RESOLUTION = "half_period_pixels"  # a column of summaries over measured patterns
 
 _NO_INTERVAL = (np.nan, np.nan)
@@ -38,7 +41,8 @@ def summarise(
     Where nobody knows the objects, errors and successes are NaN.
 
     The image is the unit of every number: its seeds are averaged first, and its success is the share of them that
-    succeeded. `failed` counts the images that were left without a reconstruction under any seed.
+    succeeded. `failed` counts the images that were left without a reconstruction under any seed; iterations, starts and
+    transforms are means over the others.
 
     Args:
         references: rows of references, whose lines come last. With the likelihood limit among them, `near_limit_rate`
@@ -58,7 +62,7 @@ def summarise(
         near_limit=_near_limit(rows),
     )
     groups = list(rows.groupby(GROUP, sort=False))
-    means = [image_means(scored(group), _MEANS) for _, group in groups]
+    means = [image_means(with_known_counts(scored(group)), _MEANS) for _, group in groups]
     intervals = bootstrap_means([images["mse"].to_numpy() for images in means])
     lines = []
     for ((*setting, solver), group), images, interval in zip(groups, means, intervals, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +25,7 @@ CLAIM = "sweep.json"
 SUFFIX = ".shard"
 LARGEST_CLAIM, LARGEST_SHARD = 2**24, 2**31  # bytes
 
+DATA = "data_sha256"  # of the images, in a claim and in a manifest
 CHECKSUM = "sha256"  # of the rest of a claim
 
 # What all runs in one folder have in common; the rest of a request may grow or shrink.
@@ -121,7 +123,8 @@ class Store:
     def contents(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """For a manifest: what decides the keys of the solvers, and the keys of the shards that tables are made of."""
         return {
-            "solvers": self.keys.described(),
+            DATA: self.data_digest,
+            "solvers": {label: asdict(recipe) for label, recipe in self.keys.recipes().items()},
             "shards": [self.keys.key(outcome.shard) for outcome in outcomes],
         }
 
@@ -134,17 +137,19 @@ class Store:
                 raise RequestError(f"output '{self.folder}' is not empty and holds no run: choose another folder")
             return
         found, asked = read_claim(self.folder), self._claim()
-        if any(found[name] != asked[name] for name in IDENTITY):
-            raise RequestError(
-                f"output '{self.folder}' holds a run with another data set or device: choose another folder"
-            )
+        for name in IDENTITY:
+            if found[name] != asked[name]:
+                raise RequestError(
+                    f"output '{self.folder}' holds a run with another {name.replace('_', ' ')} ({found[name]}, not "
+                    f"{asked[name]}): choose another folder"
+                )
 
     def _claim(self) -> dict[str, Any]:
         return {
             **self.sweep.model_dump(mode="json"),
             "problems": [problem.model_dump(mode="json") for problem in self.problems],
             "array_library": self.backend.name,
-            "data_sha256": self.data_digest,
+            DATA: self.data_digest,
         }
 
     def _is_whole(self) -> bool:

@@ -17,9 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import RequestError
 from bench.options import AXES
-from bench.store.folder import LARGEST_SHARD, SUFFIX
+from bench.store.folder import DATA, LARGEST_SHARD, SUFFIX
+from bench.store.recipe import Recipe, read_recipes
 from bench.store.shard_file import DamagedError, decode
-from bench.sweep.rows import GROUP, UNSOLVED
+from bench.sweep.rows import IMAGE, UNSOLVED
 from bench.sweep.shard import Outcome, Shard
 from datasets.problem import COLUMNS, Problem
 from solvers.files import read_regular
@@ -28,25 +29,15 @@ PLAN = "shards"  # in the claim of a joined run: what it consists of, which need
 SAME = {  # what all runs of a folder have in common: in the claim, and in words
     "dataset": "data set",
     "split": "split",
-    "data_sha256": "data",
+    DATA: "data",
     "array_library": "array library",
     "device": "device",
     "precision": "precision",
 }
 
-_ROW = [*GROUP, "seed", "image"]  # what there is one row of
 _SHOWN = 40  # characters of a value in a message
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What of a solver decides its results, as a manifest has it: SHA-256 of its code, and of its files by problem."""
-
-    code: str
-    files: dict[str, list[str]]
-
-
-_RECIPES = TypeAdapter(dict[str, Recipe])
 _KEYS = TypeAdapter(list[str])
 _SHARD = TypeAdapter(Shard)
 
@@ -86,8 +77,8 @@ def read_finished(folder: Path, claim: dict[str, Any], manifest: dict[str, Any])
     """
     again = "the same run into the same folder makes it again"
     try:
-        keys, solvers = _KEYS.validate_python(manifest["shards"]), _RECIPES.validate_python(manifest["solvers"])
-    except (KeyError, ValidationError) as error:
+        keys, solvers = _KEYS.validate_python(manifest["shards"]), read_recipes(manifest)
+    except (KeyError, ValidationError, RequestError) as error:
         raise RequestError(f"the manifest of '{folder}' is of an older version, or damaged: {again}") from error
     outcomes = {}
     for key in keys:
@@ -128,6 +119,8 @@ def join(runs: Sequence[Finished]) -> Joined:
         "solvers": solvers,
         "seeds": seeds,
         **{name: _listed(name, runs, problems) for name in AXES},
+        "references": _union(run.claim["references"] or () for run in runs) or None,
+        "keep": _kept([run.claim for run in runs]),
         "images": max(run.claim["images"] for run in runs),
         "shard": max(run.claim["shard"] for run in runs),
         "problems": [problem.model_dump(mode="json") for problem in problems],
@@ -135,7 +128,7 @@ def join(runs: Sequence[Finished]) -> Joined:
     }
     rows = pd.concat([outcome.rows for outcome in outcomes.values()], ignore_index=True)
     solved_first = rows["status"].isin(UNSOLVED).sort_values(kind="stable").index
-    rows = rows.loc[solved_first].drop_duplicates(_ROW).sort_index(ignore_index=True)
+    rows = rows.loc[solved_first].drop_duplicates(IMAGE).sort_index(ignore_index=True)
     return Joined(claim, _solvers(runs), outcomes, origins, rows)
 
 
@@ -223,11 +216,11 @@ def _refuse_contradictions(shards: list[tuple[Outcome, Path]]) -> None:
         return
     rows = pd.concat([outcome.rows for outcome, _ in shards], keys=range(len(shards)))
     distinct = rows.drop_duplicates()
-    twice = distinct[distinct.duplicated(_ROW, keep=False)]
+    twice = distinct[distinct.duplicated(IMAGE, keep=False)]
     if twice.empty:
         return
     first = twice.iloc[0]
-    same = (twice[_ROW] == first[_ROW]).all(axis=1)
+    same = (twice[IMAGE] == first[IMAGE]).all(axis=1)
     (a, one), (b, other) = list(twice[same].iterrows())[:2]
     column = next(name for name in twice.columns if not (one[[name]].equals(other[[name]])))
     folders = [shards[number][1] for number, _ in (a, b)]
@@ -249,6 +242,17 @@ def _listed(name: str, runs: Sequence[Finished], problems: list[Problem]) -> lis
         return _union(given)
     known = [problem.model_dump(mode="json")[AXES[name]] for problem in problems]
     return None if given.count(None) == len(given) else _union([[value] for value in known])
+
+
+def _kept(claims: Sequence[dict[str, Any]]) -> int | list[int]:
+    """The images whose pictures any run has: as a count where all have said the same."""
+    given = [claim["keep"] for claim in claims]
+    if all(one == given[0] for one in given):
+        return given[0]
+    listed = (
+        one["keep"] if isinstance(one["keep"], list) else range(min(one["keep"], one["images"])) for one in claims
+    )
+    return sorted(_union(listed)) or 0
 
 
 def _union(lists: Iterable[Sequence[Any]]) -> list[Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.executors.code import reference_code
 from bench.executors.plugins import Description, describe
+from bench.store.recipe import Recipe
 from bench.sweep.shard import Shard
 from datasets.problem import Problem
 from solvers import Backend
@@ -72,12 +73,9 @@ class Keys:
         """SHA-256 of the code that makes a shard of this solver."""
         return self._solvers[label].code
 
-    def described(self) -> dict[str, dict[str, Any]]:
-        """By label, what of a solver decides its keys: SHA-256 of its code, and of what it reads for each problem."""
+    def recipes(self) -> dict[str, Recipe]:
+        """By label, what of a solver decides its keys."""
         return {
-            label: {
-                "code": known.code,
-                "files": {str(problem): digests for problem, digests in known.files.items() if digests},
-            }
+            label: Recipe(known.code, {str(problem): digests for problem, digests in known.files.items() if digests})
             for label, known in self._solvers.items()
         }

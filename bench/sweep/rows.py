@@ -9,13 +9,15 @@ import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype, is_string_dtype
 
 from bench.errors import RequestError
+from bench.sweep.solved import COUNTS
 from datasets.problem import COLUMNS, Problem
 from solvers import Status
 
 FILE = "per_image.parquet"
 REFERENCES_FILE = "references.parquet"  # rows that no solver made
 GROUP = [*COLUMNS, "solver"]  # the rows that are summed up in one line
-IDENTITY = [*GROUP, "seed", "image", "measurement"]
+IMAGE = [*GROUP, "seed", "image"]  # what there is one row of
+IDENTITY = [*IMAGE, "measurement"]
 NUMBERS = [name for name, field in Problem.model_fields.items() if field.annotation in (int, float)]
 TEXTS = [*(name for name in COLUMNS if name not in NUMBERS), "solver", "measurement", "status"]
 
@@ -68,6 +70,13 @@ def scored(rows: pd.DataFrame) -> pd.DataFrame:
     A failure must not improve a mean.
     """
     return rows if knows_truth(rows) or "residual" not in rows else rows.fillna({"residual": 1.0})
+
+
+def with_known_counts(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with NaN iterations, starts and transforms where there is no reconstruction: what was spent on it is
+    not known, and is not nothing."""
+    solved = ~rows["status"].isin(UNSOLVED)
+    return rows.assign(**{name: rows[name].where(solved) for name in COUNTS if name in rows})
 
 
 def check_rows(rows: pd.DataFrame, path: Path, columns: list[str]) -> None:

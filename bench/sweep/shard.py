@@ -212,7 +212,7 @@ def _solved_rows(
 
 
 def timing_row(outcome: Outcome) -> dict[str, Any]:
-    """One line about what a shard cost."""
+    """One line about what a shard cost. Of a shard that failed nobody knows the processor time."""
     shard = outcome.shard
     return {
         **shard.problem.columns(),
@@ -220,7 +220,9 @@ def timing_row(outcome: Outcome) -> dict[str, Any]:
         "seed": shard.seed,
         "first": shard.first,
         "images": shard.count,
+        "solved": 0 if outcome.error else shard.count,
         **asdict(outcome.timing),
+        "cpu": np.nan if outcome.error else outcome.timing.cpu,
         "iterations": int(outcome.rows["iterations"].sum()),
         "transforms": int(outcome.rows["transforms"].sum()),
     }

@@ -54,3 +54,5 @@ def test_a_text_with_other_things_in_it_is_none(tmp_path):
     assert not is_half_plane(tmp_path / "missing")
     path.write_text("")
     assert not is_half_plane(path)
+    with pytest.raises(DatasetError, match="got 0 rows"):
+        read_half_plane(path)

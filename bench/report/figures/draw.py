@@ -111,6 +111,12 @@ def draw_stored(
     return written, without
 
 
+def remove_stored(folder: Path) -> None:
+    """Remove what `draw_stored` writes."""
+    for kind in KINDS:
+        _file(folder, kind, FORMATS[0]).unlink(missing_ok=True)
+
+
 def _write(kind: str, source: Source, folder: Path, look: Look, choice: Choice, format: str) -> Path:
     content = draw(kind, source, look, choice, format)
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from bench.report.figures.source import Source
 from bench.report.settings import briefly, problem_of
 from bench.score.by_image import image_means
 from bench.score.statistics import CONFIDENCE, student_mean
-from bench.sweep.rows import GROUP
+from bench.sweep.rows import GROUP, with_known_counts
 
 PANEL = (4.5, 3.2)  # inches
 LEAST = 1e-16  # an error of nothing has no place on a logarithmic axis
@@ -83,7 +83,7 @@ def costs(source: Source) -> pd.DataFrame:
         table[name] = table[column] / 1e3
     spread = {}
     for group, rows in source.rows.groupby(GROUP, sort=False):
-        means = image_means(rows, ["transforms"])["transforms"].to_numpy()
+        means = image_means(with_known_counts(rows), ["transforms"])["transforms"].to_numpy()
         spread[group] = student_mean(means, confidence=CONFIDENCE) if len(means) > 1 else (means[0], means[0])
     groups = [tuple(line) for line in table[GROUP].itertuples(index=False)]
     table["transforms_low"], table["transforms_high"] = np.array([spread[group] for group in groups]).reshape(-1, 2).T

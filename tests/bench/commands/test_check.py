@@ -260,7 +260,13 @@ def test_a_baseline_that_is_none_or_not_there_is_told_without_advice_to_write_ov
 
 
 @pytest.mark.parametrize(
-    ("arguments", "why"), [([], "is no baseline"), (["--current", "nowhere"], "holds no finished run")]
+    ("arguments", "why"),
+    [
+        ([], "is no baseline"),
+        (["--current", "nowhere"], "holds no finished run"),
+        (["--current", "nowhere", "--seed", "3"], "leave it out with --current"),
+        (["--tolerance", "mse=x"], "tolerance"),
+    ],
 )
 def test_an_error_that_ends_the_check_is_written_with_its_reason(gate, baseline, tmp_path, arguments, why):
     xml, summary = tmp_path / "check.xml", tmp_path / "check.md"
@@ -274,6 +280,16 @@ def test_an_error_that_ends_the_check_is_written_with_its_reason(gate, baseline,
     assert why in xml.read_text()
     assert "**not compared**" in summary.read_text()
     assert done.err.count("\n") == 1
+
+
+def test_a_check_that_is_stopped_is_not_one_that_passed(gate, tmp_path, monkeypatch):
+    def stopped(sweep):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.commands.check.measure_baseline", stopped)
+    assert gate("--junit", tmp_path / "check.xml").status == 130
+    assert cases(tmp_path / "check.xml") == ["error"]
+    assert "it was stopped" in (tmp_path / "check.xml").read_text()
 
 
 def test_an_output_that_cannot_be_written_is_said_and_the_other_one_is_written(gate, baseline, tmp_path):

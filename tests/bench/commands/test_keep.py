@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from doubles import Blank, Still, register_solvers
+from doubles import Blank, Broken, Still, register_solvers
 
 from bench.report.curves import CURVES, read_curves
 from bench.report.pictures import PICTURES, kept_pictures
@@ -76,6 +76,21 @@ def test_a_damaged_shard_is_made_again_with_its_pictures(run, tmp_path, asked):
     assert (tmp_path / "out" / PICTURES).read_bytes() == whole
 
 
+def test_a_solver_that_fails_now_leaves_what_it_has_done(run, rows, tmp_path, asked, monkeypatch):
+    run(keep="0", **OPTIONS)
+    before = rows()
+    monkeypatch.setattr(Blank, "solve", Broken.solve)
+    done = run(keep="3,", **OPTIONS)
+    assert done.status == 3
+    assert "no pictures of blank on none, images 2 to 3" in " ".join(done.err.split())
+    pd.testing.assert_frame_equal(rows(), before)
+    assert images(tmp_path / "out") == []
+    monkeypatch.undo()
+    register_solvers(monkeypatch, Blank)
+    assert run(keep="3,", **OPTIONS).status == 0
+    assert images(tmp_path / "out") == [3]
+
+
 @pytest.mark.slow
 def test_a_config_file_gives_a_count_or_a_list(bench, tmp_path, asked):
     for number, (written, expected) in enumerate([("2", [0, 1]), ("[2]", [2]), ('"2,"', [2]), ('"2"', [0, 1])]):
@@ -87,13 +102,23 @@ def test_a_config_file_gives_a_count_or_a_list(bench, tmp_path, asked):
         assert images(tmp_path / str(number)) == expected
 
 
-# ---- curves
+# ---- curves and figures
+
+
+@pytest.mark.slow
+def test_figures_of_another_request_do_not_stay(run, tmp_path):
+    assert run(solvers="er[iterations=5]", variants="none", photons="none,1e4", figures=True, images=1).status == 0
+    drawn = tmp_path / "out" / "figures"
+    (drawn / "mine.png").write_bytes(b"of the user")
+    assert (drawn / "photons.png").is_file()
+    assert run(solvers="er[iterations=5]", variants="none", images=1).status == 0
+    assert [path.name for path in drawn.iterdir()] == ["mine.png"]
 
 
 @pytest.mark.slow
 def test_curves_are_taken_once_and_again_only_with_other_code_or_another_problem(run, tmp_path, monkeypatch):
     register_solvers(monkeypatch, Still)
-    options = {"solvers": "still,er[iterations=20]", "images": 2, "figures": True, "keep": "0"}
+    options = {"solvers": "still,er[iterations=20]", "images": 4, "figures": True, "keep": "0"}
     assert run(variants="none", **options).status == 0
     first = read_curves(tmp_path / "out")
     assert list(first["solver"].unique()) == ["still", "er[iterations=20]"]

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pandas as pd
 import pytest
-from doubles import Blank, Broken, reconstruction_of, register_solvers, tree
+from doubles import Blank, Broken, Interrupted, reconstruction_of, register_solvers, tree
 
 from bench.commands.status import State, inventory
 from bench.report.curves import read_curves
@@ -18,7 +18,7 @@ from bench.report.manifest import MANIFEST
 from bench.report.timing import TIMING
 from bench.store.folder import SUFFIX, read_claim
 from bench.store.shard_file import decode, encode
-from bench.sweep.rows import FILE, IDENTITY
+from bench.sweep.rows import FILE, IDENTITY, REFERENCES_FILE
 
 ER, HIO = "er[iterations=2]", "hio[iterations=2]"
 
@@ -201,7 +201,49 @@ def test_a_shard_that_failed_gives_way_to_one_that_did_not(run, merge, rows, tmp
         shutil.rmtree(tmp_path / "both")
 
 
+def test_references_that_differ_in_their_last_digits_are_those_of_the_first_run(run, merge, tmp_path):
+    options = {"variants": "none", "photons": "1e4", "references": "likelihood_limit", "images": 1}
+    for folder, solver in (("one", ER), ("other", HIO)):
+        assert run(folder, solvers=solver, **options).status == 0
+    first = pd.read_parquet(tmp_path / "one" / REFERENCES_FILE)
+    add_table(tmp_path / "other", REFERENCES_FILE, first.assign(mse=first["mse"] * (1 + 1e-9)))
+    assert merge("one", "other").status == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "both" / REFERENCES_FILE), first)
+    assert pd.read_csv(tmp_path / "both" / "summary.csv")["near_limit_rate"].notna().all()
+
+
+def test_a_merged_folder_says_which_references_and_pictures_there_are(run, merge, tmp_path):
+    run("one", solvers=ER, variants="none", images=3, keep="2,")
+    run("other", solvers=HIO, variants="none", images=3, references="oracle", photons="1e4", keep="1")
+    assert merge("one", "other").status == 0
+    claim = read_claim(tmp_path / "both")
+    assert (claim["references"], claim["keep"]) == (["oracle"], [0, 2])
+
+
 # ---- what is refused
+
+
+def test_a_run_in_which_a_later_one_was_stopped_is_refused(run, merge, tmp_path, monkeypatch):
+    register_solvers(monkeypatch, Interrupted)
+    monkeypatch.setattr(Interrupted, "impatient", True)
+    run("one", solvers=ER, variants="none")
+    run("other", solvers=HIO, variants="none")
+    assert run("one", solvers="interrupted", variants="none").status == 130
+    refused(merge("one", "other"), f"a later run into '{tmp_path / 'one'}' was stopped")
+    assert run("one", solvers=ER, variants="none").status == 0
+    assert merge("one", "other").status == 0
+
+
+def test_the_folder_that_one_is_in_is_refused(run, bench, tmp_path, monkeypatch):
+    for folder, solver in (("one", ER), ("other", HIO)):
+        run(folder, solvers=solver, variants="none", images=1)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    refused(bench("merge", "../one", "../other", "--output", "."), "is the folder that you are in")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("here")
+    assert bench("merge", "one", "other", "--output", "link").status == 0
+    assert (tmp_path / "link" / FILE).is_file()
 
 
 def test_other_code_of_one_label_is_refused_by_name(run, merge, tmp_path, monkeypatch):

@@ -232,6 +232,7 @@ def test_a_label_with_dollar_signs_is_no_mathematics(finished):
         (["--where", "photons=1e4"], ["no photons '1e4'", "none, 100000"]),
         (["--where", "colour=red"], ["--where", "colour=red", "variant"]),
         (["--where", "variant"], ["--where", "column=value"]),
+        (["--where", "variant=none,variant=shift_flip"], ["variant is given twice"]),
         (["--rename", "RRR"], ["--rename 'RRR'", "label=name"]),
         (["--rename", "er=ER"], ["--rename 'er=ER'", ER]),
         (["--rename", f"{RRR}={ER}"], ["--rename", f"'{CANONICAL}' and '{ER}'", f"both be called '{ER}'"]),

@@ -331,6 +331,9 @@ def test_an_hdf5_file_without_a_path_is_answered_with_those_there_are(bench, cou
         (("--solver", "er[starts=many]"), "starts"),
         (("--solver", "er[starts=3]", "--starts", "4"), "--starts 4, but the solver has starts=3"),
         (("--solver", 'chain[stages="er + er",starts=6,mean=6]'), "leave 'mean' out of the label"),
+        (("--solver", "pnp[starts=6,agree=true]"), "leave 'agree' out of the label"),
+        (("--crop", "1"), "--crop 1x1 leaves less than 2x2"),
+        (("--crop", "4", "--bin", "3"), "--crop 4x4 and --bin 3 leaves less than 2x2"),
         (("--support", "wrong.npy", "--object", "9"), "--object 9x9, but the support is 3x3"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.errors import RequestError
 from bench.reconstruction.extent import estimated_shape
-from bench.reconstruction.pattern import by_symmetry, measured_by, prepare, read_centre
+from bench.reconstruction.pattern import by_symmetry, measured_by, prepare, read_centre, read_pattern
 from datasets import forward
 
 
@@ -221,3 +221,15 @@ def test_faint_ends_of_an_object_are_estimated_with_it(rng, photons):
 def test_an_object_is_never_estimated_larger_than_half_the_grid(rng):
     assert estimated_shape(rng.random((32, 40))) <= (16, 20)
     assert min(estimated_shape(np.ones((32, 40)))) >= 2
+
+
+def test_counts_are_added_up_over_one_or_more_rows(rng):
+    with pytest.raises(RequestError, match="--bin: 0 is not positive"):
+        prepare(pattern(rng), bin=0)
+
+
+def test_a_text_of_half_a_plane_holds_one_pattern(tmp_path):
+    (tmp_path / "data1E").write_text("1\n2\n")
+    assert read_pattern(str(tmp_path / "data1E"))[0].shape == (2, 2)
+    with pytest.raises(RequestError, match=r"--slice 3: .* holds one pattern"):
+        read_pattern(str(tmp_path / "data1E"), 3)

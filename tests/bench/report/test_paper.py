@@ -42,3 +42,7 @@ def test_other_data_noise_and_grids_are_not_the_papers(change):
 
 def test_weights_of_another_training_are_not_the_papers(tmp_path):
     assert paper_mse(f"unet_b[weights={tmp_path}/mine.safetensors]", PAPERS) is None
+
+
+def test_a_label_that_cannot_be_made_any_more_is_not_the_papers():
+    assert paper_mse("alm[parameter_of_an_older_version=1]", PAPERS) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from bench.executors.glimpses import alone
 from bench.executors.task import CallError
 from bench.report.manifest import MANIFEST
 from bench.report.timing import TIMING, read_alone, single_images, timing_table
+from bench.store.recipe import Recipe
+from bench.store.tables import csv_text
 from bench.sweep.shard import Outcome, Shard, Timing
 from datasets.problem import Problem
 from solvers import Backend
@@ -35,8 +37,8 @@ class Answering:
         return [3.0, 1.0, 2.0], [30.0, 10.0, 20.0]
 
 
-def outcome(first: int = 0, count: int = 4, error: str = "", **timing: float) -> Outcome:
-    shard = Shard(Problem(dataset="sample", variant="shift"), "counting", 0, first, count)
+def outcome(first: int = 0, error: str = "", count: int = 4, photons: float | str = "none", **timing: float) -> Outcome:
+    shard = Shard(Problem(dataset="sample", variant="shift", photons=photons), "counting", 0, first, count)
     rows = pd.DataFrame({"iterations": [5] * count, "transforms": [12] * count})
     return Outcome(shard, rows, Timing(**{"setup": 0.0, "solve": 0.1, "score": 0.1, "measure": 0.1} | timing), error)
 
@@ -61,46 +63,88 @@ def test_shards_that_only_repeat_each_other_change_no_spread():
     pd.testing.assert_frame_equal(once[spread], repeated[spread])
 
 
-def test_a_line_has_the_latency_of_the_first_variant():
+def test_shards_that_failed_have_no_processor_time_and_no_transforms():
+    shards = [outcome(cpu=0.2), outcome(4, "it failed"), outcome(8, cpu=0.4)]
+    shards[1].rows["transforms"] = 0
+    (line,) = timing_table(shards, Backend()).to_dict("records")
+    found = [line[f"solve_cpu_ms_per_image_{name}"] for name in ("median", "low", "high")]
+    np.testing.assert_allclose(found, [75, 50, 100])
+    assert line["transforms_per_image"] == 12
+    (line,) = timing_table(shards[1:2], Backend()).to_dict("records")
+    assert np.isnan(line["solve_cpu_ms_per_image_median"])
+    assert np.isnan(line["transforms_per_image"])
+
+
+def test_shards_on_fewer_threads_do_not_tell_the_time_on_the_wall():
+    shards = [outcome(solve=0.8, cpu=0.8, threads=1), outcome(4, solve=0.4, cpu=0.8, threads=2)]
+    (line,) = timing_table(shards, Backend()).to_dict("records")
+    assert [line["threads"], line["images"]] == [2, 8]
+    np.testing.assert_allclose([line["solve_ms_per_image_low"], line["solve_ms_per_image_high"]], 100)
+    assert line["images_per_second"] == pytest.approx(10)
+    assert line["solve_cpu_ms_per_image_median"] == pytest.approx(200)
+
+
+def test_the_line_of_the_first_problem_has_the_latency():
     executor = Answering()
-    outcomes = [outcome(), outcome(4)]
-    (line,) = timing_table(outcomes, Backend(), single_images(outcomes, executor)).to_dict("records")
+    outcomes = [outcome(), outcome(4), outcome(photons=1e4)]
+    line, other = timing_table(outcomes, Backend(), single_images(outcomes, executor)).to_dict("records")
     assert executor.asked == [outcomes[0].shard]
+    assert np.isnan(other["latency_ms_median"])
     assert [line[f"setup_ms_{name}"] for name in ("median", "low", "high")] == [2, 1, 3]
     assert [line[f"latency_ms_{name}"] for name in ("median", "low", "high")] == [20, 10, 30]
 
 
 def table(executor) -> bytes:
-    return timing_table([outcome()], Backend(), single_images([outcome()], executor)).to_csv(index=False).encode()
+    return csv_text(timing_table([outcome()], Backend(), single_images([outcome()], executor))).encode()
+
+
+MADE_OF = Recipe("0" * 64, {"shift": ["1" * 64]})
 
 
 def vouched(folder: Path, content: bytes) -> None:
     """A table of times, and the manifest that has its checksum."""
     (folder / TIMING).write_bytes(content)
-    (folder / MANIFEST).write_text(json.dumps({"files": {TIMING: hashlib.sha256(content).hexdigest()}}))
+    said = {"files": {TIMING: hashlib.sha256(content).hexdigest()}, "solvers": {"counting": asdict(MADE_OF)}}
+    (folder / MANIFEST).write_text(json.dumps(said))
 
 
-def test_a_latency_is_kept_until_the_solver_runs_again(tmp_path):
+@pytest.mark.parametrize(
+    ("now", "again"),
+    [
+        (MADE_OF, False),
+        (Recipe(MADE_OF.code, {**MADE_OF.files, "flip": ["2" * 64]}), False),
+        (Recipe("2" * 64, MADE_OF.files), True),
+        (Recipe(MADE_OF.code, {"shift": ["2" * 64]}), True),
+    ],
+    ids=["as it was", "on one problem more", "other code", "other weights"],
+)
+def test_a_latency_is_kept_until_the_solver_changes(tmp_path, now, again):
     executor = Answering()
-    assert read_alone(tmp_path, without=set()) is None
+    assert read_alone(tmp_path, {"counting": now}) is None
     vouched(tmp_path, table(executor))
     executor.asked.clear()
-    (kept,) = single_images([outcome()], executor, read_alone(tmp_path, without=set())).to_dict("records")
-    assert not executor.asked
+    (kept,) = single_images([outcome()], executor, read_alone(tmp_path, {"counting": now})).to_dict("records")
+    assert len(executor.asked) == again
     assert kept["latency_ms_median"] == 20
-    single_images([outcome()], executor, read_alone(tmp_path, without={"counting"}))
+
+
+def test_a_latency_is_not_taken_over_for_another_problem(tmp_path):
+    executor = Answering()
+    vouched(tmp_path, table(executor))
+    executor.asked.clear()
+    single_images([outcome(photons=1e4)], executor, read_alone(tmp_path))
     assert len(executor.asked) == 1
 
 
 def test_a_latency_is_believed_only_as_it_was_written(tmp_path):
     good = table(Answering())
     vouched(tmp_path, good)
-    assert read_alone(tmp_path, without=set()) is not None
+    assert read_alone(tmp_path) is not None
     (tmp_path / TIMING).write_bytes(good.replace(b"20", b"21", 1))
-    assert read_alone(tmp_path, without=set()) is None
+    assert read_alone(tmp_path) is None
     (tmp_path / TIMING).write_bytes(good)
     (tmp_path / MANIFEST).unlink()
-    assert read_alone(tmp_path, without=set()) is None
+    assert read_alone(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -115,12 +159,12 @@ def test_a_latency_is_believed_only_as_it_was_written(tmp_path):
 )
 def test_a_table_of_another_version_is_measured_again(tmp_path, content):
     vouched(tmp_path, content)
-    assert read_alone(tmp_path, without=set()) is None
+    assert read_alone(tmp_path) is None
 
 
 def test_what_is_no_file_is_measured_again(tmp_path):
     os.mkfifo(tmp_path / TIMING)
-    assert read_alone(tmp_path, without=set()) is None
+    assert read_alone(tmp_path) is None
 
 
 @pytest.mark.parametrize("given", [{"error": "it failed"}, {"solve": 1e6}])
