@@ -12,7 +12,7 @@ help:            ## show this list
 
 install: $(VENV)/.installed  ## create .venv and install pinned dependencies
 
-$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard solvers/compiled/*.cpp solvers/compiled/*.h)
+$(VENV)/.installed: pyproject.toml setup.py constraints.txt $(wildcard solvers/compiled/*.cpp solvers/compiled/*.h)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .

@@ -20,7 +20,7 @@ from datasets.files import sha256_of
 from datasets.images import create as create_source
 from datasets.problem import Problem
 from solvers import Solver, SolverError, create
-from solvers.compiled import VARIABLE, kernels
+from solvers.compiled import VARIABLE, kernels, libraries
 from solvers.files import sha256
 from solvers.registry import blaming
 
@@ -50,12 +50,10 @@ def code_digest(kind: type[Solver]) -> str:
 
     It is asked for after every shard: files are only read again when one of them was written since.
     """
-    built = kernels()
-    kernel = Path(built._name) if built is not None else None
-    asked = os.environ.get(VARIABLE, "")
-    known = _DIGESTS.get((kind, kernel, asked))
+    built, asked = _built(), os.environ.get(VARIABLE, "")
+    known = _DIGESTS.get((kind, built, asked))
     if known is None or known.stamps != _stamps(known.stamps):
-        known = _DIGESTS[kind, kernel, asked] = _read_code(kind, kernel, asked)
+        known = _DIGESTS[kind, built, asked] = _read_code(kind, built, asked)
     return known.digest
 
 
@@ -67,27 +65,29 @@ class _Known:
     stamps: dict[Path, tuple[int, int, int]]
 
 
-_DIGESTS: dict[tuple[type[Solver], Path | None, str], _Known] = {}
+_DIGESTS: dict[tuple[type[Solver], tuple[Path, ...], str], _Known] = {}
 
 
 def reference_code() -> str:
     """SHA-256 of the code that computes references, and the kernels that serve it."""
-    built = kernels()
     code = closure(["bench.sweep.reference", "array_api_compat"])
-    return _digest(code, Path(built._name) if built is not None else None, os.environ.get(VARIABLE, ""))
+    return _digest(code, _built(), os.environ.get(VARIABLE, ""))
 
 
-def _read_code(kind: type[Solver], kernel: Path | None, asked: str) -> _Known:
+def _built() -> tuple[Path, ...]:
+    """The files of the kernels, if any of them serves: all, whichever fits this processor."""
+    return libraries() if kernels() is not None else ()
+
+
+def _read_code(kind: type[Solver], built: tuple[Path, ...], asked: str) -> _Known:
     code = _closure(kind, RUNNER)
-    stamps = _stamps(
-        [*code.sources.values(), *code.data.values(), *([kernel] if kernel else [])]
-    )  # before they are read
-    return _Known(_digest(code, kernel, asked), stamps)
+    stamps = _stamps([*code.sources.values(), *code.data.values(), *built])  # before they are read
+    return _Known(_digest(code, built, asked), stamps)
 
 
-def _digest(code: Code, kernel: Path | None, asked: str) -> str:
-    compiled = sha256(kernel.read_bytes()) if kernel else "portable"
-    return sha256("\0".join((code.digest(), compiled, asked)).encode())
+def _digest(code: Code, built: tuple[Path, ...], asked: str) -> str:
+    compiled = [sha256(file.read_bytes()) for file in built] or ["portable"]
+    return sha256("\0".join((code.digest(), *compiled, asked)).encode())
 
 
 def _closure(kind: type, beside: Sequence[str] = ()) -> Code:

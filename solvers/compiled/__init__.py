@@ -26,7 +26,8 @@ CHOICES = ("portable", "cufft")  # cufft is for the kernels of a GPU
 
 SCALARS, SPECTRA = 4, 3  # of a state of ALM, in lagrangian.cpp
 UNMEASURED = -1.0  # in place of the magnitude of a coefficient that was not measured
-INTERFACE = 4  # of the shared library: what projection.cpp says of the one that fits these structures
+WIDTHS = (16, 8, 4)  # numbers in a register, in the names of the libraries: AVX-512, AVX2, any processor
+INTERFACE = 5  # of the shared library: what projection.cpp says of the one that fits these structures
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +94,17 @@ class _SearchProblem(ctypes.Structure):
     )
 
 
+def libraries() -> tuple[Path, ...]:
+    """The files of the kernels: one for each width of registers, the widest first, as far as they were built."""
+    folder = Path(__file__).parent
+    return tuple(
+        file for lanes in WIDTHS for end in ("so", "pyd") for file in sorted(folder.glob(f"_lanes{lanes}.*{end}"))
+    )
+
+
 @cache
 def kernels() -> ctypes.CDLL | None:
-    """The shared library; None where it was not built or is not wanted.
+    """The shared library for the registers of this processor; None where none was built or is not wanted.
 
     Raises:
         UnavailableError: the environment asks for other kernels than there are.
@@ -105,12 +114,28 @@ def kernels() -> ctypes.CDLL | None:
         raise UnavailableError(f"{VARIABLE}='{wanted}': choose {' or '.join(CHOICES)}, or leave it unset")
     if wanted == "portable":
         return None
-    built = [*Path(__file__).parent.glob("_projection*.so"), *Path(__file__).parent.glob("_projection*.pyd")]
-    if not built:
+    anywhere = library(WIDTHS[-1])
+    if anywhere is None:
         return None
-    kernel = ctypes.CDLL(str(built[0]))
-    if not hasattr(kernel, "phasebench_interface") or kernel.phasebench_interface() != INTERFACE:
-        return None  # built from another source: as good as not built, until the package is installed again
+    widest = anywhere.phasebench_widest()
+    return next(found for lanes in WIDTHS if lanes <= widest and (found := library(lanes)) is not None)
+
+
+def library(lanes: int) -> ctypes.CDLL | None:
+    """The library for registers of so many numbers; None where it was not built, or of another source.
+
+    A processor without such registers must not call it.
+    """
+    for file in libraries():
+        if file.name.startswith(f"_lanes{lanes}."):
+            kernel = ctypes.CDLL(str(file))
+            if hasattr(kernel, "phasebench_interface") and kernel.phasebench_interface() == INTERFACE:
+                return _with_types(kernel)
+            log.warning("%s is of another version, and is not used: install phasebench again", file)
+    return None
+
+
+def _with_types(kernel: ctypes.CDLL) -> ctypes.CDLL:
     kernel.phasebench_supports.argtypes = [_INT]
     pointer = ctypes.c_void_p
     kernel.phasebench_project.argtypes = [ctypes.POINTER(_ProjectionProblem), pointer, _INT]

@@ -99,7 +99,7 @@ struct Support {
     int m1, width;     /* rows, and vectors in a row */
     int rows, vectors; /* beyond which all pixels lie outside */
     uint16_t *bits;
-    static_assert(LANES == 16);
+    static_assert(LANES <= 16);
 
     template <typename Take>
     void lay_out(int rows, int columns, Take take) {

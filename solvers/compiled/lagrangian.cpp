@@ -135,13 +135,13 @@ INLINE void multiply_after(const AlmWorkspace *w, Iterate *it, int memory, int n
     }
 }
 
-DISPATCH static void multiply(const AlmWorkspace *w, Iterate *it, int memory, int n) {
+static void multiply(const AlmWorkspace *w, Iterate *it, int memory, int n) {
     multiply_after(w, it, memory, n, [](size_t, size_t) INLINE_LAMBDA {});
 }
 
 /* Go the step that was found, and write its pair over the newest one. `gradient` is that of the new z, `trial_gradient`
  * that of the old one. */
-DISPATCH static void take_step(const AlmWorkspace *w, Iterate *it, int memory, float length) {
+static void take_step(const AlmWorkspace *w, Iterate *it, int memory, float length) {
     const vec *d = it->direction;
     multiply_after(w, it, memory, memory - 1, [&](size_t from, size_t to) INLINE_LAMBDA {
         if (memory) {
@@ -157,7 +157,7 @@ DISPATCH static void take_step(const AlmWorkspace *w, Iterate *it, int memory, f
 
 /* direction = -H g by the two-loop recursion, on the coefficients of its combination of g, s and y; returns its
  * product with g. Pairs without positive curvature are passed over. */
-DISPATCH static float descend(const AlmWorkspace *w, Iterate *it, int memory) {
+static float descend(const AlmWorkspace *w, Iterate *it, int memory) {
     const Products &of = it->products;
     double cg = -1, cs[MAX_MEMORY] = {}, cy[MAX_MEMORY] = {}, alpha[MAX_MEMORY], initial = 0;
     const auto usable = [&](int i) { return of.sy[i][i] > 1e-10 * of.yy[i][i]; };
@@ -203,7 +203,7 @@ struct Point {
 };
 
 /* The rows of v, transformed back as far as its columns cross the support. */
-DISPATCH static void rows_of(const AlmWorkspace *w, const Iterate *it, Point at) {
+static void rows_of(const AlmWorkspace *w, const Iterate *it, Point at) {
     const Modulus *p = &w->modulus;
     const size_t m2 = p->m2, imaginary = w->size / 2;
     for (int group = 0; group < p->groups; group++) {
@@ -257,7 +257,7 @@ INLINE void project_modulus(const AlmWorkspace *w, const Iterate *it, int group,
 }
 
 /* L at z + length d, with its gradient in `trial_gradient`, from P_S V in the plane. */
-DISPATCH static float lagrangian(const AlmWorkspace *w, const Iterate *it, float length) {
+static float lagrangian(const AlmWorkspace *w, const Iterate *it, float length) {
     const Modulus *p = &w->modulus;
     const float rho = it->rho, inverse = 1 / rho;
     const size_t imaginary = w->size / 2;
@@ -283,7 +283,7 @@ DISPATCH static float lagrangian(const AlmWorkspace *w, const Iterate *it, float
 }
 
 /* || z - P_S z ||^2, from P_S z in the plane. */
-DISPATCH static float distance_to_support(const AlmWorkspace *w, const Iterate *it) {
+static float distance_to_support(const AlmWorkspace *w, const Iterate *it) {
     const Modulus *p = &w->modulus;
     vec sum{};
     each_projected_group(w, [&](int group, Halves projected, Halves, size_t from) INLINE_LAMBDA {
@@ -298,7 +298,7 @@ DISPATCH static float distance_to_support(const AlmWorkspace *w, const Iterate *
 
 /* multiplier <- rho (V - P_S V), which is the gradient less the distance vector to M; the latter in `trial_gradient`, and
  * the change of the multiplier over rho, whose square norm is returned, in `direction`. */
-DISPATCH static float follow(const AlmWorkspace *w, Iterate *it) {
+static float follow(const AlmWorkspace *w, Iterate *it) {
     const Modulus *p = &w->modulus;
     const Halves imposed{p->buffer[0], p->buffer[1]};
     const float inverse = 1 / it->rho;
@@ -326,7 +326,7 @@ DISPATCH static float follow(const AlmWorkspace *w, Iterate *it) {
 }
 
 /* L and its gradient at z, after `follow`, where the change that it has left is z - P_S z. */
-DISPATCH static void evaluate_followed(const AlmWorkspace *w, Iterate *it) {
+static void evaluate_followed(const AlmWorkspace *w, Iterate *it) {
     const float rho = it->rho, inverse = 1 / rho;
     vec sum{};
     each_chunk(w, [&](size_t from, size_t to, vec weight) INLINE_LAMBDA {
@@ -407,7 +407,7 @@ INLINE void iterate(const AlmProblem *p, const AlmWorkspace *w, Iterate *it, int
     }
 }
 
-DISPATCH static void iterate_any(const AlmProblem *p, const AlmWorkspace *w, Iterate *it, int count) {
+static void iterate_any(const AlmProblem *p, const AlmWorkspace *w, Iterate *it, int count) {
     if (p->of.complex) return iterate<false, complex_vec>(p, w, it, count);
     return p->of.nonnegative ? iterate<true, vec>(p, w, it, count) : iterate<false, vec>(p, w, it, count);
 }
@@ -424,9 +424,21 @@ INLINE void begin(const AlmProblem *p, const AlmWorkspace *w, Iterate *it) {
     evaluate_here<nonnegative, Pixels>(w, it);
 }
 
-DISPATCH static void begin_any(const AlmProblem *p, const AlmWorkspace *w, Iterate *it) {
+static void begin_any(const AlmProblem *p, const AlmWorkspace *w, Iterate *it) {
     if (p->of.complex) return begin<false, complex_vec>(p, w, it);
     return p->of.nonnegative ? begin<true, vec>(p, w, it) : begin<false, vec>(p, w, it);
+}
+
+/* L and its gradient anew, where the support is no longer the one that they were computed with. */
+template <bool nonnegative, typename Pixels>
+INLINE void renew(const AlmProblem *p, const AlmWorkspace *w, Iterate *it) {
+    evaluate_here<nonnegative, Pixels>(w, it);
+    for (int n = 0; n < std::max(p->memory, 1); n++) multiply(w, it, p->memory, n);
+}
+
+static void renew_any(const AlmProblem *p, const AlmWorkspace *w, Iterate *it) {
+    if (p->of.complex) return renew<false, complex_vec>(p, w, it);
+    return p->of.nonnegative ? renew<true, vec>(p, w, it) : renew<false, vec>(p, w, it);
 }
 
 /* The image that an iterate stands for, P_S z, in `x`, and its misfit. */
@@ -438,7 +450,7 @@ INLINE float look(const AlmWorkspace *w, const Iterate *it) {
     return misfit(&w->modulus, w->modulus.whole(), [&](int r, int v) INLINE_LAMBDA { return x[r * width + v]; });
 }
 
-DISPATCH static float look_any(const AlmProblem *p, const AlmWorkspace *w, const Iterate *it) {
+static float look_any(const AlmProblem *p, const AlmWorkspace *w, const Iterate *it) {
     if (p->of.complex) return look<false, complex_vec>(w, it);
     return p->of.nonnegative ? look<true, vec>(w, it) : look<false, vec>(w, it);
 }
@@ -508,6 +520,7 @@ extern "C" int phasebench_begin_lagrangian(const AlmProblem *p, const AlmState *
 extern "C" int phasebench_lagrangian(const AlmProblem *p, const AlmState *s, int count) {
     return each_image(p, [&](int i, Iterate *it) {
         take(p, s, it, i);
+        if (!p->fixed) renew_any(p, &workspace, it);
         iterate_any(p, &workspace, it, count);
         give(p, s, it, i);
     });

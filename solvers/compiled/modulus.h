@@ -89,7 +89,7 @@ INLINE void scatter(const vec *line, int width, int vectors, vec *plane) {
 
 /* Take the magnitudes of image number `image`. Those of a real one come as the half plane of the first columns, and are
  * kept as that of the first rows. */
-DISPATCH static void load_magnitude(Modulus *p, const Constraints *of, int image) {
+static void load_magnitude(Modulus *p, const Constraints *of, int image) {
     const int m1 = p->m1, m2 = p->m2, k = p->complex ? m2 : m2 / 2 + 1, width = p->width;
     const float *plane = of->magnitude + image * of->coefficients();
     const auto whole_row = [&](int r, float *out) {
@@ -316,7 +316,7 @@ INLINE void each_group(const Modulus *p, int vectors, int wanted, Combination by
 
 /* The rows: transformed, given the measured magnitudes, transformed back. A function of its own: inlined into every
  * map it would take minutes to compile. */
-DISPATCH static void rows(const Modulus *p) { each_group<false>(p, p->width, p->width, {}, {}); }
+static void rows(const Modulus *p) { each_group<false>(p, p->width, p->width, {}, {}); }
 
 /* P_M of the image that `load` gives, handed to `store`. */
 template <typename Load, typename Store>

@@ -290,7 +290,7 @@ INLINE void iterate_map(const ProjectionProblem *it, Workspace *w, int count) {
     }
 }
 
-DISPATCH static void iterate_any(const ProjectionProblem *it, Workspace *w, int count) {
+static void iterate_any(const ProjectionProblem *it, Workspace *w, int count) {
     if (it->of.complex) return iterate_map<false, complex_vec>(it, w, count);
     return it->of.nonnegative ? iterate_map<true, vec>(it, w, count) : iterate_map<false, vec>(it, w, count);
 }
@@ -301,11 +301,11 @@ INLINE void solution_of(const ProjectionProblem *it, Workspace *w) {
     return it->of.nonnegative ? solution<rrr, true, vec>(it, w) : solution<rrr, false, vec>(it, w);
 }
 
-DISPATCH static void solution_any(const ProjectionProblem *it, Workspace *w) {
+static void solution_any(const ProjectionProblem *it, Workspace *w) {
     it->map == RRR ? solution_of<true>(it, w) : solution_of<false>(it, w);
 }
 
-DISPATCH static void begin_any(const ProjectionProblem *it, Workspace *w) {
+static void begin_any(const ProjectionProblem *it, Workspace *w) {
     w->iterations = 0;
     if (!it->of.pixels) w->complex ? begin<complex_vec>(w) : begin<vec>(w);
 }
@@ -316,7 +316,7 @@ INLINE void end_of(const ProjectionProblem *it, Workspace *w) {
     return it->of.nonnegative ? end<rrr, true, vec>(it, w) : end<rrr, false, vec>(it, w);
 }
 
-DISPATCH static void end_any(const ProjectionProblem *it, Workspace *w) {
+static void end_any(const ProjectionProblem *it, Workspace *w) {
     if (w->iterations == 0 || it->of.pixels) return;
     it->map == RRR ? end_of<true>(it, w) : end_of<false>(it, w);
 }
@@ -335,7 +335,7 @@ INLINE float misfit_of(const Modulus *modulus, Extent of, const vec *image) {
     return misfit(modulus, of, [&](int r, int v) INLINE_LAMBDA { return pixels<Pixels>(image)[r * width + v]; });
 }
 
-DISPATCH static float misfit_any(const Workspace *w, Extent of, const vec *image) {
+static float misfit_any(const Workspace *w, Extent of, const vec *image) {
     return w->complex ? misfit_of<complex_vec>(&w->modulus, of, image) : misfit_of<vec>(&w->modulus, of, image);
 }
 
@@ -356,7 +356,23 @@ static bool each_image(const Constraints *of, const float *x, Act act) {
 }
 
 /* Raised with every change of an entry or of what it is given. */
-extern "C" int phasebench_interface() { return 4; }
+extern "C" int phasebench_interface() { return 5; }
+
+/* The lanes of the widest library that this processor can run. */
+extern "C" int phasebench_widest() {
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    const auto all = [](auto... has) { return (has && ...); };
+    const bool v3 = all(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("fma"), __builtin_cpu_supports("bmi"),
+                        __builtin_cpu_supports("bmi2"));
+    const bool v4 = all(__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512bw"),
+                        __builtin_cpu_supports("avx512cd"), __builtin_cpu_supports("avx512dq"),
+                        __builtin_cpu_supports("avx512vl"));
+    return v3 && v4 ? 16 : v3 ? 8 : 4;
+#else
+    return 4;
+#endif
+}
 
 /* 1 if the kernels can transform this length. */
 extern "C" int phasebench_supports(int n) {

@@ -88,7 +88,7 @@ INLINE float normalisation(const float *image, size_t size) {
 
 /* The transforms of the columns of A + iB, and the squares of B. Both get the norm 1: the rounding errors of the
  * larger would otherwise drown the smaller. */
-DISPATCH static void columns_of_both(const SearchProblem *p, const SearchWorkspace *w, const float *a, const float *b) {
+static void columns_of_both(const SearchProblem *p, const SearchWorkspace *w, const float *a, const float *b) {
     const int m1 = p->m1, m2 = p->m2, n1 = p->n1, n2 = p->n2, wide = w->wide;
     float a_scale = normalisation(a, (size_t)n1 * n2), b_scale = normalisation(b, (size_t)m1 * m2);
     if (a_scale == 0 || b_scale == 0) a_scale = b_scale = 0; /* nor may rounding errors of one pass for the other */
@@ -144,7 +144,7 @@ INLINE void exchange_first(vec first, vec &a, vec &b) {
 
 /* The rows: transformed, A^ and B^ made to their correlations, transformed back. A group has rows r in one half and
  * rows -r in the other. Those that are their own opposites, 0 and m1 / 2, share the first lane. */
-DISPATCH static void rows_of_both(const SearchWorkspace *w) {
+static void rows_of_both(const SearchWorkspace *w) {
     const int m1 = w->m1, m2 = w->m2, wide = w->wide, pairs = (m1 + 1) / 2;
     const int *const row_of = w->column.place, *const place = w->row.place;
     const vec first = first_lanes(1);
@@ -222,7 +222,7 @@ INLINE void all_window_sums(const vec *from, int m, int n, int width, vec *suffi
 
 /* One over the energy of every window; -1 for those that the literal scan does not know. A row goes on with its
  * beginning, where the turned truth looks. */
-DISPATCH static void inverse_energies(const SearchProblem *p, const SearchWorkspace *w) {
+static void inverse_energies(const SearchProblem *p, const SearchWorkspace *w) {
     const int m1 = p->m1, m2 = p->m2, n1 = p->n1, n2 = p->n2, wide = w->wide, stride = w->stride;
     transpose_plane(w->density, w->tall, wide, w->turned);
     all_window_sums(w->turned, m2, n2, w->tall, w->suffix, w->sums, w->tall);
@@ -243,7 +243,7 @@ DISPATCH static void inverse_energies(const SearchProblem *p, const SearchWorksp
 
 /* The transforms of the columns back, and the best value of each with its row: corners of the windows, the turned
  * truth's in the columns that its correlation has them in. */
-DISPATCH static void peaks_of_columns(const SearchProblem *p, const SearchWorkspace *w) {
+static void peaks_of_columns(const SearchProblem *p, const SearchWorkspace *w) {
     const int m1 = p->m1, n1 = p->n1;
     for (int v = 0; v < w->wide; v++) {
         vec *re = w->re + (size_t)v * (m1 + 1), *im = w->im + (size_t)v * (m1 + 1);

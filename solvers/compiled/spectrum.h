@@ -13,7 +13,7 @@
 static inline size_t spectrum_vectors(const Modulus *p) { return 2 * (size_t)p->groups * p->m2; }
 
 /* The spectrum of the image that `load` gives. */
-DISPATCH static void rows_into(const Modulus *p, Spectrum x) {
+static void rows_into(const Modulus *p, Spectrum x) {
     for (int group = 0; group < p->groups; group++) {
         const Halves z = row_forward(p, group, p->width);
         const size_t from = (size_t)group * p->m2;
@@ -28,7 +28,7 @@ INLINE void take_spectrum(const Modulus *p, Spectrum x, Load load) {
 }
 
 /* The image whose spectrum is s c + t x, with what `load` gives of c, handed to `store`. */
-DISPATCH static void rows_out_of(const Modulus *p, int vectors, Combination by, Spectrum x) {
+static void rows_out_of(const Modulus *p, int vectors, Combination by, Spectrum x) {
     for (int group = 0; group < p->groups; group++) {
         const Halves z = row_forward(p, group, vectors);
         const size_t from = (size_t)group * p->m2;
@@ -48,7 +48,7 @@ INLINE void give_spectrum(const Modulus *p, Extent of, Combination by, Spectrum 
 }
 
 /* P_M of it, whose part inside is handed to `store`; and the next x. */
-DISPATCH static void rows_combined(const Modulus *p, int vectors, int wanted, Combination by, Spectrum x) {
+static void rows_combined(const Modulus *p, int vectors, int wanted, Combination by, Spectrum x) {
     each_group<true>(p, vectors, wanted, by, x);
 }
 

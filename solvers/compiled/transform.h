@@ -13,18 +13,15 @@
 #include <cstring>
 #include <utility>
 
-constexpr int LANES = 16;
+/* A library is compiled for each number of lanes that some processor's registers have: wider vectors than those are taken
+ * apart by the compiler so badly that they cost ten times as much. */
+constexpr int LANES = PHASEBENCH_LANES;
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int ivec __attribute__((vector_size(4 * LANES))); /* also what vectors compare to: all bits set, or none */
 
 #define INLINE static inline __attribute__((always_inline))
 #define INLINE_MEMBER inline __attribute__((always_inline))
-#define INLINE_LAMBDA __attribute__((always_inline)) /* after its parameters: it must get the caller's instructions */
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define DISPATCH __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define DISPATCH
-#endif
+#define INLINE_LAMBDA __attribute__((always_inline)) /* after its parameters */
 
 /* Vectors that hold n numbers. */
 static inline int ceiling(int n) { return (n + LANES - 1) / LANES; }
@@ -274,11 +271,11 @@ INLINE void rare_stage(int r, int n, int length, const float *w, vec *re, vec *i
     if (r == 13) stage<frequency, 13>(n, length, w, re, im);
 }
 
-DISPATCH static void rare_scramble(int r, int n, int length, const float *w, vec *re, vec *im) {
+static void rare_scramble(int r, int n, int length, const float *w, vec *re, vec *im) {
     rare_stage<true>(r, n, length, w, re, im);
 }
 
-DISPATCH static void rare_unscramble(int r, int n, int length, const float *w, vec *re, vec *im) {
+static void rare_unscramble(int r, int n, int length, const float *w, vec *re, vec *im) {
     rare_stage<false>(r, n, length, w, re, im);
 }
 
@@ -295,7 +292,7 @@ INLINE void any_stage(int r, int n, int length, const float *w, vec *re, vec *im
 /* The transform of (re, im) in place, whose coefficients are left in the order of the plan: one that sorts them needs twice
  * the memory, which for long ones decides what stays in the first-level cache. The inverse, without its factor 1 / n, is
  * the same with re and im exchanged. */
-DISPATCH static void scramble(const Plan *plan, vec *re, vec *im) {
+static void scramble(const Plan *plan, vec *re, vec *im) {
     const float *w = plan->twiddle;
     for (int i = 0, length = plan->n; i < plan->stages; i++) {
         const int r = plan->radix[i];
@@ -306,7 +303,7 @@ DISPATCH static void scramble(const Plan *plan, vec *re, vec *im) {
 }
 
 /* The transform of numbers that stand in that order, which are left in the natural one. */
-DISPATCH static void unscramble(const Plan *plan, vec *re, vec *im) {
+static void unscramble(const Plan *plan, vec *re, vec *im) {
     const float *w = plan->twiddle;
     for (int i = 0, length = plan->n; i < plan->stages; length /= plan->radix[i], i++)
         w += 2 * (size_t)(length / plan->radix[i]) * (plan->radix[i] - 1);
@@ -370,8 +367,8 @@ INLINE void exchange_all(vec *v) {
 
 /* LANES vectors as a matrix, transposed in place. */
 INLINE void transpose(vec *v) {
-    exchange_all<8>(v);
-    exchange_all<4>(v);
+    if constexpr (LANES > 8) exchange_all<8>(v);
+    if constexpr (LANES > 4) exchange_all<4>(v);
     exchange_all<2>(v);
     exchange_all<1>(v);
 }

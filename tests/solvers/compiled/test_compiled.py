@@ -188,6 +188,30 @@ def test_alm_is_that_of_the_reference(kind, drawn, masked, grid, memory):
     np.testing.assert_allclose(solver.estimate(found, fast).numpy(), images, atol=1e-3 * np.abs(images).max())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_alm_goes_on_with_another_support(kind):
+    """Its value and its gradient are then those of the new one."""
+    solver = create("alm[inner=3,rho=0.1,growth=1.5,shrink=0.9,support=shrinkwrap]")
+    case = ((30, 24), (13, 10), 4, kind)
+    exact, start = random_block(FLOAT64, *case)
+    fast, _ = random_block(FLOAT32, *case)
+    smaller = np.zeros((4, 30, 24), dtype=bool)
+    smaller[:, 2:11, 1:8] = True
+    expected = solver.advance(solver.begin(FLOAT64.asarray(start), exact), exact, 4)
+    found = solver.advance(solver.begin(FLOAT32.asarray(start), fast), fast, 4)
+    exact, fast = (replace(one, support=one.backend.asarray(smaller), box=None) for one in (exact, fast))
+    expected, found = solver.advance(expected, exact, 0), solver.advance(found, fast, 0)
+    iterate = _Iterate(*expected[: len(_Iterate._fields)])
+    value, gradient = solver.penalised(iterate.z, iterate.misfit, iterate.multiplier, iterate.rho, exact)
+    np.testing.assert_allclose(iterate.value, value)
+    np.testing.assert_allclose(iterate.gradient, gradient, atol=1e-12)
+    np.testing.assert_allclose(found[1][:, 0].numpy(), value.numpy(), rtol=1e-3)
+    expected, found = solver.advance(expected, exact, 5), solver.advance(found, fast, 5)
+    np.testing.assert_array_equal(found[0].numpy(), expected[0].numpy())
+    images = solver.estimate(expected, exact).numpy()
+    np.testing.assert_allclose(solver.estimate(found, fast).numpy(), images, atol=1e-3 * np.abs(images).max())
+
+
 @pytest.mark.parametrize("name", ["er", "rrr", "alm"])
 def test_a_start_that_is_not_finite_ends_at_its_first_check(name):
     solver = create(f"{name}[tolerance=0]")
@@ -250,6 +274,48 @@ def test_lengths_of_seven_eleven_and_thirteen_are_transformed_exactly(length):
     block = Block(FLOAT32, FLOAT32.asarray(np.abs(np.fft.fft2(x))), everywhere, False, False, x.shape[1:])
     (found,) = create("er").advance((FLOAT32.asarray(x),), block, 1)
     np.testing.assert_allclose(found.numpy(), x, atol=1e-5)
+
+
+# ---- libraries
+
+
+@pytest.fixture(params=compiled.WIDTHS)
+def library(request, monkeypatch):
+    """A library of those that were built, in place of the one with the widest registers."""
+    if request.param > compiled.library(compiled.WIDTHS[-1]).phasebench_widest():
+        pytest.skip(f"this processor has no registers of {request.param} numbers")
+    found = compiled.library(request.param)
+    assert found is not None
+    monkeypatch.setattr(compiled, "kernels", lambda: found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("grid", "box"), GRIDS)
+def test_every_library_computes_the_same(library, grid, box, kind):
+    for name in compiled.MAPS:
+        test_an_iteration_is_that_of_the_reference_map(name, kind, grid, box)
+    test_the_residual_is_that_of_what_was_measured_of_the_whole_plane(
+        grid, box, "complex" if kind == "complex" else "real", True
+    )
+    test_alm_is_that_of_the_reference(kind, True, True, (27, 33), 4)
+    test_the_search_finds_windows_as_good_as_the_best(grid, box, True)
+
+
+def test_the_library_is_the_widest_that_the_processor_can_run():
+    widest = compiled.library(compiled.WIDTHS[-1]).phasebench_widest()
+    assert compiled.kernels()._name == str(
+        next(file for file in compiled.libraries() if f"_lanes{widest}." in file.name)
+    )
+
+
+def test_a_library_of_another_version_is_told_and_not_used(monkeypatch, caplog):
+    monkeypatch.setattr(compiled, "INTERFACE", compiled.INTERFACE + 1)
+    compiled.kernels.cache_clear()
+    try:
+        assert compiled.kernels() is None
+    finally:
+        compiled.kernels.cache_clear()
+    assert "is of another version" in caplog.text
 
 
 # ---- the search of the score
