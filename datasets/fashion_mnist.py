@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from datasets.errors import DatasetError
 from datasets.files import read_regular
 from datasets.image_set import ImageSet, ImageSource
+from datasets.streams import split_code
 from datasets.variants import FRAME, GRID
 
 DATA_VARIABLE = "PHASEBENCH_DATA"
@@ -114,6 +115,7 @@ class FashionMnist(ImageSource):
     summary: ClassVar[str] = "60 000 training and 10 000 test images of 28×28 (where it cannot be had: the sample)"
 
     def read(self, split: str, folder: str | Path | None = None) -> ImageSet:
+        split_code(split)
         named = folder if folder is not None else os.environ.get(DATA_VARIABLE) or None
         if named is not None:
             path = Path(os.path.expanduser(named))  # noqa: PTH111 - a user that there is not is left as it is
@@ -137,6 +139,7 @@ class Sample(ImageSource):
 
     def read(self, split: str, folder: str | Path | None = None) -> ImageSet:
         self.refuse(folder, "is part of this package")
+        split_code(split)
         return _read(SAMPLE_FOLDER, _SAMPLE[split], self.name, split, "the embedded sample")
 
 

@@ -76,11 +76,23 @@ def _forward(objects: NDArray, grid: tuple[int, int]) -> NDArray[np.float64]:
     return expand_half_plane(_squared_modulus(scipy.fft.fft(rows, n=grid[0], axis=-2)), grid[1])
 
 
-def half_plane(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(Y[k] + Y[−k]) / 2 of planes (B, m1, m2), in the columns 0 … m2 // 2: (B, m1, m2 // 2 + 1).
+def opposite(y: NDArray) -> NDArray:
+    """Y[−k] of planes Y[k] (B, m1, m2)."""
+    return np.roll(y[:, ::-1, ::-1], (1, 1), axis=(1, 2))
 
-    The intensities of a real image satisfy Y[−k] = Y[k], so that each of them is measured twice.
+
+def friedel_mean(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(Y[k] + Y[−k]) / 2 of planes (B, m1, m2); where one of the two was not measured (NaN), the other one.
+
+    The intensities of a real image satisfy Y[−k] = Y[k] (Friedel's law), so that each of them is measured twice.
     """
+    other = opposite(y)
+    mean = (y + other) / 2
+    return np.where(np.isnan(mean), np.fmax(y, other), mean)
+
+
+def half_plane(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(Y[k] + Y[−k]) / 2 of whole planes (B, m1, m2), in the columns 0 … m2 // 2: (B, m1, m2 // 2 + 1)."""
     m2 = y.shape[2]
     columns = m2 // 2 + 1
     half = y[:, :, :columns].copy()

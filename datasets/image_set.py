@@ -79,6 +79,8 @@ class ImageSet:
 
     def head(self, count: int | None) -> ImageSet:
         """The first so many images, all of them where there are fewer."""
+        if count is None or count >= len(self):
+            return self  # images that are made when they are asked for are not made now
         labels = None if self.labels is None else self.labels[:count]
         return replace(self, images=self.images[:count], labels=labels)
 
@@ -102,7 +104,8 @@ class ImageSource(Source):
             folder: where the files of a published set lie, if the user says so.
 
         Raises:
-            DatasetError: there is no such split, something is missing, or is not what it should be.
+            DatasetError: something is missing, or is not what it should be.
+            ValueError: there is no such split.
         """
 
 

@@ -33,6 +33,7 @@ from pydantic import Field
 from datasets.errors import DatasetError
 from datasets.files import open_regular
 from datasets.image_set import ImageSet, ImageSource, digest_of
+from datasets.streams import split_code
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Natural(ImageSource):
 
     def read(self, split: str, folder: str | Path | None = None) -> ImageSet:
         self.refuse(folder)
+        split_code(split)
         photographs = _IMAGES[self.kind, split]
         if not photographs:
             raise DatasetError(f"dataset '{self.label}' has no {split} images: its one image is for testing")

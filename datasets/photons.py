@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.forward import opposite
+
 _BLOCK = 64  # patterns looked at together
 
 
@@ -36,10 +38,10 @@ def one_photon(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _one_photon(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    opposite = np.roll(y[:, ::-1, ::-1], (1, 1), (1, 2))
-    both = y + opposite
+    other = opposite(y)
+    both = y + other
     lit = (both > 0) & pairs(y.shape[1:])
-    share = np.divide((y - opposite) ** 2, both, out=np.zeros_like(y), where=lit)
+    share = np.divide((y - other) ** 2, both, out=np.zeros_like(y), where=lit)
     return share.sum(axis=(1, 2)) / np.maximum(lit.sum(axis=(1, 2)), 1)
 
 

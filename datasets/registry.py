@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
-from typing import Any, Generic, TypeVar
+from types import ModuleType, NoneType
+from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticErrorMixin
@@ -201,7 +201,7 @@ class Registry(Generic[Model]):
 
     def _made(self, kind: type[Model], name: str, values: Mapping[str, str]) -> Model:
         try:
-            return kind(**values)
+            return kind(**{key: _read(text, kind, key) for key, text in values.items()})
         except ValidationError as error:
             raise self.refused(f"{self.noun} '{name}': {refusals.of_value(error, kind)}") from error
 
@@ -276,3 +276,9 @@ def _taken(kind: type[BaseModel], parameter: str) -> bool:
 def _origin(point: EntryPoint) -> str:
     of = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
     return f"plug-in '{point.name}' ({point.value}{of})"
+
+
+def _read(text: str, kind: type[BaseModel], parameter: str) -> str | None:
+    """The value of a parameter: None is written as `none` (`datasets.labels.spelled`)."""
+    field = kind.model_fields.get(parameter)
+    return None if text == "none" and field is not None and NoneType in get_args(field.annotation) else text

@@ -102,7 +102,8 @@ def select_backend(
 ) -> Backend:
     """The backend a user asked for.
 
-    `auto` is torch on a CPU (its FFT is the fastest of the three) and CuPy on a GPU.
+    `auto` is torch on a CPU (its FFT is the fastest of the three), and CuPy on a GPU; without CuPy it is torch there
+    too, which runs portable code.
 
     Raises:
         UnavailableError: the name, device or precision is unknown, or this machine does not have it. There is no

@@ -84,7 +84,8 @@ class Reconstruction:
 
     Attributes:
         images: (batch, m1, m2), real or complex; defined up to shift, conjugate flip and global phase.
-        residual: (batch,) ‖|FX| − √Y‖ / ‖√Y‖ of these images.
+        residual: (batch,) ‖|FX| − √Y‖ / ‖√Y‖ of these images, over what was measured. Of objects that a solver takes
+            for real ones Y is the mean of Y[k] and Y[−k] (`solvers/residual.py`).
         iterations: (batch,) iterations spent on an image, all its starts together.
         starts: (batch,) starts used.
         transforms: (batch,) Fourier transforms of a whole image spent: a cost that knows no hardware.
@@ -127,7 +128,11 @@ class Solver(Labelled, ABC):
     that file, wherever it lies; text in a field of any other type is only text.
     """
 
-    draws: ClassVar[bool] = True  # random numbers: a second start then differs from the first
+    @property
+    def draws(self) -> bool:
+        """Whether it takes random numbers: a second start then differs from the first."""
+        return True
+
     precisions: ClassVar[tuple[str, ...]] = PRECISIONS  # that it computes in
     _instead: ClassVar[str] = (
         "what changes from step to step is the state of a solvers.IterativeSolver (begin, advance), and what prepare() "

@@ -61,7 +61,9 @@ class SingleImageSolver(Solver):
         status = [Status.INVALID] * len(measurement)
         if found:
             images[chosen], right = in_units(np.stack(found).astype(images.dtype), unit)
-            residual[chosen[right]] = magnitude_residual(np.stack(found)[right], scaled.intensities[right])
+            residual[chosen[right]] = magnitude_residual(
+                np.stack(found)[right], scaled.intensities[right], real=measurement.real
+            )
             for i, held in zip(chosen, right, strict=True):
                 status[i] = Status.STOPPED if held else Status.DIVERGED
         once = measurement.valid().astype(np.int64)

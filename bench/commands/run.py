@@ -92,6 +92,8 @@ def run_sweep(
     ):
         if backend.device == "cpu" and kernels() is None:
             console.print("[yellow]without the compiled kernels: portable code, several times slower[/yellow]")
+        if backend.device == "cuda" and backend.name != "cupy":
+            console.print("[yellow]without CuPy: portable code, many times slower than the kernels[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
         references = _compute_references(sweep, problems, images, backend, store, console)
         outcomes, unkept = _run_shards(list(shards(sweep, problems)), executor, store, console)

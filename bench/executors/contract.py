@@ -187,7 +187,7 @@ def _same(found: Reconstruction, expected: Reconstruction, reason: str) -> None:
 
 def _true_residual(found: Reconstruction, measurement: Measurement) -> None:
     """Refuse residuals that are not those of the images."""
-    true = magnitude_residual(found.images, measurement.intensities)
+    true = magnitude_residual(found.images, measurement.intensities, real=measurement.real)
     for i, (said, is_so) in enumerate(zip(found.residual, true, strict=True)):
         _require(abs(is_so - said) <= RESIDUAL, f"image {i} says {said:.4f}, its definition gives {is_so:.4f}")
 

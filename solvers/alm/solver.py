@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from solvers import compiled
 from solvers.alm.lbfgs import History, inner_product, two_loop
@@ -65,6 +65,12 @@ class AugmentedLagrangian(IterativeSolver):
     shrink: float = Field(1.0, gt=0, description="the violation must fall to this part of the last one")
     inner: int = Field(10, ge=1, le=10**6, description="L-BFGS steps per multiplier update")
     memory: int = Field(4, ge=0, le=20, description="curvature pairs of L-BFGS")
+
+    @model_validator(mode="after")
+    def _penalties_rise(self) -> AugmentedLagrangian:
+        if self.rho > self.rho_max:
+            raise ValueError(f"rho={self.rho:g} is above rho_max={self.rho_max:g}: the penalty only grows")
+        return self
 
     def begin(self, guess: Array, block: Block) -> State:
         kernel = self._kernel(block)
@@ -172,7 +178,7 @@ class AugmentedLagrangian(IterativeSolver):
         multiplier = xp.where(wide, rho * (v - block.project_object(v)), it.multiplier)
         violation = xp.sqrt(xp.sum(xp.abs(it.z - block.project_object(it.z)) ** 2, axis=(1, 2)))
         stuck = due & (violation > self.shrink * it.violation)
-        grown = xp.where(stuck, xp.clip(it.rho * self.growth, None, max(self.rho_max, self.rho)), it.rho)
+        grown = xp.where(stuck, xp.clip(it.rho * self.growth, None, self.rho_max), it.rho)
         value, gradient = self.penalised(it.z, it.misfit, multiplier, grown, block)
         return it._replace(
             value=xp.where(due, value, it.value),
@@ -193,7 +199,7 @@ class AugmentedLagrangian(IterativeSolver):
             "rho": self.rho,
             "shrink": self.shrink,
             "growth": self.growth,
-            "rho_max": max(self.rho_max, self.rho),
+            "rho_max": self.rho_max,
             "armijo": ARMIJO,
             "backtracks": BACKTRACKS,
         }

@@ -161,7 +161,7 @@ def supports(grid: tuple[int, int]) -> bool:
         return True
     fast = tuple(_nearest(kernel, m) for m in grid)
     log.warning(
-        "images of %d×%d take portable code, several times slower: a length has a prime factor above 13; "
+        "images of %d×%d take portable code, several times slower: a length is 1, or has a prime factor above 13; "
         "the nearest fast size is %d×%d",
         *(*grid, *fast),
     )

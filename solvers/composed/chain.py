@@ -39,7 +39,9 @@ class Chain(Solver):
     )
     starts: int = Field(1, ge=1, le=1000, description="starts through all stages, at most; chosen by residual")
 
-    mean: int = Field(1, ge=1, le=1000, description="return the mean of so many of the best starts, if none solves it")
+    mean: int = Field(
+        1, ge=1, le=1000, description="return the mean of so many of the best starts that fit alike, if none solves it"
+    )
     generations: int = Field(
         1,
         ge=1,
@@ -57,7 +59,7 @@ class Chain(Solver):
     @model_validator(mode="after")
     def _starts_differ(self) -> Chain:
         self._stages = read_stages(self.stages)
-        if self.starts > 1 and not any(stage.draws for stage in self._stages):
+        if self.starts > 1 and not self.draws:
             raise ValueError(f"starts={self.starts} of '{self.stages}' would all be the same: nothing in it is random")
         if self.mean > self.starts:
             raise ValueError(f"mean={self.mean} needs as many starts, not {self.starts}")
@@ -69,6 +71,10 @@ class Chain(Solver):
                 f"but {self._stages[-1].name} cannot begin there"
             )
         return self
+
+    @property
+    def draws(self) -> bool:
+        return any(stage.draws for stage in self._stages)
 
     def parts(self) -> tuple[Solver, ...]:
         return tuple(part for stage in self._stages for part in (stage, *stage.parts()))

@@ -21,13 +21,12 @@ from datasets import Measurement
 from datasets.blocks import map_blocks
 from datasets.photons import estimate_photons
 from datasets.scaling import times_two_to_the
-from solvers.backend import Backend
 from solvers.base import Reconstruction, Refiner, Status, Streams
 from solvers.composed.registration import TRANSFORMS, register
-from solvers.composed.stages import better_of, merged
-from solvers.iterative.block import box_block
+from solvers.composed.stages import better_of, having, merged
 from solvers.iterative.guess import fitted
 from solvers.iterative.units import normalised
+from solvers.residual import magnitude_residual
 
 # Tuned on training images.
 WORST = 1.03  # times the smallest residual of an image: a start beyond that is in another basin
@@ -69,7 +68,7 @@ def averaged(found: Reconstruction, leaders: Leaders, measurement: Measurement, 
     """With the mean of its leaders for every image that no start has solved, and the residual of that mean."""
     images, residual, transforms = found.images.copy(), found.residual.copy(), found.transforms.copy()
     spread = np.zeros(len(measurement))
-    unsolved = np.flatnonzero([status == Status.STOPPED for status in found.status])
+    unsolved = np.flatnonzero(having(found, Status.STOPPED))
 
     def average(block: slice) -> None:
         for row in unsolved[block].tolist():
@@ -97,7 +96,7 @@ def next_generation(
         last: the mean, and by how much the starts were apart that it was of at first.
         rng: its first number is that of the first pass; each uses up as many as the stage does.
     """
-    rows = np.flatnonzero((last.spread > 0) & [status == Status.STOPPED for status in last.found.status])
+    rows = np.flatnonzero((last.spread > 0) & having(last.found, Status.STOPPED))
     rows = rows[estimate_photons(measurement.intensities[rows]) >= ENOUGH * np.prod(measurement.object_shape)]
     if not len(rows):
         return last.found
@@ -135,8 +134,5 @@ def _disturbed(images: NDArray, levels: NDArray[np.float64], measurement: Measur
 def _residual(image: NDArray, measurement: Measurement) -> float:
     """The magnitude residual of one image, as iterations measure it."""
     unit, part = normalised(measurement)
-    mask = None if part.whole().all() else part.measured
-    real = part.real and not np.iscomplexobj(image)
-    block = box_block(part, Backend("numpy", precision="float64"), real=real, nonnegative=False, mask=mask)
     scaled = times_two_to_the(image[None].astype(np.result_type(image, np.float64)), -unit)
-    return float(block.residual(scaled)[0])
+    return float(magnitude_residual(scaled, part.intensities, real=part.real and not np.iscomplexobj(image))[0])

@@ -105,9 +105,14 @@ def numbers_used(stages: Sequence[Solver]) -> int:
     return max(stage.streams_used for stage in stages)
 
 
+def having(found: Reconstruction, *statuses: Status) -> NDArray[np.bool_]:
+    """(B,) the images that were left with one of these."""
+    return np.array([status in statuses for status in found.status], dtype=bool)
+
+
 def followed(found: Reconstruction, measurement: Measurement, refine: Refine) -> Reconstruction:
     """What comes next takes the place of what was found, but of images that are solved, or lost."""
-    rows = np.flatnonzero([status == Status.STOPPED for status in found.status])
+    rows = np.flatnonzero(having(found, Status.STOPPED))
     if not len(rows):
         return found
     then = refine(found.images[rows], measurement[rows])
@@ -137,8 +142,7 @@ def best_of(
         seen(np.arange(len(measurement)), found)
     wanted = np.ones(len(measurement), dtype=bool)
     for number in range(1, starts):
-        unsolved = [status in (Status.STOPPED, Status.DIVERGED) for status in found.status]
-        rows = np.flatnonzero(wanted & unsolved)
+        rows = np.flatnonzero(wanted & having(found, Status.STOPPED, Status.DIVERGED))
         if not len(rows):
             break
         streams = replace(rng, first=rng.first + number * apart)

@@ -59,7 +59,10 @@ class Kind:
             expected["supports"] = (support, self.grid, np.dtype(np.bool_))
         for name, (array, shape, dtype) in expected.items():
             if array.shape != (len(x), *shape) or array.dtype != dtype:
-                raise ValueError(f"the kernel takes {name} (B, {shape[0]}, {shape[1]}) in {dtype}, not {array.dtype}")
+                raise ValueError(
+                    f"the kernel takes {name} ({len(x)}, {shape[0]}, {shape[1]}) in {dtype}, "
+                    f"not {tuple(array.shape)} in {array.dtype}"
+                )
 
     def macros(self) -> dict[str, int]:
         """The definitions that maps.cuh asks for."""

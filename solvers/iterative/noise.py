@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.forward import friedel_mean
 from datasets.photons import one_photon
 
 
 def trusted(intensities: NDArray[np.float64], photons: float) -> NDArray[np.float64]:
-    """Weights c / (c + photons) of intensities (B, m1, m2) of c photons each; 1 where there is no noise."""
+    """Weights c / (c + photons) of intensities (B, m1, m2) of c photons each, of real objects; 1 without noise.
+
+    They are 0 where nothing was measured, neither at k nor at −k.
+    """
     u = photons * one_photon(intensities)[:, None, None]
-    y = np.nan_to_num((intensities + np.roll(intensities[:, ::-1, ::-1], (1, 1), axis=(1, 2))) / 2)
+    y = np.nan_to_num(friedel_mean(intensities))
     return np.where(u > 0, y / np.where(u > 0, y + u, 1), 1)
 
 

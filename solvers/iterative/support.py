@@ -31,7 +31,7 @@ class Shrinkwrap(Box):
     """The support estimated again and again from the reconstruction, within that of the measurement.
 
     The blur of the k-th update has σ = max(first · decayᵏ, last), k = 0, 1, … With `finish`, both σ and the threshold
-    go on to lower values in the second half of a start, in which the dark pixels of the object are let in.
+    go on to lower values from 0.4 to 0.8 of a start, in which the dark pixels of the object are let in.
 
     Without noise the estimate with the smallest residual is the best one of a start. A noisy pattern is fitted best
     by an early estimate, whose support is still large: keep the last one there.

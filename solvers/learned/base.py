@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +44,14 @@ class LearnedSolver(Trainable):
 
     nonneg: bool = Field(False, description="use that the object is nonnegative: negative pixels become zero")
 
-    transforms_per_image: ClassVar[int] = 0
-    draws: ClassVar[bool] = False
+    @property
+    def draws(self) -> bool:
+        return False
+
+    @property
+    def transforms_per_image(self) -> int:
+        """Fourier transforms of a whole image that a pass takes."""
+        return 0
 
     @abstractmethod
     def model(self, problem: Problem) -> Network:
@@ -175,7 +181,7 @@ class LearnedSolver(Trainable):
             )
         images = drawn[: len(rows)] * np.sqrt(scale).astype(np.float32)
         with np.errstate(invalid="ignore"):  # of an answer that is not finite
-            return images, magnitude_residual(images, measurement.intensities)
+            return images, magnitude_residual(images, measurement.intensities, real=measurement.real)
 
 
 def seen(intensities: NDArray[np.float64]) -> tuple[Tensor, Tensor]:

@@ -178,10 +178,11 @@ class Trainable(Solver):
         """
         variant, path = _variant(problem), self.weight_file(problem)
         if not path.exists():
+            made = self.file_name(variant)
             raise UnavailableError(
                 f"{self.name} has no weights {path}: train them with "
                 f"python -m bench train --solver {shlex.quote(self._training_label())} --variant {variant} "
-                f"--output {path.parent}"
+                f"--output {shlex.quote(str(path.parent))}{f', which writes {made}' * (path.name != made)}"
             )
         card, tensors = weight_files.load(
             path, solver=self.network_of or self.name, preset=self.preset, variant=variant

@@ -31,7 +31,10 @@ class UNetA(UNetSolver):
         "U-Net trained with symmetries broken; predicts phases, inverts with the measured magnitudes"
     )
 
-    transforms_per_image: ClassVar[int] = 4  # two of the encoding, one of the drawn image, one of the inversion
+    @property
+    def transforms_per_image(self) -> int:
+        """One of the inversion; and two of the encoding, and one of the drawn image."""
+        return 1 if self.preset == "paper" else 4
 
     def model(self, problem: Problem) -> Network:
         from solvers.learned.phase_model import PhaseModel, PlanePhaseModel

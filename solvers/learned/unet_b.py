@@ -15,7 +15,10 @@ class UNetB(UNetSolver):
     name: ClassVar[str] = "unet_b"
     summary: ClassVar[str] = "U-Net trained on the images as they are; predicts the image from the intensities"
 
-    transforms_per_image: ClassVar[int] = 2  # of the encoding
+    @property
+    def transforms_per_image(self) -> int:
+        """Those of the encoding."""
+        return 0 if self.preset == "paper" else 2
 
     def model(self, problem: Problem) -> Network:
         from solvers.learned.image_model import ImageModel

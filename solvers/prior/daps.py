@@ -27,9 +27,10 @@ class DecoupledAnnealing(PlugAndPlay):
         x₀ ← x₀ − η [(x₀ − x̂) / σ_i² + (x₀ − P_M x₀) / v] + √(2η) ε,   from x₀ = x̂, many times
         x_{i+1} = x₀ + σ_{i+1} ε
 
-    D is the denoiser of `pnp`, v the noise in a pixel of P_M x₀, ε white and normal. The second line is Langevin's
-    dynamics in the posterior N(x₀; x̂, σ_i²) · exp(−‖|F x₀| − √Y‖² / 2v m₁m₂), whose gradient P_M gives. The image is
-    D(x₀; σ) at the last level, with its negative pixels zero.
+    D is the denoiser of `pnp`, v the variance of the noise in a pixel of P_M x₀ (or the square of the lowest level, if
+    that is more), ε white and normal. The second line is Langevin's dynamics in the posterior
+    N(x₀; x̂, σ_i²) · exp(−‖|F x₀| − √Y‖² / 2v m₁m₂), whose gradient P_M gives. The image is D(x₀; σ) at the last level,
+    with its negative pixels zero.
 
     Source: Zhang, Chu, Berner, Meng, Anandkumar and Song, "Improving diffusion inverse problem solving with decoupled
     noise annealing" (CVPR 2025), Algorithm 1 with σ_i for the r_i of its eq. 7. It begins with noise alone there. This
@@ -39,6 +40,10 @@ class DecoupledAnnealing(PlugAndPlay):
     name: ClassVar[str] = "daps"
     summary: ClassVar[str] = "decoupled annealing posterior sampling, with the denoiser of pnp"
     network_of: ClassVar[str] = PlugAndPlay.name
+
+    @property
+    def draws(self) -> bool:
+        return True
 
     steps: int = Field(50, ge=1, le=10_000, description="noise levels of the annealing")
     ode: int = Field(3, ge=1, le=1000, description="steps of the differential equation at each level")

@@ -36,9 +36,10 @@ class DeepImagePrior(Solver):
         B_{i+1} = cn(relu(U_i B_i C_i)),   i = 0 … d − 1,      X = relu(B_d c_d + b)   in the box, zero outside
 
     where C_i (c × c) mixes the channels of a pixel, U_i is bilinear interpolation to twice as many pixels a side, and
-    cn gives each channel of an image a learned mean and standard deviation. All θ = {C_i, c_d, b, cn} are random at
-    first. The gradient of the loss in X is 2 (X − P_M X), with the projection that all solvers share; the step length
-    falls as half a cosine, and the last image counts. With few parameters, a smooth image is fitted sooner than noise.
+    cn gives each channel of an image a learned mean and standard deviation. Of θ = {C_i, c_d, b, cn}, C_i and c_d are
+    random at first, b is 0, and cn has mean 0 and standard deviation 1. The gradient of the loss in X is 2 (X − P_M X),
+    with the projection that all solvers share; the step length falls as half a cosine, and the last image counts. With
+    few parameters, a smooth image is fitted sooner than noise.
 
     A fit ends in a wrong basin more often than not: several starts help more than longer ones. Parameters were tuned on
     training images. Of these, 27 had a mean error of 0.152 without noise and of 0.134 with 1e5 photons; with levels=3

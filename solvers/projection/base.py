@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,8 @@ class ProjectionSolver(IterativeSolver):
             if getattr(x, "shape", None) != given.shape:
                 found = f"an array of shape {tuple(x.shape)}" if hasattr(x, "shape") else repr(x)
                 raise ValueError(f"step takes images of shape {tuple(given.shape)}, and gave {found}")
+            if x.dtype != given.dtype and not _equally_precise(block.backend.xp, x.dtype, given.dtype):
+                raise ValueError(f"step takes images in {given.dtype}, and gave some in {x.dtype}")
         return (x,)
 
     def advance_and_check(self, state: State, block: Block, count: int) -> tuple[State, Array, Array]:
@@ -115,3 +118,11 @@ def remark(solver: Solver) -> str:
     if not relaxed:
         return ""
     return f"{relaxed[0]}[relax=…] runs the portable code, which is slower than the kernel: no kernel relaxes P_M"
+
+
+def _equally_precise(xp: Any, one: Any, other: Any) -> bool:
+    """Whether two types have the same precision, real or complex."""
+    try:
+        return xp.finfo(one).eps == xp.finfo(other).eps
+    except (TypeError, ValueError):  # one is no floating-point type
+        return False

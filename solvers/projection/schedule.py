@@ -28,7 +28,9 @@ class Stage:
     def stages(self) -> Iterator[Stage]:
         yield self
 
-    def __len__(self) -> int:
+    @property
+    def length(self) -> int:
+        """Iterations in all."""
         return self.iterations
 
     def __str__(self) -> str:
@@ -48,8 +50,10 @@ class Repeat:
             for term in self.terms:
                 yield from term.stages()
 
-    def __len__(self) -> int:
-        return self.count * sum(map(len, self.terms))
+    @property
+    def length(self) -> int:
+        """Iterations in all."""
+        return self.count * sum(term.length for term in self.terms)
 
     def __str__(self) -> str:
         inside = "+".join(map(str, self.terms))
@@ -73,8 +77,8 @@ def read_schedule(text: str) -> Repeat:
     if not reader.done():
         raise reader.error("expected + or the end")
     found = Repeat(1, terms)
-    if len(found) > LONGEST:
-        raise ValueError(f"a schedule of {len(found)} iterations is too long: {LONGEST} at most")
+    if found.length > LONGEST:
+        raise ValueError(f"a schedule of {found.length} iterations is too long: {LONGEST} at most")
     return found
 
 

@@ -36,7 +36,7 @@ class TrainingConfig(BaseModel):
         resume: go on from the checkpoint in that folder, if there is one.
         overwrite: replace the weights that lie there.
         accelerator: `auto` is a GPU where torch finds one.
-        devices: how many GPUs; None takes all there are.
+        devices: how many GPUs; None takes all there are, or as many as can share a batch evenly.
         threads: of a training on the CPU; 0 takes every processor.
         precision: as Lightning Fabric names it; `auto` is bf16-mixed where that is fast.
     """

@@ -120,7 +120,8 @@ def save_weights(
         The card as written. What it cannot know, such as the number of epochs, is null in it.
 
     Raises:
-        ParameterError: the solver has another network for this problem, or the path is of another kind of file.
+        ParameterError: the solver has another network for this problem, the path is of another kind of file, or these
+            are no photons.
         WeightsError: the weights are not finite in half precision.
     """
     from solvers.learned import weights
@@ -130,7 +131,10 @@ def save_weights(
         raise ParameterError(f"weights are written to a file of the kind .safetensors, not to '{path}'")
     if differing := weights.differences(model.shapes(), solver.model(problem).shapes()):
         raise ParameterError(f"solver '{solver.label}' has another network for this problem: {differing}")
-    noise = PhotonRange.read(problem.photons if photons is None else photons)
+    try:
+        noise = PhotonRange.read(problem.photons if photons is None else photons)
+    except ValueError as error:
+        raise ParameterError(str(error)) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     card = Card(
         solver=solver.name,

@@ -190,7 +190,9 @@ def device(config: TrainingConfig) -> tuple[str, int]:
         raise UnavailableError("accelerator 'cuda' was asked for, but torch finds no GPU here: use --accelerator cpu")
     if config.devices is not None and config.devices > gpus:
         raise UnavailableError(f"--devices {config.devices}: torch finds {gpus} here")
-    return "cuda", config.devices or gpus
+    if config.devices is not None and config.batch % config.devices:
+        raise UnavailableError(f"--devices {config.devices}: they cannot share a batch of {config.batch} evenly")
+    return "cuda", config.devices or max(count for count in range(1, gpus + 1) if config.batch % count == 0)
 
 
 def precision(config: TrainingConfig) -> str:
@@ -253,13 +255,19 @@ class _Training:
                     try:
                         self._report(loss, speed)
                     finally:  # SIGHUP comes when the terminal goes, to which nothing can be reported then
+                        asked = self._anywhere(interruption.asked)
                         due = self.step == self.steps or time.monotonic() - saved > CHECKPOINT_SECONDS
-                        if interruption.asked or due:
+                        if asked or due:
                             self._save()
                             saved = time.monotonic()
-                    if interruption.asked:
+                    if asked:
                         raise TrainingInterrupted(f"stopped at step {self.step} of {self.steps}")
             return self._finish()
+
+    def _anywhere(self, asked: bool) -> bool:
+        """Whether the process of any device was asked to stop: all of them have to leave after the same step."""
+        said = torch.tensor(float(asked), device=self.fabric.device)
+        return bool(torch.as_tensor(self.fabric.all_reduce(said, reduce_op="sum")) > 0)
 
     def _ahead(self) -> int:
         """How many processes prepare lessons beside the step that is computed: none where it needs the processors."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracles import conjugate_flip, embed, literal_intensities
 
 from datasets import forward, measure
-from datasets.forward import expand_half_plane, half_plane
+from datasets.forward import expand_half_plane, friedel_mean, half_plane
 
 undersampled = pytest.mark.filterwarnings("ignore:grid .* is below 2n - 1")
 
@@ -140,3 +140,16 @@ def test_both_measurements_of_a_real_images_intensity_are_used(rng, grid):
         [[(y[b, r, c] + y[b, -r % m1, -c % m2]) / 2 for c in range(m2 // 2 + 1)] for r in range(m1)] for b in range(3)
     ]
     np.testing.assert_array_equal(half_plane(y), expected)
+
+
+@given(grid=st.tuples(st.integers(1, 9), st.integers(1, 9)), seed=st.integers(0, 99))
+def test_the_mean_of_both_is_that_of_what_was_measured_of_them(grid, seed):
+    rng = np.random.default_rng(seed)
+    y = np.where(rng.random((2, *grid)) < 0.3, np.nan, rng.random((2, *grid)))
+    found = friedel_mean(y)
+    for image, row, column in np.ndindex(y.shape):
+        both = np.array([y[image, row, column], y[image, -row % grid[0], -column % grid[1]]])
+        expected = both[~np.isnan(both)].mean() if not np.isnan(both).all() else np.nan
+        np.testing.assert_allclose(found[image, row, column], expected)
+    whole = rng.random((2, *grid))
+    np.testing.assert_allclose(half_plane(whole), friedel_mean(whole)[:, :, : grid[1] // 2 + 1])

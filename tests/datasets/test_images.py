@@ -85,6 +85,18 @@ def test_the_head_of_a_set_has_its_labels():
 # ---- labels
 
 
+def test_the_head_of_a_set_that_makes_its_images_makes_none():
+    atoms = images.create("atoms[images=1000000]").read("test")
+    assert atoms.head(None) is atoms.head(1000000) is atoms
+    assert atoms.head(2).images.shape == (2, 128, 128)
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "sample", "natural", "atoms"])
+def test_a_split_that_there_is_not_is_told(name):
+    with pytest.raises(ValueError, match="unknown split 'val': choose from train, test"):
+        images.create(name).read("val")
+
+
 def test_every_set_is_named_as_it_is_called_and_describes_itself():
     for name in images.names():
         kind = images.source_class(name)

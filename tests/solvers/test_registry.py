@@ -41,6 +41,11 @@ def test_a_label_sets_parameters():
     assert create("rrr[beta=0.75,starts=2]") == create("rrr[starts=2,beta=0.75]") != create("rrr[starts=2]")
 
 
+def test_what_is_not_given_is_written_as_none():
+    assert create("unet_a[weights=none]").weights is None
+    assert create("unet_a[weights=none]").label == "unet_a"
+
+
 def test_a_solver_cannot_be_changed_once_it_is_made():
     solver = create("rrr")
     for name in ("beta", "memory"):
@@ -91,6 +96,7 @@ def test_commas_within_brackets_belong_to_a_label(text, labels):
         ("difference_map[beta=2]", ["beta", "2"]),
         ("alm[rho=0]", ["rho", "0"]),
         ("alm[rho=inf]", ["rho", "inf"]),
+        ("alm[rho=0.2]", ["rho=0.2 is above rho_max=0.1"]),
         ("alm[growth=0.5]", ["growth", "0.5"]),
         ("alm[memory=-1]", ["memory", "-1"]),
     ],

@@ -258,9 +258,9 @@ def test_lengths_with_larger_prime_factors_go_the_portable_way(caplog):
         assert not compiled.supports((257, 259))
         assert not compiled.supports((96, 34))
     assert caplog.messages == [
-        "images of 257×259 take portable code, several times slower: a length has a prime factor above 13; "
+        "images of 257×259 take portable code, several times slower: a length is 1, or has a prime factor above 13; "
         "the nearest fast size is 256×260",
-        "images of 96×34 take portable code, several times slower: a length has a prime factor above 13; "
+        "images of 96×34 take portable code, several times slower: a length is 1, or has a prime factor above 13; "
         "the nearest fast size is 96×35",
     ]
 

@@ -136,6 +136,26 @@ def test_in_place_of_an_empty_image_there_is_a_random_guess(few):
     np.testing.assert_array_equal(found.images, solver.solve(few, Streams()).images)
 
 
+@pytest.mark.parametrize(
+    "label", [chain(NOISY, starts=2), chain(NOISY, starts=3, mean=3, generations=2), "pnp", "daps", "deep_image_prior"]
+)
+def test_no_image_at_all_is_none(few, label):
+    found = solve(label, few[:0])
+    assert found.images.shape == (0, *few.grid)
+    assert not len(found.residual)
+    assert found.status == []
+
+
+def test_a_chain_of_what_is_not_random_is_done_once():
+    for label in (chain("pnp[begin=unet_a]"), "unet_a", "pnp[begin=unet_a]", chain(chain("unet_a"))):
+        assert not create(label).draws
+        with pytest.raises(ParameterError, match="would all be the same"):
+            create(chain(label, starts=5))
+    for label in (chain("unet_a + rrr"), "daps[begin=unet_a]", "pnp", chain("daps[begin=unet_a]")):
+        assert create(label).draws
+    assert create("daps[begin=unet_a,starts=4]").starts == 4
+
+
 def test_a_chain_uses_what_any_of_its_stages_uses():
     used = create(chain("unet_a + rrr[nonneg=true] + er[support=shrinkwrap]")).information()
     assert used == Information("box and shrinkwrap", real=True, nonnegative=True, training_data="fashion_mnist")

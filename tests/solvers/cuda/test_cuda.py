@@ -251,8 +251,8 @@ def test_arrays_of_another_kind_are_refused():
     x, magnitude, _ = arrays(kind, block, start)
     kind.check(x, magnitude, None)
     for wrong, message in (
-        ((start, magnitude, None), "images (B, 16, 12) in float32, not float64"),
-        ((x, magnitude[:, :, 1:], None), "magnitudes (B, 16, 7) in float32"),
+        ((start, magnitude, None), "images (2, 16, 12) in float32, not (2, 16, 12) in float64"),
+        ((x, magnitude[:, :, 1:], None), "magnitudes (2, 16, 7) in float32, not (2, 16, 6) in float32"),
         ((x, magnitude, block.support), "the kernel takes no support"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):

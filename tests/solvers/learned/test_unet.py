@@ -246,10 +246,16 @@ def test_with_nonneg_the_image_is_the_projection_of_what_it_is_without(kind, tra
     before, found = solve(plain, measurement), solve(solver, measurement)
     projected = solver._model.project(torch.from_numpy(before.images)).numpy()
     np.testing.assert_array_equal(found.images, projected)
-    np.testing.assert_array_equal(found.residual, magnitude_residual(projected, measurement.intensities))
+    np.testing.assert_array_equal(found.residual, magnitude_residual(projected, measurement.intensities, real=True))
     assert (before.images < 0).any()
     assert solver.information().nonnegative
     assert not plain.information().nonnegative
+
+
+def test_a_pass_costs_the_transforms_of_its_encoding_and_of_the_inversion():
+    """Encoding, the drawn image, the inversion; the networks of the paper see the Fourier plane as it is."""
+    for label, count in {"unet_a": 4, "unet_b": 2, "unet_a[preset=paper]": 1, "unet_b[preset=paper]": 0}.items():
+        assert create(label).transforms_per_image == count
 
 
 def test_with_nonneg_an_object_that_may_be_negative_is_left_out(trained, frames):

@@ -141,6 +141,30 @@ def test_where_the_middle_was_not_measured_the_image_is_free_there(objects):
 # ---- the schedule
 
 
+def test_no_step_leaves_a_support_that_is_given(objects, noisy, monkeypatch):
+    """Otherwise what has grown outside is cut off at the end, from an image that was made with it."""
+    inside = objects > 0
+    seen, spilt = replace(noisy, support=inside), []
+    solver = ready(pnp())
+    of_block = pnp_module.box_block
+
+    class Watched:
+        def __init__(self, block):
+            self.block = block
+
+        def project_magnitude(self, z):
+            spilt.append(float((z * ~self.block.support).abs().max()))
+            return self.block.project_magnitude(z)
+
+        def __getattr__(self, name):
+            return getattr(self.block, name)
+
+    monkeypatch.setattr(pnp_module, "box_block", lambda *given, **options: Watched(of_block(*given, **options)))
+    found = solver.refine(np.pad(objects, [(0, 0), (0, 54), (0, 54)]), seen, Streams())
+    assert spilt == [0.0] * 5
+    assert not found.images[:, :42, :42][~inside].any()
+
+
 def test_noise_levels_fall_to_that_of_the_measurement_and_less_noise_means_more_weight():
     variance = np.array([0.0, 1e-6, 1e-3, 1e-2])
     levels, weights = schedule(variance, 20)
@@ -199,8 +223,11 @@ def test_its_weights_and_those_of_its_start_are_named(tmp_path):
     assert create("pnp").files(Problem(variant="shift")) == (PlugAndPlay.folder / "pnp-default-none.safetensors",)
     begin = write_label("unet_a", {"weights": mine})
     assert create(write_label("pnp", {"begin": begin, "weights": mine})).named_files() == (mine, mine)
-    with pytest.raises(UnavailableError, match="bench train --solver pnp"):
+    written = "pnp-default-none.safetensors"
+    with pytest.raises(UnavailableError, match=f"bench train --solver pnp .*, which writes {written}$"):
         ready(write_label("pnp", {"weights": mine}))
+    with pytest.raises(UnavailableError, match=r"bench train --solver pnp --variant shift_flip --output '.*a b'$"):
+        ready(write_label("pnp", {"weights": tmp_path / "a b" / written}))
 
 
 def test_the_shipped_weights_are_small_and_were_not_trained_on_test_images():

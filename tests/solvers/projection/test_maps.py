@@ -148,7 +148,12 @@ def test_advancing_is_stepping_whatever_computes_it(rng, torch32, label, nonneg,
 
 
 @pytest.mark.parametrize(
-    ("given", "words"), [(lambda x: x[:1, :3], r"an array of shape \(1, 3, 9\)"), (lambda x: 3, "3")]
+    ("given", "words"),
+    [
+        (lambda x: x[:1, :3], r"of shape \(2, 8, 9\), and gave an array of shape \(1, 3, 9\)"),
+        (lambda x: 3, r"of shape \(2, 8, 9\), and gave 3"),
+        (lambda x: x.double(), "in torch.float32, and gave some in torch.float64"),
+    ],
 )
 def test_a_step_that_gives_something_else_than_images_is_told_what(rng, torch32, given, words):
     class Odd(ProjectionSolver):
@@ -160,5 +165,5 @@ def test_a_step_that_gives_something_else_than_images_is_told_what(rng, torch32,
 
     solver = Odd()
     solver.prepare(torch32)
-    with pytest.raises(ValueError, match=rf"step takes images of shape \(2, 8, 9\), and gave {words}"):
+    with pytest.raises(ValueError, match=f"step takes images {words}"):
         solver.solve(measure(rng.random((2, *SHAPE)), grid=(8, 9)), Streams(0))

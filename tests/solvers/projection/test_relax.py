@@ -51,6 +51,18 @@ def test_the_weight_of_c_photons_is_c_over_c_and_kappa(noisy):
     np.testing.assert_allclose(half_plane(trusted(noisy.intensities, 0.25)), counts / (counts + 0.25))
 
 
+def test_of_a_pair_one_that_was_measured_is_trusted(noisy):
+    """An even beamstop leaves coefficients measured whose opposites are not: the brightest ones."""
+    y = noisy.intensities.copy()
+    y[:, 0, 1] = np.nan
+    weights = trusted(y, 0.25)
+    counts = y[:, 0, -1] / one_photon(y)
+    np.testing.assert_allclose(weights[:, 0, -1], counts / (counts + 0.25))
+    np.testing.assert_allclose(weights[:, 0, 1], weights[:, 0, -1])
+    y[:, 0, -1] = np.nan
+    assert not trusted(y, 0.25)[:, 0, [1, -1]].any()
+
+
 def test_without_noise_every_magnitude_has_its_full_weight(small):
     np.testing.assert_allclose(trusted(small.intensities, 0.25), 1, atol=1e-3)
 

@@ -20,7 +20,7 @@ from solvers.learned.image_model import ImageModel
 from solvers.learned.phase_model import PhaseModel
 from solvers.training import checkpoint, history, save_weights, training_pairs
 from solvers.training.config import TrainingConfig
-from solvers.training.trainer import DivergedError, TrainingInterrupted, WeightsInTheWayError
+from solvers.training.trainer import DivergedError, TrainingInterrupted, WeightsInTheWayError, device
 from solvers.training.trainer import train as train_on
 
 
@@ -469,3 +469,14 @@ def test_weights_that_no_solver_could_read_are_not_saved(tmp_path):
     with pytest.raises(weights.WeightsError, match=r"'layers\.0\.weight' are not finite in half precision"):
         save_weights(path, model, solver=TheirSolver(), problem=problem)
     assert not list(tmp_path.iterdir())
+
+
+def test_devices_share_every_batch_evenly(monkeypatch):
+    """Their gradients count alike in the mean."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    config = TrainingConfig(solver=TinyB(), batch=32, accelerator="cuda")
+    assert device(config) == ("cuda", 2)
+    assert device(config.model_copy(update={"batch": 33})) == ("cuda", 3)
+    with pytest.raises(UnavailableError, match="--devices 3: they cannot share a batch of 32 evenly"):
+        device(config.model_copy(update={"devices": 3}))
