@@ -33,10 +33,9 @@ run: install  ## the main job: four solvers, four variants, on the embedded samp
 
 tables: install  ## the tables and figures under results/ (some ten hours on two cores, most of them for noise; with DEVICE=cuda, a GPU does that)
 	$(BIN)/python -m bench run --config results/table2.toml --images 1024 --output runs/timing
-	for name in table1 table2 figure4 beamstop complex; do \
+	for name in table1 table2 figure4 beamstop complex budgets; do \
 	  $(BIN)/python -m bench run --config results/$$name.toml --output runs/$$name || exit; \
 	done
-	$(BIN)/python -m bench run --config results/noise.toml --images 128 --output runs/budgets
 	$(BIN)/python -m bench run --config results/noise.toml --device $(DEVICE) --output runs/noise
 	mkdir -p results/figures
 	cp runs/table1/table1.csv results/

@@ -97,6 +97,17 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def bf16_is_fast(device: str) -> bool:
+    """Whether a device has instructions for bf16: recent GPUs, and CPUs with AMX or AVX512-BF16, which take half as
+    long as in float32. Where it has to be emulated, it takes 1.4 times as long (AVX-512), or 6 times (AVX2)."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    instructions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # no public names for them yet
+    return any(getattr(torch.cpu, name, bool)() for name in instructions)
+
+
 def select_backend(
     name: str = "auto", device: str = "cpu", precision: str = "float32", threads: int | None = None
 ) -> Backend:

@@ -156,6 +156,14 @@ class Solver(Labelled, ABC):
                 return f"{one.name} computes in {' or '.join(one.precisions)}, not in {backend.precision}"
         return ""
 
+    def remark(self, backend: Backend) -> str:
+        """What to know of how it computes there, such as that it will be slow; empty where there is nothing."""
+        return ""
+
+    def remarks(self, backend: Backend) -> list[str]:
+        """Its remark, and those of the solvers that it is made of, each once."""
+        return list(dict.fromkeys(filter(None, (one.remark(backend) for one in (self, *self.parts())))))
+
     def prepare(self, backend: Backend, problem: Problem | None = None) -> None:
         """Load weights, build plans: all that is timed as setup. Called once before `solve`.
 

@@ -42,7 +42,6 @@ from solvers import Backend, create
 from solvers.compiled import kernels
 from solvers.files import sha256, write_text
 from solvers.labels import read_label
-from solvers.projection.base import remark
 from solvers.registry import BUILT_IN
 from solvers.training.interruption import terminated_as_interrupted
 
@@ -176,7 +175,7 @@ def _refuse(sweep: Sweep, problems: Sequence[Problem], backend: Backend) -> list
     for solver in solvers:
         if reason := solver.refusal_of(backend) or next(filter(None, map(solver.refusal, problems)), ""):
             raise RequestError(f"--solvers: {reason}")
-    return list(dict.fromkeys(filter(None, map(remark, solvers))))
+    return list(dict.fromkeys(text for solver in solvers for text in solver.remarks(backend)))
 
 
 def _doubts(images: ImageSet | PatternSet) -> list[str]:

@@ -22,7 +22,6 @@ from datasets.forward import determined
 from solvers import Backend, IterativeSolver, create
 from solvers.iterative.support import Largest, Shrinkwrap
 from solvers.labels import read_label, write_label
-from solvers.projection.base import remark
 from solvers.registry import BUILT_IN
 
 # σ, decay and threshold were tuned on complex objects made of training images, with 1e5 and 1e6 photons.
@@ -161,7 +160,7 @@ def plan(
     if built_in is not None:
         if reason := built_in.refusal_of(backend) or built_in.refusal(known.problem):
             raise RequestError(f"--solver: {reason}")
-        warnings += filter(None, [remark(built_in)])
+        warnings += built_in.remarks(backend)
     described = describe(label, [known.problem])
     files = tuple(described.files[known.problem])
     return Job(known, described.label, starts, seed, backend, described.code, files, tuple(notes), tuple(warnings))

@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from datasets import Variant, place, placements
 from datasets.problem import Problem
+from solvers.backend import Backend, bf16_is_fast
 from solvers.base import FilePath, Solver
 from solvers.errors import UnavailableError
 from solvers.labels import spelled, write_label
@@ -147,6 +148,12 @@ class Trainable(Solver):
 
     def weights_digest(self) -> str:
         return self._card.sha256 if self._card else ""
+
+    def remark(self, backend: Backend) -> str:
+        """That bf16 is emulated."""
+        if self.precision == "float32" or bf16_is_fast(backend.device):
+            return ""
+        return f"{self.name}[precision=bf16] takes several times as long here as float32, for it is emulated"
 
     def weight_file(self, problem: Problem | None) -> Path:
         """The weights for the variant of this problem."""

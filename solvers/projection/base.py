@@ -12,8 +12,7 @@ from pydantic import Field, model_validator
 
 from datasets import Measurement
 from datasets.forward import half_plane
-from solvers.backend import Array
-from solvers.base import Solver
+from solvers.backend import Array, Backend
 from solvers.iterative.block import Block
 from solvers.iterative.kernels import Kernel, kernel, replacement, serve
 from solvers.iterative.noise import trusted
@@ -44,6 +43,11 @@ class ProjectionSolver(IterativeSolver):
         if self.relax and not real:
             return f"{self.name}[relax={self.relax:g}] was given complex objects: it takes real ones"
         return super()._unfit(real)
+
+    def remark(self, backend: Backend) -> str:
+        """That no kernel relaxes P_M."""
+        slow = f"{self.name}[relax=…] runs the portable code, which is slower than the kernel: no kernel relaxes P_M"
+        return slow if self.relax else ""
 
     def constrain(self, block: Block, measurement: Measurement) -> Block:
         """With `relax` = κ > 0, P_M takes a magnitude of c photons by c / (c + κ) of the way to the measured one."""
@@ -110,14 +114,6 @@ class ProjectionSolver(IterativeSolver):
     def _kernel(self, block: Block) -> Kernel | None:
         name = replacement(type(self)) if serve(block) and self.has_kernel() else None
         return kernel(name, block, getattr(self, "beta", 0.0)) if name else None
-
-
-def remark(solver: Solver) -> str:
-    """What to expect of a solver that relaxes P_M, or is made of some that do; empty of any other."""
-    relaxed = [one.name for one in (solver, *solver.parts()) if isinstance(one, ProjectionSolver) and one.relax]
-    if not relaxed:
-        return ""
-    return f"{relaxed[0]}[relax=…] runs the portable code, which is slower than the kernel: no kernel relaxes P_M"
 
 
 def _equally_precise(xp: Any, one: Any, other: Any) -> bool:

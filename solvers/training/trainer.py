@@ -23,7 +23,7 @@ from torch import Tensor
 
 from datasets import ImageSet
 from datasets.problem import show_size
-from solvers.backend import processors, torch_threads
+from solvers.backend import bf16_is_fast, processors, torch_threads
 from solvers.checkout import commit
 from solvers.errors import SolverError, UnavailableError
 from solvers.learned import weights
@@ -199,7 +199,7 @@ def precision(config: TrainingConfig) -> str:
     """Of the arithmetic, as Fabric names it."""
     if config.precision != "auto":
         return config.precision
-    return "bf16-mixed" if machine.bf16_is_fast(device(config)[0]) else "32-true"
+    return "bf16-mixed" if bf16_is_fast(device(config)[0]) else "32-true"
 
 
 class _Training:

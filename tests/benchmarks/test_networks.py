@@ -13,10 +13,10 @@ from pairs import compare
 from workloads import sample
 
 from datasets.problem import Problem
+from solvers.backend import bf16_is_fast
 from solvers.learned.base import CHUNK
 from solvers.learned.unet_a import UNetA
 from solvers.learned.unet_b import UNetB
-from solvers.training.machine import bf16_is_fast
 
 pytestmark = pytest.mark.benchmark(group="unet")
 

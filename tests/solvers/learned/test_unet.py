@@ -373,6 +373,19 @@ def test_the_numpy_backend_gives_the_same_answer(trained, frames):
     )
 
 
+@pytest.mark.parametrize(("fast", "label"), [(True, "unet_a[precision=bf16]"), (False, "unet_a")])
+def test_bf16_goes_without_a_remark_where_it_is_fast_or_not_asked_for(monkeypatch, fast, label):
+    monkeypatch.setattr("solvers.learned.trainable.bf16_is_fast", lambda device: fast)
+    assert create(label).remarks(Backend()) == []
+
+
+def test_bf16_that_is_emulated_is_told_before_it_runs(monkeypatch):
+    monkeypatch.setattr("solvers.learned.trainable.bf16_is_fast", lambda device: False)
+    told = ["pnp[precision=bf16] takes several times as long here as float32, for it is emulated"]
+    for label in ("pnp[precision=bf16]", 'chain[stages="rrr + pnp[precision=bf16]"]'):
+        assert create(label).remarks(Backend()) == told
+
+
 def test_bf16_is_another_precision_and_nearly_the_same_answer(trained, frames):
     narrow = TinyA(weights=trained["unet_a"].weights, precision="bf16")
     narrow.prepare(Backend(), Problem(variant="shift_flip"))

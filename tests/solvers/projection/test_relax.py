@@ -15,7 +15,6 @@ from datasets.photons import one_photon
 from solvers import Backend, ParameterError, Streams, create
 from solvers.iterative.block import box_block
 from solvers.iterative.noise import trusted
-from solvers.projection.base import remark
 
 RELAXED = "rrr[nonneg=true,iterations=40,relax=0.25]"
 
@@ -70,8 +69,8 @@ def test_without_noise_every_magnitude_has_its_full_weight(small):
 def test_it_runs_the_portable_code_and_says_so(noisy):
     assert solve(RELAXED, noisy).kernel == "portable"
     for label in (RELAXED, 'chain[stages="unet_a + rrr[relax=1]"]'):
-        assert "rrr[relax=…] runs the portable code" in remark(create(label))
-    assert remark(create("rrr")) == ""
+        assert "rrr[relax=…] runs the portable code" in "".join(create(label).remarks(Backend()))
+    assert create("rrr").remarks(Backend()) == []
 
 
 def test_an_image_does_not_depend_on_its_neighbours(noisy, numpy64):
