@@ -128,10 +128,7 @@ class Solver(Labelled, ABC):
     that file, wherever it lies; text in a field of any other type is only text.
     """
 
-    @property
-    def draws(self) -> bool:
-        """Whether it takes random numbers: a second start then differs from the first."""
-        return True
+    draws: ClassVar[bool] = True  # random numbers: a second start then differs from the first
 
     precisions: ClassVar[tuple[str, ...]] = PRECISIONS  # that it computes in
     _instead: ClassVar[str] = (

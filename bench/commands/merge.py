@@ -84,7 +84,7 @@ def _vouched(folder: Path) -> dict[str, Any]:
 def _opened(folder: Path, manifest: dict[str, Any]) -> Finished:
     claim = read_claim(folder)
     run = read_finished(folder, claim, manifest)
-    finished = {**manifest["sweep"], DATA: manifest.get(DATA, claim[DATA])}
+    finished = {**manifest["sweep"], DATA: manifest.get(DATA) or claim[DATA]}
     if any(claim.get(name) != value for name, value in finished.items()):
         raise RequestError(f"a later run into '{folder}' was stopped: run it to its end, or the one before it again")
     return run
@@ -147,6 +147,7 @@ def _described(joined: Joined, runs: Sequence[Finished], manifests: Sequence[dic
     ]
     return {
         **_agreed(manifests),
+        DATA: joined.claim[DATA],
         "sweep": of_sweep,
         "argv": arguments(),
         **hashes(joined.rows),

@@ -23,6 +23,7 @@ from bench.executors.base import Executor
 from bench.executors.code import data_digest
 from bench.executors.task import CallError
 from bench.report.curves import CURVES, IMAGES, known_curves, watch
+from bench.report.finished import read_manifest
 from bench.report.manifest import MANIFEST, manifest
 from bench.report.pictures import PICTURES, gather_pictures
 from bench.report.tables import OPTIONAL, TABLES, summarise, table1, table2
@@ -94,6 +95,7 @@ def run_sweep(
         if backend.device == "cuda" and backend.name != "cupy":
             console.print("[yellow]without CuPy: portable code, many times slower than the kernels[/yellow]")
         console.print(f"{images.name}, {images.split} split, from {images.source}", style="dim", markup=False)
+        before = _finished_before(output)
         references = _compute_references(sweep, problems, images, backend, store, console)
         outcomes, unkept = _run_shards(list(shards(sweep, problems)), executor, store, console)
         rows = pd.concat([outcome.rows for outcome in outcomes], ignore_index=True)
@@ -127,7 +129,7 @@ def run_sweep(
                 _draw(output, console, of_curves=True)
             for line in said:
                 console.print(line, highlight=False, markup=False)
-        elif (output / "figures").is_dir():  # of what was run here before
+        elif (output / "figures").is_dir() and before != described["shards"]:
             from bench.report.figures.draw import remove_stored  # matplotlib takes a second to import
 
             remove_stored(output / "figures")
@@ -137,6 +139,14 @@ def run_sweep(
     print_failures(lost, output, console)
     console.print(f"results in {output}", highlight=False, markup=False)
     return Result(sweep, rows, summary, Exit.SOLVER if len(lost) or unkept else Exit.FINE)
+
+
+def _finished_before(output: Path) -> list[str] | None:
+    """The keys of the shards that this folder has the tables and the figures of; None where it has none."""
+    try:
+        return read_manifest(output).get("shards")
+    except RequestError:
+        return None
 
 
 def _write_or_remove(path: Path, table: pd.DataFrame | None) -> None:

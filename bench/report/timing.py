@@ -40,7 +40,7 @@ def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame
     lines = []
     for (*setting, solver), group in shards.groupby(GROUP, sort=False):
         images, solved = group["images"].sum(), group["solved"].sum()
-        timed = group[group["threads"] == group["threads"].max()]
+        timed = group[(group["threads"] == group["threads"].max()) | (group["solved"] == 0)]
         seconds, iterations = timed["solve"].sum(), timed["iterations"].sum()
         lines.append(
             {
@@ -67,7 +67,7 @@ def timing_table(outcomes: list[Outcome], backend: Backend, single: pd.DataFrame
             }
         )
     table = pd.DataFrame(lines)
-    return table if single is None else table.merge(single, on=GROUP, how="left")
+    return table if single is None else table.merge(single, on=[*GROUP, "threads"], how="left")
 
 
 def single_images(outcomes: list[Outcome], executor: Executor, known: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -78,15 +78,16 @@ def single_images(outcomes: list[Outcome], executor: Executor, known: pd.DataFra
     would take too long, has no latency.
 
     Args:
-        known: lines of an earlier run, which are taken over.
+        known: lines of an earlier run, which are taken over where they are of as many threads.
     """
     shards = pd.DataFrame([timing_row(outcome) for outcome in outcomes])
     failed = {outcome.shard.solver for outcome in outcomes if outcome.error}
-    before = {} if known is None else {tuple(line[name] for name in GROUP): line for line in known.to_dict("records")}
+    about = [*GROUP, "threads"]
+    before = {} if known is None else {tuple(line[name] for name in about): line for line in known.to_dict("records")}
     lines = []
     for solver, group in shards.groupby("solver", sort=False):
         shard = next(outcome.shard for outcome in outcomes if outcome.shard.solver == solver)
-        of = {**shard.problem.columns(), "solver": solver}
+        of = {**shard.problem.columns(), "solver": solver, "threads": group["threads"].max()}
         if found := before.get(tuple(of.values())):
             lines.append(found)
             continue
@@ -108,7 +109,7 @@ def read_alone(folder: Path, solvers: Mapping[str, Recipe] | None = None) -> pd.
     Args:
         solvers: what they are made of now, by label; lines of others, or of what has changed since, are left out.
     """
-    columns = [*GROUP, *_spread("setup_ms", []), *_spread("latency_ms", [])]
+    columns = [*GROUP, "threads", *_spread("setup_ms", []), *_spread("latency_ms", [])]
     try:
         table, made_of = read_table(folder, TIMING)[columns], read_recipes(read_manifest(folder))
     except (RequestError, KeyError):  # none yet, of another version, or without a manifest
@@ -116,7 +117,7 @@ def read_alone(folder: Path, solvers: Mapping[str, Recipe] | None = None) -> pd.
     if solvers is not None:
         same = {label for label, recipe in solvers.items() if label in made_of and made_of[label].agrees(recipe)}
         table = table[table["solver"].isin(same)]
-    return table.dropna(subset=["latency_ms_median"])
+    return table.dropna(subset=["latency_ms_median"]).astype({"photons": float})  # 500 is a whole number in a file
 
 
 def _spread(name: str, values: Any) -> dict[str, float]:

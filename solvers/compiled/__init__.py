@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import sysconfig
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -96,10 +97,12 @@ class _SearchProblem(ctypes.Structure):
 
 def libraries() -> tuple[Path, ...]:
     """The files of the kernels: one for each width of registers, the widest first, as far as they were built."""
-    folder = Path(__file__).parent
-    return tuple(
-        file for lanes in WIDTHS for end in ("so", "pyd") for file in sorted(folder.glob(f"_lanes{lanes}.*{end}"))
-    )
+    return tuple(file for lanes in WIDTHS if (file := _file(lanes)).is_file())
+
+
+def _file(lanes: int) -> Path:
+    """Where an installation by this Python puts a library."""
+    return Path(__file__).with_name(f"_lanes{lanes}{sysconfig.get_config_var('EXT_SUFFIX')}")
 
 
 @cache
@@ -126,12 +129,16 @@ def library(lanes: int) -> ctypes.CDLL | None:
 
     A processor without such registers must not call it.
     """
-    for file in libraries():
-        if file.name.startswith(f"_lanes{lanes}."):
-            kernel = ctypes.CDLL(str(file))
-            if hasattr(kernel, "phasebench_interface") and kernel.phasebench_interface() == INTERFACE:
-                return _with_types(kernel)
-            log.warning("%s is of another version, and is not used: install phasebench again", file)
+    file = _file(lanes)
+    if not file.is_file():
+        return None
+    try:
+        kernel = ctypes.CDLL(str(file))
+        if (kernel.phasebench_interface(), kernel.phasebench_lanes()) == (INTERFACE, lanes):
+            return _with_types(kernel)
+    except (OSError, AttributeError):  # of another system, or another source
+        pass
+    log.warning("%s is of another version, and is not used: install phasebench again", file)
     return None
 
 

@@ -358,6 +358,8 @@ static bool each_image(const Constraints *of, const float *x, Act act) {
 /* Raised with every change of an entry or of what it is given. */
 extern "C" int phasebench_interface() { return 5; }
 
+extern "C" int phasebench_lanes() { return LANES; }
+
 /* The lanes of the widest library that this processor can run. */
 extern "C" int phasebench_widest() {
 #if defined(__x86_64__) && defined(__GNUC__)

@@ -73,7 +73,7 @@ class Chain(Solver):
         return self
 
     @property
-    def draws(self) -> bool:
+    def draws(self) -> bool:  # type: ignore[override]
         return any(stage.draws for stage in self._stages)
 
     def parts(self) -> tuple[Solver, ...]:

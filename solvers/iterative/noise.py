@@ -12,7 +12,7 @@ from datasets.photons import one_photon
 def trusted(intensities: NDArray[np.float64], photons: float) -> NDArray[np.float64]:
     """Weights c / (c + photons) of intensities (B, m1, m2) of c photons each, of real objects; 1 without noise.
 
-    They are 0 where nothing was measured, neither at k nor at −k.
+    With noise they are 0 where nothing was measured, neither at k nor at −k.
     """
     u = photons * one_photon(intensities)[:, None, None]
     y = np.nan_to_num(friedel_mean(intensities))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +44,8 @@ class LearnedSolver(Trainable):
 
     nonneg: bool = Field(False, description="use that the object is nonnegative: negative pixels become zero")
 
-    @property
-    def draws(self) -> bool:
-        return False
-
-    @property
-    def transforms_per_image(self) -> int:
-        """Fourier transforms of a whole image that a pass takes."""
-        return 0
+    transforms_per_image: ClassVar[int] = 0
+    draws: ClassVar[bool] = False
 
     @abstractmethod
     def model(self, problem: Problem) -> Network:

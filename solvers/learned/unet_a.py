@@ -32,7 +32,7 @@ class UNetA(UNetSolver):
     )
 
     @property
-    def transforms_per_image(self) -> int:
+    def transforms_per_image(self) -> int:  # type: ignore[override]
         """One of the inversion; and two of the encoding, and one of the drawn image."""
         return 1 if self.preset == "paper" else 4
 

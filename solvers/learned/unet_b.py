@@ -16,7 +16,7 @@ class UNetB(UNetSolver):
     summary: ClassVar[str] = "U-Net trained on the images as they are; predicts the image from the intensities"
 
     @property
-    def transforms_per_image(self) -> int:
+    def transforms_per_image(self) -> int:  # type: ignore[override]
         """Those of the encoding."""
         return 0 if self.preset == "paper" else 2
 

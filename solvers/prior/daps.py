@@ -42,7 +42,7 @@ class DecoupledAnnealing(PlugAndPlay):
     network_of: ClassVar[str] = PlugAndPlay.name
 
     @property
-    def draws(self) -> bool:
+    def draws(self) -> bool:  # type: ignore[override]
         return True
 
     steps: int = Field(50, ge=1, le=10_000, description="noise levels of the annealing")

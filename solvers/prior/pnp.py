@@ -112,7 +112,7 @@ class PlugAndPlay(Trainable, Refiner):
         return self
 
     @property
-    def draws(self) -> bool:
+    def draws(self) -> bool:  # type: ignore[override]
         """Its first solvers do: the annealing is the same every time."""
         return any(solver.draws for solver in self._begin)
 

@@ -83,8 +83,9 @@ def costs(source: Source) -> pd.DataFrame:
         table[name] = table[column] / 1e3
     spread = {}
     for group, rows in source.rows.groupby(GROUP, sort=False):
-        means = image_means(with_known_counts(rows), ["transforms"])["transforms"].to_numpy()
-        spread[group] = student_mean(means, confidence=CONFIDENCE) if len(means) > 1 else (means[0], means[0])
+        means = image_means(with_known_counts(rows), ["transforms"])["transforms"].dropna().to_numpy()
+        one = (means[0], means[0]) if len(means) else (np.nan, np.nan)
+        spread[group] = student_mean(means, confidence=CONFIDENCE) if len(means) > 1 else one
     groups = [tuple(line) for line in table[GROUP].itertuples(index=False)]
     table["transforms_low"], table["transforms_high"] = np.array([spread[group] for group in groups]).reshape(-1, 2).T
     return table

@@ -15,7 +15,7 @@ from bench.report.figures.source import Source
 from bench.report.settings import briefly, problem_of
 from bench.score.by_image import image_means
 from bench.score.metrics import STRICT_SUCCESS, SUCCESS
-from bench.sweep.rows import UNSOLVED
+from bench.sweep.rows import UNSOLVED, with_known_counts
 from datasets.problem import COLUMNS
 
 
@@ -87,8 +87,10 @@ def times(rows: pd.DataFrame, timing: pd.DataFrame) -> dict[str, tuple[NDArray, 
         if key not in mean.index:
             continue
         per_image = mean[key]
-        transforms = group["transforms"].to_numpy(dtype=float)
-        share = transforms / transforms.mean() if transforms.sum() else np.ones(len(group))
+        transforms = with_known_counts(group)["transforms"].to_numpy(dtype=float)
+        share = np.ones(len(group))
+        if np.nansum(transforms):
+            share = np.nan_to_num(transforms / np.nanmean(transforms), nan=1.0)
         seconds = per_image * share
         found[str(label)] = (seconds[group["mse"] < SUCCESS], [float(seconds.min()), float(seconds.max())], len(group))
     return found

@@ -116,6 +116,15 @@ def test_figures_of_another_request_do_not_stay(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_figures_of_the_same_request_stay(run, bench, tmp_path):
+    options = {"solvers": "er[iterations=5]", "variants": "none", "images": 1}
+    run(**options)
+    assert bench("plot", tmp_path / "out", "--kind", "profile").status == 0
+    run(**options)
+    assert (tmp_path / "out" / "figures" / "profile.png").is_file()
+
+
+@pytest.mark.slow
 def test_curves_are_taken_once_and_again_only_with_other_code_or_another_problem(run, tmp_path, monkeypatch):
     register_solvers(monkeypatch, Still)
     options = {"solvers": "still,er[iterations=20]", "images": 4, "figures": True, "keep": "0"}

@@ -16,7 +16,7 @@ from bench.report.curves import read_curves
 from bench.report.finished import read_rows
 from bench.report.manifest import MANIFEST
 from bench.report.timing import TIMING
-from bench.store.folder import SUFFIX, read_claim
+from bench.store.folder import DATA, SUFFIX, read_claim
 from bench.store.shard_file import decode, encode
 from bench.sweep.rows import FILE, IDENTITY, REFERENCES_FILE
 
@@ -210,6 +210,16 @@ def test_references_that_differ_in_their_last_digits_are_those_of_the_first_run(
     assert merge("one", "other").status == 0
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "both" / REFERENCES_FILE), first)
     assert pd.read_csv(tmp_path / "both" / "summary.csv")["near_limit_rate"].notna().all()
+
+
+def test_a_merged_run_of_an_older_version_can_be_merged_again(run, merge, bench, tmp_path):
+    for folder, solver in (("one", ER), ("old", HIO), ("third", "raar[iterations=2]")):
+        run(folder, solvers=solver, variants="none", images=1)
+    manifest = json.loads((tmp_path / "old" / MANIFEST).read_text())
+    del manifest[DATA]
+    (tmp_path / "old" / MANIFEST).write_text(json.dumps(manifest))
+    assert merge("one", "old").status == 0
+    assert bench("merge", tmp_path / "both", tmp_path / "third", "--output", tmp_path / "all").status == 0
 
 
 def test_a_merged_folder_says_which_references_and_pictures_there_are(run, merge, tmp_path):

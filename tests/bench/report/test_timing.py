@@ -84,6 +84,13 @@ def test_shards_on_fewer_threads_do_not_tell_the_time_on_the_wall():
     assert line["solve_cpu_ms_per_image_median"] == pytest.approx(200)
 
 
+def test_a_shard_that_was_ended_counts_with_its_seconds_on_however_many_threads():
+    shards = [outcome(solve=0.4, threads=8), outcome(4, "no result", solve=60.0)]
+    (line,) = timing_table(shards, Backend()).to_dict("records")
+    assert line["solve_ms_per_image_high"] == pytest.approx(15_000)
+    assert line["images_per_second"] == pytest.approx(8 / 60.4)
+
+
 def test_the_line_of_the_first_problem_has_the_latency():
     executor = Answering()
     outcomes = [outcome(), outcome(4), outcome(photons=1e4)]
@@ -128,12 +135,21 @@ def test_a_latency_is_kept_until_the_solver_changes(tmp_path, now, again):
     assert kept["latency_ms_median"] == 20
 
 
-def test_a_latency_is_not_taken_over_for_another_problem(tmp_path):
+@pytest.mark.parametrize("other", [{"photons": 1e4}, {"threads": 2}], ids=str)
+def test_a_latency_is_not_taken_over_for_another_problem_or_from_other_threads(tmp_path, other):
     executor = Answering()
     vouched(tmp_path, table(executor))
     executor.asked.clear()
-    single_images([outcome(photons=1e4)], executor, read_alone(tmp_path))
+    single_images([outcome(**other)], executor, read_alone(tmp_path))
     assert len(executor.asked) == 1
+
+
+def test_photons_that_a_file_has_as_a_whole_number_are_those_of_the_run(tmp_path, recwarn):
+    executor, few = Answering(), outcome(photons=500)
+    vouched(tmp_path, csv_text(timing_table([few], Backend(), single_images([few], executor))).encode())
+    lines = timing_table([few, outcome()], Backend(), read_alone(tmp_path)).to_dict("records")
+    assert [line["latency_ms_median"] == 20 for line in lines] == [True, False]
+    assert not recwarn.list
 
 
 def test_a_latency_is_believed_only_as_it_was_written(tmp_path):

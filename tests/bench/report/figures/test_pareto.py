@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from drawn import made
 
@@ -20,6 +22,16 @@ def test_costs_are_those_of_the_tables():
         assert line["mse_low"] <= line["mse"] <= line["mse_high"]
         assert line["seconds_low"] == line["seconds"] / 2
     assert (1e3 * found["seconds"]).tolist() == source.timing["solve_ms_per_image_median"].tolist()
+
+
+def test_an_image_that_a_solver_failed_on_leaves_the_cost_of_the_others():
+    source = made(["er", "rrr"], images=6)
+    source.rows.loc[2, ["status", "transforms"]] = "failed", 0
+    source.rows.loc[source.rows["solver"] == "rrr", "status"] = "failed"
+    er, rrr = costs(source).to_dict("records")
+    known = source.rows.loc[[0, 1, 3, 4, 5], "transforms"]
+    assert er["transforms_low"] < known.mean() < er["transforms_high"]
+    assert math.isnan(rrr["transforms_low"])
 
 
 def test_no_point_lies_below_and_left_of_the_line_of_the_best():

@@ -87,6 +87,16 @@ def test_images_share_the_time_of_a_shard_by_their_transforms():
     np.testing.assert_allclose(found["unet_a"][0], [mean["unet_a"]] * 3)
 
 
+def test_an_image_that_a_solver_failed_on_takes_no_part_in_the_mean():
+    source = made(["er"], images=6)
+    source.rows["mse"] = 0.001
+    source.rows.loc[3:, ["status", "transforms"]] = "failed", 0
+    mean = source.timing["solve_ms_per_image_median"].iat[0] / 1e3
+    transforms = source.rows["transforms"].to_numpy()[:3]
+    seconds, _, _ = times(source.rows, source.timing)["er"]
+    np.testing.assert_allclose(seconds, [*(mean * transforms / transforms.mean()), mean, mean, mean])
+
+
 def test_a_profile_ends_at_the_share_that_was_ever_reached():
     source = made(["er", "rrr"], images=20)
     source.rows["mse"] = np.where(np.arange(40) % 4 == 0, 0.001, 0.5)
