@@ -47,6 +47,7 @@ tables: install  ## the tables and figures under results/ (some ten hours on two
 	cp runs/noise/summary.csv results/noise.csv
 	cp runs/noise/figures/photons.png results/figures/noise.png
 	$(BIN)/python -m bench export runs/budgets --within 10ms,100ms,1s --output results/budgets.csv
+	cp runs/budgets/timing.csv results/budgets_timing.csv
 	cp runs/beamstop/summary.csv results/beamstop.csv
 	cp runs/complex/summary.csv results/complex.csv
 	cp runs/beamstop/figures/beamstop.png results/figures/
