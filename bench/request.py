@@ -273,7 +273,9 @@ class Sweep(BaseModel):
         if self.images <= len(images):
             return self
         if "images" in self.model_fields_set:
-            raise RequestError(f"{flag('images')} {self.images}: there are {len(images)} ({images.source})")
+            raise RequestError(
+                f"{flag('images')} {self.images}: there are {len(images)} ({images.source}); without it all are used"
+            )
         if isinstance(self.keep, tuple) and self.keep[-1] >= len(images):
             raise RequestError(f"{flag('keep')}: {_no_image(self.keep[-1], len(images))}")
         return self.model_copy(update={"images": len(images)})

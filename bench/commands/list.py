@@ -22,7 +22,7 @@ from solvers.registry import names
 
 
 def show(what: str) -> None:
-    """Print the solvers, the variants or the data sets; or one solver or data set, or those of a file or a module."""
+    """Print the solvers, the variants or the data sets; or one of them, or those of a file or a module."""
     tables: dict[str, Callable[[], RenderableType]] = {
         "solvers": _solvers,
         "variants": lambda: _described(VARIANTS),
@@ -30,6 +30,8 @@ def show(what: str) -> None:
     }
     if what in tables:
         found = tables[what]()
+    elif what in VARIANTS:
+        found = _described({what: VARIANTS[what]})
     elif located(what):
         found = _contents(what)
     elif what in names():
@@ -38,7 +40,7 @@ def show(what: str) -> None:
         found = Group(*_dataset(what))
     else:
         raise RequestError(
-            f"cannot list '{what}': choose from {', '.join(tables)}, the name of a solver or data set, or your own file"
+            f"cannot list '{what}': choose from {', '.join(tables)}, the name of one of them, or a file of your own"
         )
     output_console().print(found)
 

@@ -67,13 +67,19 @@ def plot(
     if path is not None:
         written = [path]
         content = draw(kinds[0], source, look, choice, format)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+        except OSError as error:
+            raise RequestError(f"output '{path}' cannot be written: {error.strerror}") from error
     else:
         folder = output or run / "figures"
         if folder.exists() and not folder.is_dir():
             raise RequestError(f"--output '{folder}' is no folder, and its name ends in none of {', '.join(FORMATS)}")
-        written, without = draw_all(source, folder, kinds, look, choice, format)
+        try:
+            written, without = draw_all(source, folder, kinds, look, choice, format)
+        except OSError as error:
+            raise RequestError(f"output '{folder}' cannot be written: {error.strerror}") from error
     said = error_console()
     for kind, reason in without.items():
         said.print(f"no {kind}: {reason}", style="dim", highlight=False, markup=False, soft_wrap=True)

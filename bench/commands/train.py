@@ -231,11 +231,16 @@ class _Bar:
 
     def report(self, p: Progress) -> None:
         self.speed, self.loss = _smooth(self.speed, p.images_per_second), _smooth(self.loss, p.loss)
-        validated = "" if math.isnan(p.validation) else f"  validation mse {p.validation:.4f}"
-        state = f"epoch {p.epochs:.2f}  {self.speed:.0f} img/s  loss {self.loss:.4f}{validated}"
+        known = {  # nothing was computed yet of a training whose last step was done before
+            f"{self.speed:.0f} img/s": self.speed,
+            f"loss {self.loss:.4f}": self.loss,
+            f"validation mse {p.validation:.4f}": p.validation,
+        }
+        state = "  ".join([f"epoch {p.epochs:.2f}", *(text for text, value in known.items() if not math.isnan(value))])
         self.bar.update(self.task, completed=p.step, total=p.steps, state=state)
         now = time.monotonic()
-        if not self.console.is_terminal and (now - self.spoken > 60 or p.step == p.steps):
+        ended = p.step == p.steps and math.isnan(p.loss)  # with the validation of what is kept
+        if not self.console.is_terminal and (now - self.spoken > 60 or ended):
             self.console.print(f"step {p.step}/{p.steps}  {state}", soft_wrap=True, highlight=False)
             self.spoken = now
         if p.validation != self.validation and not math.isnan(p.validation):

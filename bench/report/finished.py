@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench.errors import NothingStoredError, RequestError
 from bench.executors.plugins import PluginError, canonical
 from bench.report.manifest import MANIFEST
+from bench.store.tables import read_parquet
 from bench.sweep.rows import FILE, IDENTITY, check_rows
 from datasets.located import located
 from solvers import SolverError, registry
@@ -65,7 +65,7 @@ def read_table(folder: Path, file: str, without: str = "") -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""])
-        return pq.read_table(pa.BufferReader(content)).to_pandas()
+        return read_parquet(content)
     except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
         raise RequestError(f"'{path}' is damaged: {error}") from error
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from bench.errors import TRACEBACK, clean
+from bench.store.tables import read_parquet
 from bench.sweep.pictures import COLUMNS, no_pictures
 from bench.sweep.shard import Outcome, Shard, Timing
 
@@ -137,8 +138,6 @@ def _read_pictures(content: bytes, shard: Shard) -> pd.DataFrame:
 
 def _of_parquet(content: bytes, what: str) -> pd.DataFrame:
     try:
-        table = pq.read_table(pa.BufferReader(content))
-        table.validate(full=True)
-        return table.to_pandas()
+        return read_parquet(content)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise DamagedError(f"its {what} cannot be read") from error

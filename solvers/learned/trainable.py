@@ -153,7 +153,7 @@ class Trainable(Solver):
         """That bf16 is emulated."""
         if self.precision == "float32" or bf16_is_fast(backend.device):
             return ""
-        return f"{self.name}[precision=bf16] takes up to 6 times as long here as float32, for it is emulated"
+        return f"{self.name}[precision=bf16] takes up to 6 times as long here as without it: bf16 is emulated"
 
     def weight_file(self, problem: Problem | None) -> Path:
         """The weights for the variant of this problem."""

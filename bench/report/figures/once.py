@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine, PlaceHolderLayoutEngine
+
+from bench.errors import RequestError
 
 
 class DrawnOnce(Figure):
@@ -40,4 +43,10 @@ class DrawnOnce(Figure):
         for ax in self.axes:  # spines without ticks need no more room than the axes, but are asked again and again
             ax.spines["top"].set_in_layout(bool(mpl.rcParams["xtick.top"]))
             ax.spines["right"].set_in_layout(bool(mpl.rcParams["ytick.right"]))
-        engine.execute(self)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "constrained_layout not applied")
+            try:
+                engine.execute(self)
+            except UserWarning as error:
+                width, height = self.get_size_inches()
+                raise RequestError(f"--size {width:g}x{height:g} is too small for what is to be shown") from error

@@ -43,6 +43,13 @@ def test_variants_and_data_sets_are_listed_and_described(bench, what, entries):
 
 
 @pytest.mark.slow
+def test_a_variant_is_described_by_itself(bench):
+    done = bench("list", "flip")
+    assert done.status == 0
+    assert " ".join(VARIANTS["flip"].split()) in " ".join(done.out.split())
+    assert "shift" not in done.out.split()
+
+
 def test_a_plug_in_that_does_not_work_is_listed_with_the_reason(bench, monkeypatch, tmp_path):
     announce(tmp_path, "bad", "a_module_that_is_not_here:Bad")
     monkeypatch.syspath_prepend(str(tmp_path))

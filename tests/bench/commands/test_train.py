@@ -269,11 +269,21 @@ def test_a_score_is_shown_when_there_is_one(monkeypatch, capsys, tmp_path):
 
     bar = _Bar(request("unet_b", variant="none", output=tmp_path))
     monkeypatch.setattr(bar, "draw", lambda: None)
-    for validation in (math.nan, 0.25):
-        bar.report(Progress(1, 1, 0.5, 0.3, 100.0, validation))
-    first, second = capsys.readouterr().err.splitlines()
-    assert "validation" not in first
-    assert "validation mse 0.2500" in second
+    bar.report(Progress(1, 2, 0.5, 0.3, 100.0, math.nan))
+    bar.report(Progress(2, 2, 1.0, 0.3, 100.0, 0.5))  # the last step, and what is kept of it
+    bar.report(Progress(2, 2, 1.0, math.nan, math.nan, 0.25))
+    assert capsys.readouterr().err.splitlines() == [
+        "step 1/2  epoch 0.50  100 img/s  loss 0.3000",
+        "step 2/2  epoch 1.00  100 img/s  loss 0.3000  validation mse 0.2500",
+    ]
+
+
+def test_a_training_that_was_stopped_after_its_last_step_has_only_its_score_to_show(capsys, tmp_path):
+    from bench.commands.train import _Bar, request
+    from solvers.training.trainer import Progress
+
+    _Bar(request("unet_b", variant="none", output=tmp_path)).report(Progress(2, 2, 1.0, math.nan, math.nan, 0.25))
+    assert capsys.readouterr().err == "step 2/2  epoch 1.00  validation mse 0.2500\n"
 
 
 # ---- stopped

@@ -381,7 +381,7 @@ def test_bf16_goes_without_a_remark_where_it_is_fast_or_not_asked_for(monkeypatc
 
 def test_bf16_that_is_emulated_is_told_before_it_runs(monkeypatch):
     monkeypatch.setattr("solvers.learned.trainable.bf16_is_fast", lambda device: False)
-    told = ["pnp[precision=bf16] takes up to 6 times as long here as float32, for it is emulated"]
+    told = ["pnp[precision=bf16] takes up to 6 times as long here as without it: bf16 is emulated"]
     for label in ("pnp[precision=bf16]", 'chain[stages="rrr + pnp[precision=bf16]"]'):
         assert create(label).remarks(Backend()) == told
 
