@@ -129,7 +129,6 @@ class Solver(Labelled, ABC):
     """
 
     draws: ClassVar[bool] = True  # random numbers: a second start then differs from the first
-
     precisions: ClassVar[tuple[str, ...]] = PRECISIONS  # that it computes in
     _instead: ClassVar[str] = (
         "what changes from step to step is the state of a solvers.IterativeSolver (begin, advance), and what prepare() "

@@ -101,8 +101,8 @@ class AugmentedLagrangian(IterativeSolver):
         size = len(_Iterate._fields)
         iterate, history = _Iterate(*state[:size]), History.of(state[size:])
         if isinstance(self.support, Shrinkwrap):  # which may have changed: L and its gradient are no longer those of it
-            now = self.penalised(iterate.z, iterate.misfit, iterate.multiplier, iterate.rho, block)
-            iterate = iterate._replace(value=now[0], gradient=now[1])
+            value, gradient = self.penalised(iterate.z, iterate.misfit, iterate.multiplier, iterate.rho, block)
+            iterate = iterate._replace(value=value, gradient=gradient)
         for _ in range(count):
             iterate, history = self.step(iterate, history, block)
             iterate = self.update_multipliers(iterate, block)

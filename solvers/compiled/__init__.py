@@ -117,14 +117,14 @@ def kernels() -> ctypes.CDLL | None:
         raise UnavailableError(f"{VARIABLE}='{wanted}': choose {' or '.join(CHOICES)}, or leave it unset")
     if wanted == "portable":
         return None
-    anywhere = library(WIDTHS[-1])
+    anywhere = load(WIDTHS[-1])
     if anywhere is None:
         return None
     widest = anywhere.phasebench_widest()
-    return next(found for lanes in WIDTHS if lanes <= widest and (found := library(lanes)) is not None)
+    return next(found for lanes in WIDTHS if lanes <= widest and (found := load(lanes)) is not None)
 
 
-def library(lanes: int) -> ctypes.CDLL | None:
+def load(lanes: int) -> ctypes.CDLL | None:
     """The library for registers of so many numbers; None where it was not built, or of another source.
 
     A processor without such registers must not call it.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets import Measurement
-from datasets.forward import half_plane
+from datasets.forward import friedel_mean, half_plane
 from solvers import compiled, cuda
 from solvers.backend import Array, Backend
 from solvers.compiled import UNMEASURED
@@ -210,9 +210,9 @@ def magnitudes(y: NDArray[np.float64], mask: NDArray[np.bool_] | None, real: boo
     A real image's intensities are centrosymmetric, a noisy measurement's are not: the mean of Y[k] and Y[−k] uses
     both, where both were measured.
     """
-    fold = half_plane if real else lambda plane: plane
     if mask is None:
-        return np.sqrt(fold(y))
-    seen = fold(mask.astype(np.float64))  # the measured part of the two
-    mean = fold(np.where(mask, y, 0)) / np.where(seen > 0, seen, 1)
-    return np.where(seen > 0, np.sqrt(mean), UNMEASURED)
+        return np.sqrt(half_plane(y) if real else y)
+    seen = np.where(mask, y, np.nan)
+    if real:
+        seen = friedel_mean(seen)[:, :, : y.shape[2] // 2 + 1]
+    return np.where(np.isnan(seen), UNMEASURED, np.sqrt(seen))

@@ -31,10 +31,10 @@ def test_what_a_terminal_would_obey_is_shown_as_an_escape():
 
 
 def test_of_a_long_text_the_beginning_and_the_end_are_left():
-    shown = clean("begin " + "x" * 30_000_000 + " end", 60)
-    assert shown.startswith("begin xxx")
+    shown = clean("begin " + "m" * 30_000_000 + " end", 60)
+    assert shown.startswith("begin mmm")
     assert " […] " in shown
-    assert shown.endswith("xxx end")
+    assert shown.endswith("mmm end")
 
 
 @pytest.mark.parametrize("message", ["a\nb\n\n c", "\x1b]0;title\x07\nb", "z" * 10_000_000, "\udcff\n"])

@@ -284,9 +284,9 @@ def test_lengths_of_seven_eleven_and_thirteen_are_transformed_exactly(length):
 @pytest.fixture(params=compiled.WIDTHS)
 def library(request, monkeypatch):
     """A library of those that were built, in place of the one with the widest registers."""
-    if request.param > compiled.library(compiled.WIDTHS[-1]).phasebench_widest():
+    if request.param > compiled.load(compiled.WIDTHS[-1]).phasebench_widest():
         pytest.skip(f"this processor has no registers of {request.param} numbers")
-    found = compiled.library(request.param)
+    found = compiled.load(request.param)
     if found is None:
         pytest.skip(f"no library for registers of {request.param} numbers was built")
     monkeypatch.setattr(compiled, "kernels", lambda: found)
@@ -324,8 +324,8 @@ def test_an_iteration_costs_less_than_the_transforms_that_it_stands_for(library)
 
 
 def test_the_library_is_the_widest_that_the_processor_can_run():
-    widest = compiled.library(compiled.WIDTHS[-1]).phasebench_widest()
-    built = [lanes for lanes in compiled.WIDTHS if compiled.library(lanes) is not None]
+    widest = compiled.load(compiled.WIDTHS[-1]).phasebench_widest()
+    built = [lanes for lanes in compiled.WIDTHS if compiled.load(lanes) is not None]
     assert compiled.kernels().phasebench_lanes() == max(lanes for lanes in built if lanes <= widest)
 
 
